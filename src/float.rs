@@ -1,0 +1,47 @@
+//! The two floating point types: `f32` and `f64`.
+
+/// `f32` or `f64`: what records are made of.
+///
+/// [`linfa::Float`] with this crate's kernels beneath it. Sealed: the kernels exist for these two types.
+///
+/// # Example
+/// ```
+/// fn mean<F: sapwood::Float>(x: &[F]) -> F {
+///     x.iter().copied().sum::<F>() / F::cast(x.len())
+/// }
+/// assert_eq!(mean(&[1.0_f32, 2.0, 6.0]), 3.0);
+/// ```
+pub trait Float: linfa::Float + sealed::Sealed {
+    /// The value as `f64`, exactly.
+    fn as_f64(self) -> f64;
+
+    /// The value of this type nearest to `x`.
+    fn from_f64(x: f64) -> Self;
+}
+
+impl Float for f32 {
+    fn as_f64(self) -> f64 {
+        f64::from(self)
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "rounding is what the name promises")]
+    fn from_f64(x: f64) -> Self {
+        x as f32
+    }
+}
+
+impl Float for f64 {
+    fn as_f64(self) -> f64 {
+        self
+    }
+
+    fn from_f64(x: f64) -> Self {
+        x
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}

@@ -1,0 +1,19 @@
+//! Classical machine learning on density, distance and sequence.
+#![doc = include_str!("../README.md")]
+
+pub mod data;
+mod error;
+mod float;
+mod kernel;
+pub mod math;
+pub mod observe;
+mod par;
+mod params;
+
+pub use error::{Error, Position, Result};
+pub use float::Float;
+pub use par::with_threads;
+pub use params::{Check, Params};
+
+pub use linfa;
+pub use ndarray;

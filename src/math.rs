@@ -1,0 +1,214 @@
+//! Small numerical functions that several models share.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+
+use crate::float::Float;
+
+/// `log(sum_i exp(x_i))`, without overflow; `-inf` for an empty slice or all `-inf`.
+///
+/// # Example
+/// ```
+/// let x = [-1000.0, -1000.0];
+/// assert_eq!(sapwood::math::log_sum_exp(&x), -1000.0 + 2_f64.ln());
+/// ```
+#[must_use]
+pub fn log_sum_exp<F: Float>(x: &[F]) -> F {
+    let max = x.iter().copied().fold(F::neg_infinity(), F::max);
+    if max.is_infinite() {
+        return max;
+    }
+    max + x.iter().map(|&v| (v - max).exp()).sum::<F>().ln()
+}
+
+/// Replaces `x` by `exp(x_i) / sum_j exp(x_j)` and returns the log of that sum.
+///
+/// # Example
+/// ```
+/// let mut x = [0.0, 3_f64.ln()];
+/// sapwood::math::softmax(&mut x);
+/// assert!((x[1] - 0.75).abs() < 1e-15);
+/// ```
+pub fn softmax<F: Float>(x: &mut [F]) -> F {
+    let max = x.iter().copied().fold(F::neg_infinity(), F::max);
+    let mut sum = F::zero();
+    for v in x.iter_mut() {
+        *v = (*v - max).exp();
+        sum += *v;
+    }
+    for v in x.iter_mut() {
+        *v /= sum;
+    }
+    max + sum.ln()
+}
+
+/// `1 / (1 + exp(-x))`, without overflow and with full relative accuracy for small results.
+///
+/// # Example
+/// ```
+/// assert_eq!(sapwood::math::sigmoid(0.0), 0.5);
+/// assert_eq!(sapwood::math::sigmoid(-700.0), (-700_f64).exp());
+/// ```
+#[must_use]
+pub fn sigmoid<F: Float>(x: F) -> F {
+    let e = (-x.abs()).exp();
+    if x >= F::zero() { F::one() / (F::one() + e) } else { e / (F::one() + e) }
+}
+
+/// `log(1 + exp(x))`, without overflow.
+///
+/// # Example
+/// ```
+/// assert_eq!(sapwood::math::log_1p_exp(1000.0), 1000.0);
+/// assert_eq!(sapwood::math::log_1p_exp(-700.0), (-700_f64).exp());
+/// ```
+#[must_use]
+pub fn log_1p_exp<F: Float>(x: F) -> F {
+    x.max(F::zero()) + (-x.abs()).exp().ln_1p()
+}
+
+/// The lower triangle `L` with `L L^T = A`: solves, determinant and whitening of a symmetric positive definite matrix.
+///
+/// # Example
+/// ```
+/// use sapwood::{math::Cholesky, ndarray::array};
+///
+/// let a = array![[4.0, 2.0], [2.0, 5.0]];
+/// let cholesky = Cholesky::new(a.view()).expect("positive definite");
+/// assert_eq!(cholesky.factor(), array![[2.0, 0.0], [1.0, 2.0]]);
+/// assert_eq!(cholesky.solve(array![8.0, 12.0].view()), array![1.0, 2.0]);
+/// assert!((cholesky.log_det() - 16_f64.ln()).abs() < 1e-15);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Cholesky<F> {
+    factor: Array2<F>,
+}
+
+impl<F: Float> Cholesky<F> {
+    /// Factors the lower triangle of `a` in `O(d^3)`; `None` where it is not positive definite in floating point, or holds NaN.
+    ///
+    /// # Panics
+    /// When `a` is not square.
+    #[must_use]
+    pub fn new(a: ArrayView2<'_, F>) -> Option<Self> {
+        let d = a.nrows();
+        assert_eq!(d, a.ncols(), "a Cholesky factor needs a square matrix");
+        let mut factor = Array2::zeros((d, d));
+        for j in 0..d {
+            for i in j..d {
+                let dot: F = (0..j).map(|k| factor[[i, k]] * factor[[j, k]]).sum();
+                let rest = a[[i, j]] - dot;
+                if i == j {
+                    if !(rest > F::zero() && rest.is_finite()) {
+                        return None;
+                    }
+                    factor[[j, j]] = rest.sqrt();
+                } else {
+                    factor[[i, j]] = rest / factor[[j, j]];
+                }
+            }
+        }
+        Some(Self { factor })
+    }
+
+    /// `L`, with zeros above the diagonal.
+    #[must_use]
+    pub fn factor(&self) -> &Array2<F> {
+        &self.factor
+    }
+
+    /// `log(det(A))`.
+    #[must_use]
+    pub fn log_det(&self) -> F {
+        F::cast(2) * self.factor.diag().iter().map(|&v| v.ln()).sum::<F>()
+    }
+
+    /// Replaces `b` by `L^-1 b`; the squared norm of the result is the squared Mahalanobis length of `b`.
+    ///
+    /// # Panics
+    /// When `b` has another length than `A` has rows.
+    pub fn solve_lower(&self, b: &mut [F]) {
+        let d = self.factor.nrows();
+        assert_eq!(d, b.len(), "the right side needs as many entries as the matrix has rows");
+        for i in 0..d {
+            let dot: F = (0..i).map(|k| self.factor[[i, k]] * b[k]).sum();
+            b[i] = (b[i] - dot) / self.factor[[i, i]];
+        }
+    }
+
+    /// Replaces `b` by `L^-T b`.
+    ///
+    /// # Panics
+    /// When `b` has another length than `A` has rows.
+    pub fn solve_upper(&self, b: &mut [F]) {
+        let d = self.factor.nrows();
+        assert_eq!(d, b.len(), "the right side needs as many entries as the matrix has rows");
+        for i in (0..d).rev() {
+            let dot: F = (i + 1..d).map(|k| self.factor[[k, i]] * b[k]).sum();
+            b[i] = (b[i] - dot) / self.factor[[i, i]];
+        }
+    }
+
+    /// `A^-1 b`.
+    ///
+    /// # Panics
+    /// When `b` has another length than `A` has rows.
+    #[must_use]
+    pub fn solve(&self, b: ArrayView1<'_, F>) -> Array1<F> {
+        let mut x = b.to_vec();
+        self.solve_lower(&mut x);
+        self.solve_upper(&mut x);
+        Array1::from(x)
+    }
+
+    /// `A^-1`.
+    #[must_use]
+    pub fn inverse(&self) -> Array2<F> {
+        let d = self.factor.nrows();
+        let mut inverse = Array2::eye(d);
+        for j in 0..d {
+            let column = self.solve(inverse.column(j));
+            inverse.column_mut(j).assign(&column);
+        }
+        inverse
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn sums_of_logs_keep_their_digits_at_the_edges() {
+        assert_eq!(log_sum_exp::<f64>(&[]), f64::NEG_INFINITY);
+        assert_eq!(log_sum_exp(&[f64::NEG_INFINITY; 2]), f64::NEG_INFINITY);
+        assert_eq!(log_sum_exp(&[f64::INFINITY, 0.0]), f64::INFINITY);
+        assert_eq!(log_sum_exp(&[1000.0, f64::NEG_INFINITY]), 1000.0);
+        let mut x = [1e308, 1e308, -1e308];
+        softmax(&mut x);
+        assert_eq!(x, [0.5, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn sigmoids_of_opposite_arguments_sum_to_one() {
+        for x in [0.0, 1e-9, 0.3, 5.0, 40.0, 800.0] {
+            assert!((sigmoid(x) + sigmoid(-x) - 1.0_f64).abs() < 1e-15);
+            assert!((log_1p_exp(x) - log_1p_exp(-x) - x).abs() <= 1e-15 * x.max(1.0));
+        }
+    }
+
+    #[test]
+    fn indefinite_and_nan_matrices_have_no_factor() {
+        assert!(Cholesky::new(array![[1.0, 2.0], [2.0, 1.0]].view()).is_none());
+        assert!(Cholesky::new(array![[f64::NAN]].view()).is_none());
+        assert!(Cholesky::new(array![[0.0]].view()).is_none());
+    }
+
+    #[test]
+    fn the_inverse_times_the_matrix_is_the_identity() {
+        let a = array![[4.0, 2.0, 0.6], [2.0, 5.0, 1.5], [0.6, 1.5, 3.0]];
+        let product = a.dot(&Cholesky::new(a.view()).unwrap().inverse());
+        assert!((product - Array2::<f64>::eye(3)).iter().all(|v| v.abs() < 1e-14));
+    }
+}
