@@ -9,6 +9,7 @@ pub mod math;
 pub mod observe;
 mod par;
 mod params;
+pub mod plot;
 
 pub use error::{Error, Position, Result};
 pub use float::Float;
