@@ -45,24 +45,33 @@ impl Axis {
         if !self.log {
             return round_ticks(self.lo, self.hi, n);
         }
-        if self.hi - self.lo < 1.5 {
-            let mut ticks = round_ticks(10_f64.powf(self.lo), 10_f64.powf(self.hi), n);
-            ticks.retain(|(value, _)| *value > 0.0);
-            return ticks;
+        if self.hi - self.lo < 2.5 {
+            // Few decades: 1, 2 and 5 of each.
+            let decades = self.lo.floor() as i32..=self.hi.ceil() as i32;
+            let steps = decades.flat_map(|exponent| [1, 2, 5].map(|digit| (digit, exponent)));
+            return steps
+                .map(|(digit, exponent)| (f64::from(digit) * 10_f64.powi(exponent), digit, exponent))
+                .filter(|(value, ..)| (self.lo..=self.hi).contains(&value.log10()))
+                .map(|(value, digit, exponent)| (value, power_text(digit, exponent)))
+                .collect();
         }
         let stride = ((self.hi - self.lo) / n.max(1) as f64).ceil().max(1.0);
         let (first, last) = ((self.lo / stride).ceil() as i32, (self.hi / stride).floor() as i32);
         (first..=last)
             .map(|i| {
                 let exponent = i * stride as i32;
-                let text = if (-4..=5).contains(&exponent) {
-                    plain(10_f64.powi(exponent), usize::try_from(-exponent).unwrap_or(0))
-                } else {
-                    format!("1e{exponent}")
-                };
-                (10_f64.powi(exponent), text)
+                (10_f64.powi(exponent), power_text(1, exponent))
             })
             .collect()
+    }
+}
+
+/// `digit` times ten to the `exponent`.
+fn power_text(digit: i32, exponent: i32) -> String {
+    if (-4..=5).contains(&exponent) {
+        plain(f64::from(digit) * 10_f64.powi(exponent), usize::try_from(-exponent).unwrap_or(0))
+    } else {
+        format!("{digit}e{exponent}").replace('-', "\u{2212}")
     }
 }
 
@@ -88,7 +97,11 @@ fn round_ticks(lo: f64, hi: f64, n: usize) -> Vec<(f64, String)> {
         .map(|i| {
             let value = i * step + 0.0; // -0 would print its sign
             let text = if largest >= 1e8 || decimals > 5.0 {
-                let digits = if value == 0.0 { 0.0 } else { (value.abs().log10().floor() - step.log10().floor()).max(0.0) };
+                let digits = if value == 0.0 {
+                    0.0
+                } else {
+                    (value.abs().log10().floor() - step.log10().floor()).max(0.0)
+                };
                 format!("{value:.*e}", digits.min(16.0) as usize)
             } else {
                 plain(value, decimals as usize)
@@ -136,6 +149,8 @@ mod tests {
         assert_eq!(texts(Axis::linear([0.0, 50e3].into_iter()))[1], "10,000");
         assert_eq!(texts(Axis::linear([1e9, 1e9 + 4.0].into_iter()))[1], "1.000000001e9");
         assert_eq!(texts(Axis::log([0.001, 100.0, -3.0].into_iter()))[..2], ["0.001", "0.01"]);
+        assert_eq!(texts(Axis::log([0.1, 2.5].into_iter())), ["0.1", "0.2", "0.5", "1", "2"]);
+        assert_eq!(texts(Axis::log([1e-9, 1e20].into_iter()))[0], "1e\u{2212}6");
     }
 
     #[test]

@@ -123,12 +123,15 @@ impl Canvas {
         self.styled(18.0, top + height / 2.0, y_name, Anchor::Middle, name, &turned);
     }
 
-    /// A column beside the plot: colour, name and number of each entry.
-    pub(crate) fn legend(&mut self, entries: &[(Rgb, String, String)]) {
+    /// A column beside the plot: name and number of each entry, and its colour where it has one.
+    pub(crate) fn legend(&mut self, entries: &[(Option<Rgb>, String, String)]) {
         let (x, right) = (WIDTH - LEGEND + 28.0, WIDTH - 28.0);
         for (i, (colour, name, number)) in entries.iter().enumerate() {
             let y = self.area.top + 10.0 + 24.0 * i as f64;
-            self.push(&format!("<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"6\" fill=\"{colour}\"/>", x + 6.0, y - 4.5));
+            if let Some(colour) = colour {
+                let (cx, cy) = (x + 6.0, y - 4.5);
+                self.push(&format!("<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"6\" fill=\"{colour}\"/>"));
+            }
             self.styled(x + 22.0, y, name, Anchor::Start, self.theme.text(), "");
             self.text(right, y, number, Anchor::End);
         }

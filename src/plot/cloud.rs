@@ -1,13 +1,15 @@
 //! Clusters in space, seen from above at an angle: no perspective, so equal lengths stay equal.
 
 use super::axis::{Axis, limits};
-use super::canvas::{Anchor, BESIDE_LEGEND, Canvas};
+use super::canvas::{Anchor, Area, BESIDE_LEGEND, Canvas};
 use super::marks::{self, EMPTY, Grid};
 use super::palette::{BLACK, Theme};
 use super::scatter::{DOTS, NOISE, Points, dot_diameter, nothing};
 
 const TALLEST: f64 = 640.0;
 const SHORTEST: f64 = 260.0;
+/// Room for the ticks of an edge within the plot.
+const LABELS: f64 = 44.0;
 
 /// Steps of shade that a colour is drawn in.
 const SHADES: usize = 4;
@@ -85,10 +87,13 @@ impl Points {
         for [x, y] in corners {
             (width, height) = (width.max(2.0 * x.abs()), height.max(2.0 * y.abs()));
         }
-        camera.scale = (BESIDE_LEGEND / width.max(1e-9)).min(TALLEST / height.max(1e-9));
-        let drawn = (height * camera.scale).clamp(SHORTEST, TALLEST);
+        // Seen from below, the ticks of the floor stand above the cloud.
+        let head = if elevation < 0.0 { LABELS } else { 0.0 };
+        camera.scale = ((BESIDE_LEGEND - LABELS) / width.max(1e-9)).min((TALLEST - head) / height.max(1e-9));
+        let drawn = (height * camera.scale + head).clamp(SHORTEST, TALLEST);
         let mut canvas = Canvas::new(theme, title, subtitle, BESIDE_LEGEND, drawn);
-        camera.middle = [canvas.area.left + canvas.area.width / 2.0, canvas.area.top + drawn / 2.0];
+        let Area { left, top, width, height } = canvas.area;
+        camera.middle = [left + (width - LABELS) / 2.0, top + (height + head) / 2.0];
         if self.positions.is_empty() {
             nothing(&mut canvas);
             return canvas.finish();
@@ -151,13 +156,20 @@ impl Points {
     }
 
     /// Many points as a surface: in each cell the point nearest to the eye, darker where its neighbours stand before it.
-    fn surface(&self, camera: &Camera, pixels: &[[f64; 2]], colours: &[usize], canvas: &Canvas, cell: f64) -> Grid {
+    fn surface(
+        &self,
+        camera: &Camera,
+        pixels: &[[f64; 2]],
+        colours: &[usize],
+        canvas: &Canvas,
+        cell: f64,
+    ) -> Grid {
         let mut grid = Grid::new(canvas.area.width, canvas.area.height, cell);
         let (columns, rows) = (grid.columns as isize, grid.rows as isize);
         let mut nearest = vec![f32::NEG_INFINITY; grid.groups.len()];
         // Wide enough that the points of a surface touch.
         let cells = grid.groups.len() as f64;
-        let reach = (1.2 * (cells / pixels.len() as f64).sqrt()).round().clamp(1.0, 3.0) as isize;
+        let reach = (1.5 * (cells / pixels.len() as f64).sqrt()).round().clamp(1.0, 3.0) as isize;
         for ((&rank, [x, y]), &position) in self.ranks.iter().zip(pixels).zip(&self.positions) {
             let column = ((x - canvas.area.left) / cell) as isize;
             let row = ((y - canvas.area.top) / cell) as isize;
@@ -165,7 +177,9 @@ impl Points {
             let group = if rank == NOISE { 0 } else { (1 + colours[rank as usize] * SHADES) as u16 };
             let reach = if rank == NOISE { reach.min(2) } else { reach };
             for row in (row - (reach - 1) / 2..=row + reach / 2).filter(|r| (0..rows).contains(r)) {
-                for column in (column - (reach - 1) / 2..=column + reach / 2).filter(|c| (0..columns).contains(c)) {
+                for column in
+                    (column - (reach - 1) / 2..=column + reach / 2).filter(|c| (0..columns).contains(c))
+                {
                     let i = (row * columns + column) as usize;
                     if near > nearest[i] {
                         (nearest[i], grid.groups[i]) = (near, group);
@@ -173,8 +187,43 @@ impl Points {
                 }
             }
         }
+        fill_holes(&mut grid, &mut nearest);
         shade(&mut grid, &nearest);
         grid
+    }
+}
+
+/// Closes the pinholes of a surface: a cell with five of its eight neighbours well before it takes the farthest of those.
+fn fill_holes(grid: &mut Grid, nearest: &mut [f32]) {
+    /// So many cells nearer to the eye is well before.
+    const BEFORE: f32 = 12.0;
+    let (columns, rows) = (grid.columns, grid.rows);
+    for _ in 0..2 {
+        let (groups, near) = (grid.groups.clone(), nearest.to_vec());
+        for row in 1..rows.saturating_sub(1) {
+            for column in 1..columns.saturating_sub(1) {
+                let i = row * columns + column;
+                let around = [
+                    i - columns - 1,
+                    i - columns,
+                    i - columns + 1,
+                    i - 1,
+                    i + 1,
+                    i + columns - 1,
+                    i + columns,
+                    i + columns + 1,
+                ];
+                let before = |&j: &usize| near[j] > f32::MIN && near[j] > near[i] + BEFORE;
+                if around.iter().filter(|j| before(j)).count() < 5 {
+                    continue;
+                }
+                if let Some(j) =
+                    around.into_iter().filter(before).min_by(|&a, &b| near[a].total_cmp(&near[b]))
+                {
+                    (grid.groups[i], nearest[i]) = (groups[j], near[j]);
+                }
+            }
+        }
     }
 }
 

@@ -57,11 +57,8 @@ fn mark(canvas: &mut Canvas, x: f64, y: f64, text: &str) {
         "<path d=\"M{left:.1} {y:.1}H{x:.1}V{bottom:.1}\" fill=\"none\" stroke=\"{colour}\" stroke-dasharray=\"4 4\"/>\n\
          <circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"6\" fill=\"{inside}\" stroke=\"{colour}\" stroke-width=\"2.5\"/>"
     ));
-    let (text_x, anchor) = if x < left + canvas.area.width / 2.0 {
-        (x + 14.0, Anchor::Start)
-    } else {
-        (x - 14.0, Anchor::End)
-    };
+    let (text_x, anchor) =
+        if x < left + canvas.area.width / 2.0 { (x + 14.0, Anchor::Start) } else { (x - 14.0, Anchor::End) };
     // Above the line, and within the frame.
     let text_y = (y - 14.0).max(canvas.area.top + 18.0);
     let style = "font-size=\"15\" font-weight=\"600\"";

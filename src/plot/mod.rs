@@ -217,7 +217,9 @@ impl Figure {
         let Self { title, subtitle, axes, theme, view, content } = self;
         match content {
             Content::Plane(points, n_noise) => points.draw_plane(*theme, title, subtitle, axes, *n_noise),
-            Content::Space(points, n_noise) => points.draw_space(*theme, title, subtitle, axes, *n_noise, *view),
+            Content::Space(points, n_noise) => {
+                points.draw_space(*theme, title, subtitle, axes, *n_noise, *view)
+            }
             Content::Curve(curve) => curve.draw(*theme, title, subtitle, axes),
         }
     }
@@ -242,4 +244,97 @@ fn short(value: f64) -> String {
     let decimals = if value == 0.0 { 0.0 } else { (2.0 - value.abs().log10().floor()).clamp(0.0, 12.0) };
     let text = format!("{value:.*}", decimals as usize);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, array};
+
+    /// Every tag closes, and no number is missing.
+    fn well_formed(svg: &str) {
+        assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+        assert_eq!(svg.matches("<g ").count(), svg.matches("</g>").count());
+        assert_eq!(svg.matches("<text ").count(), svg.matches("</text>").count());
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+
+    #[test]
+    fn labels_must_match_the_rows() {
+        let error = Figure::clusters(&array![[1.0], [2.0]], &[None]).unwrap_err();
+        assert_eq!(error.to_string(), "`labels` must have one entry for each of the 2 rows, got 1");
+        assert!(Figure::curve(&[1.0], &[1.0, 2.0]).is_err());
+    }
+
+    #[test]
+    fn data_never_breaks_a_figure() {
+        let values: [&[f64]; 9] = [
+            &[],
+            &[0.0],
+            &[7.0; 5],
+            &[f64::NAN; 3],
+            &[1.0, f64::NAN, f64::INFINITY, 2.0],
+            &[f64::MIN, 0.0, f64::MAX],
+            &[5e-324, 1e-323, 0.0],
+            &[1e9, 1e9 + 1e-3, 1e9 + 2e-3],
+            &[-0.0, 0.0],
+        ];
+        for values in values {
+            for d in 0..5 {
+                for constant in [None, Some(0.0), Some(1e6)] {
+                    let x = Array2::from_shape_fn((values.len(), d), |(i, j)| match constant {
+                        Some(constant) if j > 0 => constant,
+                        _ => values[(i + j) % values.len()],
+                    });
+                    let labels: Vec<_> = (0..values.len()).map(|i| (i % 3 > 0).then_some(i * 7)).collect();
+                    for view in [(-60.0, 32.0), (0.0, 90.0), (135.0, -90.0)] {
+                        let figure = Figure::clusters(&x, &labels).unwrap().view(view.0, view.1);
+                        well_formed(&figure.to_svg());
+                    }
+                }
+            }
+            let curve = Figure::curve(values, values).unwrap().mark(0.0, f64::NAN, "?").mark(1.0, 1.0, "a<b");
+            well_formed(&curve.clone().to_svg());
+            well_formed(&curve.log_y().to_svg());
+            well_formed(&Figure::k_distance(values, 3).to_svg());
+        }
+    }
+
+    #[test]
+    fn many_points_and_many_clusters_stay_light() {
+        // Points of 5,000 clusters scattered over each other: the worst picture there is.
+        let n = 200_000_usize;
+        let hash = |i: usize| (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31) >> 40;
+        for d in [2, 3] {
+            let x = Array2::from_shape_fn((n, d), |(i, j)| hash(i * 5 + j) as f32);
+            let labels: Vec<_> = (0..n).map(|i| (i % 10 > 0).then_some(i % 5000)).collect();
+            let svg = Figure::clusters(&x, &labels).unwrap().to_svg();
+            assert!(svg.len() < 1_500_000, "{} bytes", svg.len());
+            assert!(svg.contains("noise") && svg.contains(">20,000<"));
+        }
+    }
+
+    #[test]
+    fn text_is_escaped_and_layers_are_named() {
+        let svg = Figure::clusters(&array![[0.0, 1.0, 2.0]], &[Some(3)])
+            .unwrap()
+            .title("a < b & c")
+            .subtitle("<script>")
+            .axes(["east (m)", "north (m)"])
+            .to_svg();
+        assert!(
+            svg.contains("a &lt; b &amp; c") && svg.contains("&lt;script&gt;") && svg.contains("cluster 3")
+        );
+    }
+
+    #[test]
+    fn the_knee_is_named_by_its_height() {
+        assert_eq!(
+            [0.0, 0.2, 12.345, 1234.5, 0.000_123_4].map(short),
+            ["0", "0.2", "12.3", "1234", "0.000123"]
+        );
+        let distances: Vec<f32> = (0..5000).map(|i| (i as f32 / 5000.0).powi(8)).collect();
+        let svg = Figure::k_distance(&distances, 4000).log_y().to_svg();
+        assert!(svg.contains("eps = 0.168") && svg.len() < 40_000);
+    }
 }

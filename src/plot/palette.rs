@@ -23,7 +23,8 @@ impl Rgb {
     pub(crate) fn mixed(self, other: Self, share: f64) -> Self {
         let Self([r, g, b]) = self;
         let Self([s, h, c]) = other;
-        let mix = |from: u8, to: u8| (f64::from(from) + share * (f64::from(to) - f64::from(from))).round() as u8;
+        let mix =
+            |from: u8, to: u8| (f64::from(from) + share * (f64::from(to) - f64::from(from))).round() as u8;
         Self([mix(r, s), mix(g, h), mix(b, c)])
     }
 }
@@ -75,10 +76,12 @@ impl Theme {
 
     /// Colour number `i` of the clusters, below [`N_COLOURS`].
     pub(crate) fn colour(self, i: usize) -> Rgb {
-        let hue = HUES[i % HUES.len()];
+        // On black every hue is a little lighter.
+        let (lift, darker) = if self == Self::Light { (0.0, 0.36) } else { (0.14, 0.3) };
+        let hue = HUES[i % HUES.len()].mixed(WHITE, lift);
         match i / HUES.len() {
             0 => hue,
-            1 => hue.mixed(BLACK, 0.36),
+            1 => hue.mixed(BLACK, darker),
             _ => hue.mixed(WHITE, 0.45),
         }
     }
@@ -86,21 +89,22 @@ impl Theme {
 
 /// A colour number for each cluster: clusters near one another in the picture get different ones.
 ///
-/// `centres` are the middles of the clusters in the picture, largest cluster first. Each takes the colour whose earlier
-/// users are farthest away, counted by the sum of inverse squared distances; another lightness of the same hue counts
-/// a quarter. So the first seven get the seven hues.
-pub(crate) fn assign(centres: &[[f64; 2]]) -> Vec<usize> {
+/// `discs` are middle x, y and radius of the clusters in the picture, largest cluster first. Each takes the colour whose
+/// earlier users are farthest away, counted by the sum of inverse squared distances from rim to rim; another lightness of
+/// the same hue counts a quarter. So the first seven get the seven hues.
+pub(crate) fn assign(discs: &[[f64; 3]]) -> Vec<usize> {
     // Beyond this number a quadratic search would be felt, and such clusters are specks.
     const SEARCHED: usize = 1500;
-    let mut colours: Vec<usize> = Vec::with_capacity(centres.len());
-    for (i, &[x, y]) in centres.iter().enumerate() {
+    let mut colours: Vec<usize> = Vec::with_capacity(discs.len());
+    for (i, &[x, y, r]) in discs.iter().enumerate() {
         if i >= SEARCHED {
             colours.push(i % N_COLOURS);
             continue;
         }
         let mut crowding = [0.0; N_COLOURS];
-        for (&colour, &[u, v]) in colours.iter().zip(centres) {
-            let near = 1.0 / (100.0 + (x - u).powi(2) + (y - v).powi(2));
+        for (&colour, &[u, v, s]) in colours.iter().zip(discs) {
+            let gap = ((x - u).hypot(y - v) - r - s).max(0.0);
+            let near = 1.0 / (100.0 + gap * gap);
             crowding[colour] += near;
             for lightness in 0..N_COLOURS / HUES.len() {
                 crowding[lightness * HUES.len() + colour % HUES.len()] += near / 4.0;
@@ -118,15 +122,15 @@ mod tests {
 
     #[test]
     fn the_largest_clusters_get_the_hues_as_they_are() {
-        let colours = assign(&[[5.0, 5.0]; 9]);
+        let colours = assign(&[[5.0, 5.0, 1.0]; 9]);
         assert_eq!(colours[..7], [0, 1, 2, 3, 4, 5, 6]);
         assert!(colours[7] >= 7 && colours[8] >= 7 && colours[7] != colours[8]);
     }
 
     #[test]
     fn neighbours_in_a_row_differ() {
-        let centres: Vec<_> = (0..2000).map(|i| [f64::from(i) * 10.0, 0.0]).collect();
-        let colours = assign(&centres);
+        let discs: Vec<_> = (0..2000).map(|i| [f64::from(i) * 10.0, 0.0, 4.0]).collect();
+        let colours = assign(&discs);
         for (i, window) in colours.windows(8).enumerate() {
             let mut distinct = window.to_vec();
             distinct.sort_unstable();
@@ -136,10 +140,19 @@ mod tests {
     }
 
     #[test]
+    fn nothing_on_a_large_cluster_has_its_colour() {
+        let mut discs = vec![[300.0, 300.0, 250.0]];
+        discs.extend((0..40).map(|i| [100.0 + 10.0 * f64::from(i), 350.0, 3.0]));
+        let colours = assign(&discs);
+        assert!(colours[1..].iter().all(|&colour| colour != colours[0]));
+    }
+
+    #[test]
     fn colours_mix_and_print() {
         assert_eq!(BLACK.mixed(WHITE, 0.5).to_string(), "#808080");
         for theme in [Theme::Light, Theme::Dark] {
-            let all: std::collections::HashSet<_> = (0..N_COLOURS).map(|i| theme.colour(i).to_string()).collect();
+            let all: std::collections::HashSet<_> =
+                (0..N_COLOURS).map(|i| theme.colour(i).to_string()).collect();
             assert_eq!(all.len(), N_COLOURS);
         }
     }

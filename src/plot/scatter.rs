@@ -35,7 +35,8 @@ impl Points {
         }
         let mut sizes: Vec<_> = counts.into_iter().collect();
         sizes.sort_by_key(|&(_, size)| std::cmp::Reverse(size));
-        let rank_of: std::collections::HashMap<_, _> = sizes.iter().zip(0_u32..).map(|(&(label, _), rank)| (label, rank)).collect();
+        let rank_of: std::collections::HashMap<_, _> =
+            sizes.iter().zip(0_u32..).map(|(&(label, _), rank)| (label, rank)).collect();
         let (positions, ranks) = positions
             .zip(labels)
             .filter(|(position, _)| position.iter().all(|v| v.is_finite()))
@@ -46,40 +47,54 @@ impl Points {
 
     /// For each cluster a colour number, given its points on the figure.
     pub(crate) fn colours(&self, pixels: &[[f64; 2]]) -> Vec<usize> {
-        let mut sums = vec![[0.0; 3]; self.sizes.len()];
+        let mut sums = vec![[0.0; 4]; self.sizes.len()];
         for (&rank, [x, y]) in self.ranks.iter().zip(pixels) {
-            if rank != NOISE {
-                let sum = &mut sums[rank as usize];
-                *sum = [sum[0] + x, sum[1] + y, sum[2] + 1.0];
+            if let Some(sum) = sums.get_mut(rank as usize) {
+                *sum = [sum[0] + x, sum[1] + y, sum[2] + x * x + y * y, sum[3] + 1.0];
             }
         }
-        let centres: Vec<_> = sums.iter().map(|[x, y, n]| [x / n.max(1.0), y / n.max(1.0)]).collect();
-        palette::assign(&centres)
+        let disc = |&[x, y, squares, n]: &[f64; 4]| {
+            let n = n.max(1.0);
+            let variance = squares / n - (x / n).powi(2) - (y / n).powi(2);
+            // The radius of an even disc of that variance.
+            [x / n, y / n, (2.0 * variance.max(0.0)).sqrt()]
+        };
+        palette::assign(&sums.iter().map(disc).collect::<Vec<_>>())
     }
 
     pub(crate) fn legend(&self, canvas: &mut Canvas, colours: &[usize], n_noise: usize) {
         let theme = canvas.theme;
         let shown = if self.sizes.len() > LEGEND_ROWS { LEGEND_ROWS - 1 } else { self.sizes.len() };
-        let mut entries: Vec<(Rgb, String, String)> = self.sizes[..shown]
+        let mut entries: Vec<(Option<Rgb>, String, String)> = self.sizes[..shown]
             .iter()
             .zip(colours)
-            .map(|(&(label, size), &colour)| (theme.colour(colour), format!("cluster {label}"), count(size)))
+            .map(|(&(label, size), &colour)| {
+                (Some(theme.colour(colour)), format!("cluster {label}"), count(size))
+            })
             .collect();
         let rest = &self.sizes[shown..];
         if !rest.is_empty() {
             let size = rest.iter().map(|&(_, size)| size).sum();
-            entries.push((theme.grid().mixed(theme.text(), 0.25), format!("{} more", count(rest.len())), count(size)));
+            entries.push((None, format!("{} more", count(rest.len())), count(size)));
         }
         if n_noise > 0 {
-            entries.push((theme.noise(), "noise".to_owned(), count(n_noise)));
+            entries.push((Some(theme.noise()), "noise".to_owned(), count(n_noise)));
         }
         canvas.legend(&entries);
     }
 
     /// The points over two axes of equal scale, as far as that leaves a readable figure.
-    pub(crate) fn draw_plane(&self, theme: Theme, title: &str, subtitle: &str, names: &[String], n_noise: usize) -> String {
+    pub(crate) fn draw_plane(
+        &self,
+        theme: Theme,
+        title: &str,
+        subtitle: &str,
+        names: &[String],
+        n_noise: usize,
+    ) -> String {
         let column = |j: usize| self.positions.iter().map(move |position| position[j]);
-        let (mut x_axis, mut y_axis) = (Axis::linear(column(0)).widened(0.03), Axis::linear(column(1)).widened(0.03));
+        let (mut x_axis, mut y_axis) =
+            (Axis::linear(column(0)).widened(0.03), Axis::linear(column(1)).widened(0.03));
         let height = equal_scale(&mut x_axis, &mut y_axis);
         let mut canvas = Canvas::new(theme, title, subtitle, BESIDE_LEGEND, height);
         canvas.axes(&x_axis, &y_axis, &names[0], &names[1]);
@@ -101,7 +116,9 @@ impl Points {
                 |cell| self.cells(&pixels, &colours, &canvas, cell),
                 area.left,
                 area.top,
-                |group| if group == 0 { theme.noise() } else { theme.colour(usize::from(group) - 1) }.to_string(),
+                |group| {
+                    if group == 0 { theme.noise() } else { theme.colour(usize::from(group) - 1) }.to_string()
+                },
             )
         };
         canvas.push(&svg);
