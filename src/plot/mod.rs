@@ -76,10 +76,11 @@ impl Figure {
     ///
     /// # Complexity
     /// Time and memory O(n) for the points, O(min(k, 1500)^2) for the colours of k clusters.
-    pub fn clusters<F: Float, S: Data<Elem = F>>(
+    pub fn clusters<'a, F: Float, S: Data<Elem = F>>(
         points: &ArrayBase<S, Ix2>,
-        labels: &[Option<usize>],
+        labels: impl IntoIterator<Item = &'a Option<usize>>,
     ) -> Result<Self> {
+        let labels: Vec<Option<usize>> = labels.into_iter().copied().collect();
         check_same_rows("labels", labels.len(), points.nrows())?;
         let d = points.ncols();
         let positions = points.rows().into_iter().enumerate().map(|(i, row)| match d {
@@ -88,7 +89,7 @@ impl Figure {
             2 => [row[0].as_f64(), row[1].as_f64(), 0.0],
             _ => [row[0].as_f64(), row[1].as_f64(), row[2].as_f64()],
         });
-        let points = Points::new(positions, labels);
+        let points = Points::new(positions, &labels);
         let (k, n) = (points.sizes.len(), labels.len());
         let n_noise = labels.iter().filter(|label| label.is_none()).count();
         let title = format!("{} in {}", counted(k, "cluster"), counted(n, "point"));
