@@ -118,9 +118,13 @@ impl Figure {
     /// assert!(svg.contains("lowest"));
     /// # Ok::<(), sapwood::Error>(())
     /// ```
-    pub fn curve<F: Float>(x: &[F], y: &[F]) -> Result<Self> {
+    pub fn curve<'a, F: Float>(
+        x: impl IntoIterator<Item = &'a F>,
+        y: impl IntoIterator<Item = &'a F>,
+    ) -> Result<Self> {
+        let x: Vec<f64> = x.into_iter().map(|v| v.as_f64()).collect();
+        let y: Vec<f64> = y.into_iter().map(|v| v.as_f64()).collect();
         check_same_rows("y", y.len(), x.len())?;
-        let [x, y] = [x, y].map(|values| values.iter().map(|v| v.as_f64()).collect());
         let curve = Curve { x, y, ..Curve::default() };
         Ok(Self::new(String::new(), ["x", "y", ""], Content::Curve(curve)))
     }
@@ -137,8 +141,8 @@ impl Figure {
     /// assert!(svg.contains("eps = 0.2"));
     /// ```
     #[must_use]
-    pub fn k_distance<F: Float>(distances: &[F], knee: usize) -> Self {
-        let y: Vec<f64> = distances.iter().map(|v| v.as_f64()).collect();
+    pub fn k_distance<'a, F: Float>(distances: impl IntoIterator<Item = &'a F>, knee: usize) -> Self {
+        let y: Vec<f64> = distances.into_iter().map(|v| v.as_f64()).collect();
         let marks = y.get(knee).map(|&eps| (knee as f64, eps, format!("eps = {}", short(eps))));
         let curve = Curve {
             x: (0..y.len()).map(|i| i as f64).collect(),
