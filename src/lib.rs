@@ -4,6 +4,7 @@
 pub mod data;
 mod error;
 mod float;
+pub mod io;
 mod kernel;
 pub mod math;
 pub mod observe;
