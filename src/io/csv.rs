@@ -57,14 +57,16 @@ impl CsvOptions {
 
 /// The numbers of a text file, one row a line, `(n_rows, n_columns)`.
 ///
-/// Blank lines and lines that begin with `#` are skipped; fields may be in double quotes; a byte order mark, CRLF and
-/// spaces around a field do no harm. `nan` and `inf` are read as what they say, so a fit names their row and column;
-/// an empty field, and a number beyond the range of `F` as `1e999`, is an error.
+/// Blank lines and lines that begin with `#` are skipped; fields may be in double quotes; a byte order mark,
+/// CRLF and spaces around a field do no harm. `nan` and `inf` are read as what they say, so a fit names their
+/// row and column; an empty field, and a number beyond the range of `F` as `1e999`, is an error.
 ///
 /// # Errors
-/// [`Error::Format`] with the line of the first field that is no number, of the first line that is longer or shorter
-/// than those before, or if there is no row at all; [`Error::Io`] where the file cannot be read;
-/// [`Error::Parameter`] for a delimiter that can be part of a number or a quote.
+/// [`Error::Format`](crate::Error::Format) with the line of the first field that is no number, of the first
+/// line that is longer or shorter than those before, or if there is no row at all;
+/// [`Error::Io`](crate::Error::Io) where the file cannot be read;
+/// [`Error::Parameter`](crate::Error::Parameter) for no column, or for a delimiter that can be part of a
+/// number or a quote.
 ///
 /// # Example
 /// ```
@@ -84,7 +86,8 @@ pub fn read_csv<F: Float>(path: impl AsRef<Path>, options: &CsvOptions) -> Resul
 /// The numbers in the bytes of a text file, see [`read_csv`].
 ///
 /// # Errors
-/// [`Error::Format`] and [`Error::Parameter`], as [`read_csv`].
+/// [`Error::Format`](crate::Error::Format) and [`Error::Parameter`](crate::Error::Parameter), as
+/// [`read_csv`].
 ///
 /// # Example
 /// ```
@@ -105,6 +108,8 @@ pub fn parse_csv<F: Float>(bytes: &[u8], options: &CsvOptions) -> Result<Array2<
         "a byte that is no part of a number, a quote or a comment",
         format_args!("`{}`", delimiter.escape_ascii()),
     )?;
+    let no_columns = options.columns.as_ref().is_some_and(Vec::is_empty);
+    require(!no_columns, "columns", "at least one column", "none")?;
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
         .comment(Some(b'#'))
@@ -114,9 +119,9 @@ pub fn parse_csv<F: Float>(bytes: &[u8], options: &CsvOptions) -> Result<Array2<
 
     let mut values = Vec::new();
     let mut record = ByteRecord::new();
-    // Where the fields of the record are, and which of them are wanted; both known from the first record on.
-    let mut fields = Vec::new();
-    let mut layout: Option<(usize, Vec<usize>)> = None;
+    // A run of spaces is one delimiter, but empty fields to the reader: these are the others.
+    let mut filled = Vec::new();
+    let mut n_fields = None;
     loop {
         let start = reader.position().byte() as usize;
         let line = || Position::Line(line_of_record(bytes, start));
@@ -124,34 +129,36 @@ pub fn parse_csv<F: Float>(bytes: &[u8], options: &CsvOptions) -> Result<Array2<
         if !more.map_err(|error| format_error(line(), "fields", error.to_string()))? {
             break;
         }
-        // A run of spaces is one delimiter, but empty fields to the reader.
-        fields.clear();
-        fields.extend((0..record.len()).filter(|&i| delimiter != b' ' || !record[i].trim_ascii().is_empty()));
-        if fields.is_empty() || (fields.len() == 1 && record[fields[0]].trim_ascii().is_empty()) {
+        let spaces = delimiter == b' ';
+        if spaces {
+            filled.clear();
+            filled.extend((0..record.len()).filter(|&i| !record[i].trim_ascii().is_empty()));
+        }
+        let n = if spaces { filled.len() } else { record.len() };
+        let field = |column: usize| record[if spaces { filled[column] } else { column }].trim_ascii();
+        if n == 0 || (n == 1 && field(0).is_empty()) {
             continue;
         }
-        let field = |column: usize| record[fields[column]].trim_ascii();
+        let column = |k: usize| options.columns.as_ref().map_or(k, |columns| columns[k]);
+        let d = options.columns.as_ref().map_or(n, Vec::len);
 
-        let is_first = layout.is_none();
-        let (n_fields, columns) = layout.get_or_insert_with(|| {
-            let all = || (0..fields.len()).collect();
-            (fields.len(), options.columns.clone().unwrap_or_else(all))
-        });
-        if fields.len() != *n_fields {
-            let expected = format!("{n_fields} fields, as in the lines before");
-            return Err(format_error(line(), expected, fields.len().to_string()));
-        }
-        if is_first {
-            if let Some(column) = columns.iter().find(|&&column| column >= *n_fields) {
-                let expected = format!("more than {column} fields, to read column {column}");
-                return Err(format_error(line(), expected, n_fields.to_string()));
+        if let Some(n_fields) = n_fields {
+            if n != n_fields {
+                let expected = format!("{n_fields} fields, as in the lines before");
+                return Err(format_error(line(), expected, n.to_string()));
             }
-            let names = || columns.iter().all(|&column| number::<F>(field(column)).is_err());
+        } else {
+            n_fields = Some(n);
+            if let Some(column) = (0..d).map(column).find(|&column| column >= n) {
+                let expected = format!("more than {column} fields, to read column {column}");
+                return Err(format_error(line(), expected, n.to_string()));
+            }
+            let names = || (0..d).all(|k| number::<F>(field(column(k))).is_err());
             if options.header.unwrap_or_else(names) {
                 continue;
             }
         }
-        for &column in &*columns {
+        for column in (0..d).map(column) {
             values.push(number(field(column)).map_err(|expected| {
                 let expected = format!("{expected} in column {column} (counted from 0)");
                 let found = field(column);
@@ -160,7 +167,7 @@ pub fn parse_csv<F: Float>(bytes: &[u8], options: &CsvOptions) -> Result<Array2<
             })?);
         }
     }
-    let d = layout.map_or(0, |(_, columns)| columns.len());
+    let d = options.columns.as_ref().map(Vec::len).or(n_fields).unwrap_or(0);
     if values.is_empty() {
         let end = Position::Line(line_of_record(bytes, bytes.len()));
         return Err(format_error(end, "a row of numbers", "the end of the file"));
@@ -199,7 +206,8 @@ fn start_of_record(bytes: &[u8], mut at: usize) -> usize {
 
 /// The line, counted from 1, of the record that the reader finds from `at` on.
 ///
-/// The reader's own count does not see what it skips before a record, and costs nothing here: only an error asks.
+/// The reader's own count does not see what it skips before a record, and costs nothing here: only an error
+/// asks.
 fn line_of_record(bytes: &[u8], at: usize) -> u64 {
     let before = &bytes[..start_of_record(bytes, at.min(bytes.len()))];
     1 + before.iter().filter(|&&byte| byte == b'\n').count() as u64
@@ -207,11 +215,11 @@ fn line_of_record(bytes: &[u8], at: usize) -> u64 {
 
 /// Writes an array as text: a row a line, comma between columns, no header.
 ///
-/// Each number has the fewest digits that read back as the same bits. An array without rows or columns gives a file
-/// that [`read_csv`] refuses.
+/// Each number has the fewest digits that read back as the same bits. An array without rows or columns gives
+/// a file that [`read_csv`] refuses.
 ///
 /// # Errors
-/// [`Error::Io`] where the file cannot be written.
+/// [`Error::Io`](crate::Error::Io) where the file cannot be written.
 ///
 /// # Example
 /// ```
@@ -233,7 +241,7 @@ pub fn write_csv<F: Float, S: Data<Elem = F>>(
 /// Writes an array as [`write_csv`] does, to any writer.
 ///
 /// # Errors
-/// [`Error::Io`] from the writer.
+/// [`Error::Io`](crate::Error::Io) from the writer.
 ///
 /// # Example
 /// ```
@@ -301,6 +309,8 @@ mod tests {
         let options = CsvOptions::default().columns(&[2, 0]);
         let text = b"a,b,c\n1,one,2\n3,three,4\n";
         assert_eq!(parse_csv::<f32>(text, &options).unwrap(), array![[2.0, 1.0], [4.0, 3.0]]);
+        let error = parse_csv::<f32>(text, &options.clone().columns(&[])).unwrap_err().to_string();
+        assert_eq!(error, "`columns` must be at least one column, got none");
         let error = parse_csv::<f32>(b"1,2\n", &options).unwrap_err().to_string();
         assert_eq!(error, "<memory>: line 1: expected more than 2 fields, to read column 2, found 2");
     }

@@ -2,17 +2,17 @@
 //!
 //! | format | reads | writes |
 //! |---|---|---|
-//! | [`.npy`](read_npy) | versions 1 to 3, floats, integers, booleans, both byte orders, C and Fortran order | floats, `i64` |
-//! | [`.csv`](read_csv), `.txt`, `.tsv`, `.xyz` | comma, semicolon, tab or spaces; header, comments, quotes, BOM, CRLF | comma |
-//! | [`.ply`](read_ply) | ASCII, binary little and big endian; other properties, lists and elements are skipped | [labelled points](write_ply) |
-//! | [`.pcd`](read_pcd) | ASCII, binary, compressed; fields in any order | |
+//! | [`.npy`](read_npy) | versions 1 to 3, floats, integers, both byte orders, C and Fortran order | yes |
+//! | [`.csv`](read_csv), `.txt`, `.tsv`, `.xyz` | comma, semicolon, tab or spaces; with or without header | comma |
+//! | [`.ply`](read_ply) | ASCII, binary of both byte orders; the rest of the file is skipped | [with labels](write_ply) |
+//! | [`.pcd`](read_pcd) | ASCII, binary, compressed; fields in any order | no |
 //!
-//! `read_*` takes the path of a regular file, `parse_*` takes the bytes, from wherever they come (standard input, an
-//! archive), `write_*` takes a path and `write_*_to` any [`Write`]. Values are converted to the type asked for as
-//! `as` does: an `f64` read as `f32` is rounded.
+//! `read_*` takes the path of a regular file, `parse_*` takes the bytes, from wherever they come (standard
+//! input, an archive), `write_*` takes a path and `write_*_to` any [`Write`]. Values are converted to the
+//! type asked for as `as` does: an `f64` read as `f32` is rounded.
 //!
-//! A header is believed only as far as there are bytes to back it: a file that claims to be larger than it is gives
-//! an [`Error::Format`], not an allocation.
+//! A header is believed only as far as there are bytes to back it: a file that claims to be larger than it is
+//! gives an [`Error::Format`], not an allocation.
 //!
 //! # Example
 //! ```
@@ -53,12 +53,13 @@ pub const XYZ: [&str; 3] = ["x", "y", "z"];
 
 /// The points of a file, `(n_points, n_columns)`, its format told by the extension.
 ///
-/// `.npy`, `.csv`, `.txt`, `.tsv` and `.xyz` give all their columns, `.ply` and `.pcd` give x, y and z. Delimiter and
-/// header of a text file are found out, see [`CsvOptions`]. Missing points stay in as NaN, see [`drop_missing`].
+/// `.npy`, `.csv`, `.txt`, `.tsv` and `.xyz` give all their columns, `.ply` and `.pcd` give x, y and z.
+/// Delimiter and header of a text file are found out, see [`CsvOptions`]. Missing points stay in as NaN, see
+/// [`drop_missing`].
 ///
 /// # Errors
-/// [`Error::Format`] for another extension or a content that is not the format's, [`Error::Io`] where the file
-/// cannot be read.
+/// [`Error::Format`] for another extension or a content that is not the format's, [`Error::Io`] where the
+/// file cannot be read.
 ///
 /// # Example
 /// ```
@@ -91,8 +92,8 @@ pub fn read_points<F: Float>(path: impl AsRef<Path>) -> Result<Array2<F>> {
 
 /// The rows without NaN, and the number that each had before.
 ///
-/// A scanner's image marks with NaN the pixels without a return (organised PCD files do), and a model takes no NaN.
-/// The numbers carry labels back to the whole cloud.
+/// A scanner's image marks with NaN the pixels without a return (organised PCD files do), and a model takes
+/// no NaN. The numbers carry labels back to the whole cloud.
 ///
 /// # Example
 /// ```

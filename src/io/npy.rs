@@ -15,14 +15,15 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// The array of an `.npy` file; a one-dimensional one becomes a column.
 ///
-/// Versions 1 to 3, both byte orders, C and Fortran order, of `f4`, `f8`, integers or booleans, which are converted.
+/// Versions 1 to 3, both byte orders, C and Fortran order, of `f4`, `f8`, integers or booleans, which are
+/// converted.
 ///
 /// # Shapes
 /// `(n, d)` of the file gives `(n, d)`, `(n,)` gives `(n, 1)`; always row after row in memory.
 ///
 /// # Errors
-/// [`Error::Format`] for any other content (text, objects, records, other dimensions, fewer or more bytes than the
-/// shape says), [`Error::Io`] where the file cannot be read.
+/// [`Error::Format`](crate::Error::Format) for any other content (text, objects, records, other dimensions,
+/// fewer or more bytes than the shape says), [`Error::Io`](crate::Error::Io) where the file cannot be read.
 ///
 /// # Example
 /// ```
@@ -44,7 +45,8 @@ pub fn read_npy<F: Float>(path: impl AsRef<Path>) -> Result<Array2<F>> {
 /// The integers of an `.npy` file of one dimension, or of one column: labels.
 ///
 /// # Errors
-/// Those of [`read_npy`], and [`Error::Format`] for floats, several columns or a number beyond `i64`.
+/// Those of [`read_npy`], and [`Error::Format`](crate::Error::Format) for floats, several columns or a number
+/// beyond `i64`.
 ///
 /// # Example
 /// ```
@@ -63,7 +65,7 @@ pub fn read_npy_i64(path: impl AsRef<Path>) -> Result<Array1<i64>> {
 /// The array in the bytes of an `.npy` file, see [`read_npy`].
 ///
 /// # Errors
-/// [`Error::Format`], as [`read_npy`].
+/// [`Error::Format`](crate::Error::Format), as [`read_npy`].
 ///
 /// # Example
 /// ```
@@ -88,7 +90,7 @@ pub fn parse_npy<F: Float>(bytes: &[u8]) -> Result<Array2<F>> {
 /// The integers in the bytes of an `.npy` file, see [`read_npy_i64`].
 ///
 /// # Errors
-/// [`Error::Format`], as [`read_npy_i64`].
+/// [`Error::Format`](crate::Error::Format), as [`read_npy_i64`].
 ///
 /// # Example
 /// ```
@@ -118,7 +120,7 @@ pub fn parse_npy_i64(bytes: &[u8]) -> Result<Array1<i64>> {
 /// Writes an array of any dimension as an `.npy` file, version 1.0, in C order.
 ///
 /// # Errors
-/// [`Error::Io`] where the file cannot be written.
+/// [`Error::Io`](crate::Error::Io) where the file cannot be written.
 ///
 /// # Example
 /// ```
@@ -143,7 +145,7 @@ where
 /// Writes an array as [`write_npy`] does, to any writer.
 ///
 /// # Errors
-/// [`Error::Io`] from the writer.
+/// [`Error::Io`](crate::Error::Io) from the writer.
 ///
 /// # Example
 /// ```

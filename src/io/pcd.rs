@@ -1,4 +1,5 @@
-//! PCD, the format of the Point Cloud Library: a header in text, then the fields in text, binary or compressed.
+//! PCD, the format of the Point Cloud Library: a header in text, then the fields in text, binary or
+//! compressed.
 
 use std::path::Path;
 
@@ -17,15 +18,16 @@ use crate::params::require;
 /// organised cloud marks as missing stay in as NaN: see [`drop_missing`](super::drop_missing).
 ///
 /// # Errors
-/// [`Error::Format`] for any other content, [`Error::Io`] where the file cannot be read.
+/// [`Error::Format`](crate::Error::Format) for any other content, [`Error::Io`](crate::Error::Io) where the
+/// file cannot be read.
 ///
 /// # Example
 /// ```
 /// use sapwood::{io, ndarray::array};
 ///
 /// let path = std::env::temp_dir().join("sapwood_read_pcd.pcd");
-/// let text = "FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nWIDTH 2\nHEIGHT 1\nPOINTS 2\nDATA ascii\n0 1 2\nnan nan nan\n";
-/// std::fs::write(&path, text).unwrap();
+/// let header = "FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nWIDTH 2\nHEIGHT 1\nPOINTS 2\nDATA ascii\n";
+/// std::fs::write(&path, format!("{header}0 1 2\nnan nan nan\n")).unwrap();
 /// let (points, kept) = io::drop_missing(&io::read_pcd::<f32>(&path)?);
 /// assert_eq!(points, array![[0.0, 1.0, 2.0]]);
 /// assert_eq!(kept, [0]);
@@ -34,7 +36,8 @@ use crate::params::require;
 /// ```
 ///
 /// # References
-/// Point Cloud Library, "The PCD (Point Cloud Data) file format", version 0.7; Lehmann, `liblzf`, for the compression.
+/// Point Cloud Library, "The PCD (Point Cloud Data) file format", version 0.7; Lehmann, `liblzf`, for the
+/// compression.
 pub fn read_pcd<F: Float>(path: impl AsRef<Path>) -> Result<Array2<F>> {
     read_pcd_fields(path, &XYZ)
 }
@@ -42,7 +45,7 @@ pub fn read_pcd<F: Float>(path: impl AsRef<Path>) -> Result<Array2<F>> {
 /// Fields of a `.pcd` file, by name, one column each.
 ///
 /// # Errors
-/// Those of [`read_pcd`], and [`Error::Parameter`] without any field.
+/// Those of [`read_pcd`], and [`Error::Parameter`](crate::Error::Parameter) without any field.
 ///
 /// # Example
 /// ```
@@ -62,7 +65,8 @@ pub fn read_pcd_fields<F: Float>(path: impl AsRef<Path>, fields: &[&str]) -> Res
 /// Fields in the bytes of a `.pcd` file, see [`read_pcd`] and [`XYZ`](super::XYZ).
 ///
 /// # Errors
-/// [`Error::Format`] and [`Error::Parameter`], as [`read_pcd_fields`].
+/// [`Error::Format`](crate::Error::Format) and [`Error::Parameter`](crate::Error::Parameter), as
+/// [`read_pcd_fields`].
 ///
 /// # Example
 /// ```
@@ -275,7 +279,8 @@ fn read_bytes<F: Float>(
     Ok(values)
 }
 
-/// Two lengths, compressed and not, then the LZF of all points' first field, all points' second field and so on.
+/// Two lengths, compressed and not, then the LZF of all points' first field, all points' second field and so
+/// on.
 fn read_compressed<F: Float>(
     file_len: usize,
     lines: &Lines<'_>,
@@ -312,10 +317,11 @@ fn read_compressed<F: Float>(
 
 /// LZF: literal runs, and copies of what was put out before.
 ///
-/// A control byte below 32 begins a run of one more byte than it says. Any other holds a length in its upper three
-/// bits (7: the next byte is added) and the upper bits of a distance, whose lower bits are the byte that follows; two
-/// more bytes than the length are copied from one more than the distance back. `at` is where the bytes begin in the
-/// file. The room for the `len` bytes grows with what the input gives, not with what its header says.
+/// A control byte below 32 begins a run of one more byte than it says. Any other holds a length in its upper
+/// three bits (7: the next byte is added) and the upper bits of a distance, whose lower bits are the byte
+/// that follows; two more bytes than the length are copied from one more than the distance back. `at` is
+/// where the bytes begin in the file. The room for the `len` bytes grows with what the input gives, not with
+/// what its header says.
 fn decompress(input: &[u8], len: usize, at: usize) -> Result<Vec<u8>> {
     let error = |rest: &[u8], expected: &'static str| {
         let at = Position::Byte((at + input.len() - rest.len()) as u64);

@@ -14,8 +14,8 @@ use crate::params::require;
 
 /// The x, y and z of the vertices of a `.ply` file, `(n_vertices, 3)`.
 ///
-/// ASCII and binary of both byte orders; the properties may have any type and order, others among them and other
-/// elements before them are skipped, lists included. What follows the vertices is not looked at.
+/// ASCII and binary of both byte orders; the properties may have any type and order, others among them and
+/// other elements before them are skipped, lists included. What follows the vertices is not looked at.
 ///
 /// # Errors
 /// [`Error::Format`] for any other content, [`Error::Io`] where the file cannot be read.
@@ -201,7 +201,7 @@ impl Element<'_> {
         })
     }
 
-    /// Fewest bytes of one entry, each of its properties taking at least `bytes` of them.
+    /// Errors unless `available` bytes can hold all entries, of which each property takes at least `bytes`.
     fn check_count(&self, available: usize, bytes: impl Fn(&Property<'_>) -> usize) -> Result<()> {
         let entry: usize = self.properties.iter().map(bytes).sum();
         if self.count.checked_mul(entry).is_some_and(|needed| needed <= available) {
@@ -365,13 +365,13 @@ impl<'a> Body<'a> {
 
 /// Writes points with a colour and a number for each cluster, as binary little-endian `.ply`.
 ///
-/// Points of fewer than three columns get zeros for the rest. Properties: x, y, z (`float` or `double`, as `F`), red,
-/// green, blue and `label` (`int`, -1 for noise). Seven colours that remain apart for colour-blind eyes, then the
-/// same lighter and darker, then again from the first; noise is grey.
+/// Points of fewer than three columns get zeros for the rest. Properties: x, y, z (`float` or `double`, as
+/// `F`), red, green, blue and `label` (`int`, -1 for noise). Seven colours that remain apart for colour-blind
+/// eyes, then the same lighter and darker, then again from the first; noise is grey.
 ///
 /// # Errors
-/// [`Error::Shape`] for more than three columns or none, or unless there is a label for each point; [`Error::Io`] where
-/// the file cannot be written.
+/// [`Error::Shape`] for more than three columns or none, or unless there is a label for each point;
+/// [`Error::Io`] where the file cannot be written.
 ///
 /// # Example
 /// ```
@@ -379,7 +379,8 @@ impl<'a> Body<'a> {
 ///
 /// let path = std::env::temp_dir().join("sapwood_write_ply.ply");
 /// io::write_ply(&path, &array![[0.0, 1.0], [5.0, 6.0]], &[Some(0), None])?;
-/// assert_eq!(io::read_ply_fields::<f64>(&path, &["x", "z", "label"])?, array![[0.0, 0.0, 0.0], [5.0, 0.0, -1.0]]);
+/// let fields = io::read_ply_fields::<f64>(&path, &["x", "z", "label"])?;
+/// assert_eq!(fields, array![[0.0, 0.0, 0.0], [5.0, 0.0, -1.0]]);
 /// # std::fs::remove_file(path).ok();
 /// # Ok::<(), sapwood::Error>(())
 /// ```

@@ -50,7 +50,8 @@ pub(super) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The number that a field says, else what was expected there.
 ///
-/// `nan` and `inf` are numbers, in upper and lower case; digits that say more than the type can hold are none.
+/// `nan` and `inf` are numbers, in upper and lower case; digits that say more than the type can hold are
+/// none.
 pub(super) fn number<F: Float>(field: &[u8]) -> Result<F, &'static str> {
     let Some(value) = str::from_utf8(field).ok().and_then(|field| field.parse::<F>().ok()) else {
         return Err("a number");
