@@ -71,6 +71,19 @@ impl Arguments {
     }
 }
 
+impl Arguments {
+    /// The eps to use; `None` asks for a suggestion.
+    pub fn eps(&self) -> Option<f64> {
+        let of_the_street = (self.file.is_none() && !self.suggest).then_some(0.5);
+        self.eps.or(of_the_street)
+    }
+
+    /// Whether the street is clustered as it is meant to be.
+    pub fn is_plain(&self) -> bool {
+        self.eps.is_none() && !self.suggest && self.min_samples.is_none()
+    }
+}
+
 fn number<N: FromStr>(option: &str, text: &str) -> Result<N, String> {
     text.parse().map_err(|_| format!("{option} needs a number, got {text}"))
 }

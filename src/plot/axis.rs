@@ -126,7 +126,7 @@ fn grouped(digits: &str) -> String {
     let start = usize::from(digits.starts_with('-'));
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > start && (digits.len() - i) % 3 == 0 {
+        if i > start && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -13,16 +13,14 @@ const BUDGET: usize = 1_200_000;
 pub(crate) struct Grid {
     pub(crate) columns: usize,
     pub(crate) rows: usize,
-    /// Side of a cell in pixels.
-    pub(crate) cell: f64,
     pub(crate) groups: Vec<u16>,
 }
 
 impl Grid {
-    /// An empty grid over `width` x `height` pixels.
+    /// An empty grid over `width` x `height` pixels, of cells with a side of `cell` pixels.
     pub(crate) fn new(width: f64, height: f64, cell: f64) -> Self {
         let (columns, rows) = ((width / cell).ceil() as usize, (height / cell).ceil() as usize);
-        Self { columns, rows, cell, groups: vec![EMPTY; columns * rows] }
+        Self { columns, rows, groups: vec![EMPTY; columns * rows] }
     }
 
     /// For each colour number the path of its cells, as strokes one cell thick.
@@ -105,7 +103,7 @@ mod tests {
 
     #[test]
     fn equal_cells_become_one_run() {
-        let grid = Grid { columns: 4, rows: 2, cell: 1.0, groups: vec![7, 7, EMPTY, 7, 7, 3, 3, 3] };
+        let grid = Grid { columns: 4, rows: 2, groups: vec![7, 7, EMPTY, 7, 7, 3, 3, 3] };
         let paths = grid.paths();
         assert_eq!(paths[&7], "M0 0m0 0h2m1 0h1m-4 1h1");
         assert_eq!(paths[&3], "M0 0m1 1h3");

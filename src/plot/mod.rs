@@ -62,7 +62,7 @@ impl Figure {
     /// Points coloured by cluster, noise in grey.
     ///
     /// Two columns are drawn in the plane. Three or more are drawn in space by the first three, z up, seen from
-    /// [`view`](Self::view). One column is drawn over the number of the row. Lengths in every direction are to one scale, as they
+    /// [`view`](Self::view), unless z spans less than a fiftieth of x or y: then from straight above. One column is drawn over the number of the row. Lengths in every direction are to one scale, as they
     /// are to a distance; only in the plane, where one side is over twelve times the other, each axis has its own.
     ///
     /// The legend lists clusters from the largest down. Colours are those of Okabe and Ito, which colour-blind readers can tell
@@ -97,7 +97,11 @@ impl Figure {
             1 => ["x", "row", ""],
             _ => ["x", "y", "z"],
         };
-        let content = if d > 2 { Content::Space(points, n_noise) } else { Content::Plane(points, n_noise) };
+        let content = if d > 2 && !points.is_flat() {
+            Content::Space(points, n_noise)
+        } else {
+            Content::Plane(points, n_noise)
+        };
         Ok(Self::new(title, axes, content))
     }
 
@@ -317,6 +321,15 @@ mod tests {
             assert!(svg.len() < 1_500_000, "{} bytes", svg.len());
             assert!(svg.contains("noise") && svg.contains(">20,000<"));
         }
+    }
+
+    #[test]
+    fn a_flat_cloud_is_drawn_in_the_plane() {
+        let labels = [Some(0), Some(0), None];
+        let drawn =
+            |z| Figure::clusters(&array![[0.0, 0.0, z], [9.0, 1.0, 0.0], [3.0, 6.0, 0.0]], &labels).unwrap();
+        assert!(matches!(drawn(0.1).content, Content::Plane(..)));
+        assert!(matches!(drawn(1.0).content, Content::Space(..)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Clusters in the plane, and what clusters in space share with them: sizes, colours, legend.
 
-use super::axis::{Axis, count};
+use super::axis::{Axis, count, limits};
 use super::canvas::{Anchor, BESIDE_LEGEND, Canvas};
 use super::marks::{self, EMPTY, Grid};
 use super::palette::{self, Rgb, Theme};
@@ -43,6 +43,15 @@ impl Points {
             .map(|(position, label)| (position, label.map_or(NOISE, |label| rank_of[&label])))
             .unzip();
         Self { positions, ranks, sizes }
+    }
+
+    /// Whether the third column spans less than a fiftieth of another.
+    pub(crate) fn is_flat(&self) -> bool {
+        let side = |j: usize| {
+            let (lo, hi) = limits(self.positions.iter().map(|p| p[j])).unwrap_or_default();
+            hi / 2.0 - lo / 2.0
+        };
+        side(2) < side(0).max(side(1)) / 50.0
     }
 
     /// For each cluster a colour number, given its points on the figure.
