@@ -2,16 +2,20 @@
 #![doc = include_str!("../README.md")]
 
 pub mod data;
+pub mod dbscan;
 mod error;
 mod float;
+pub mod index;
 mod kernel;
 pub mod math;
 pub mod observe;
 mod par;
 mod params;
 
+pub use dbscan::Dbscan;
 pub use error::{Error, Position, Result};
 pub use float::Float;
+pub use index::Index;
 pub use par::with_threads;
 pub use params::{Check, Params};
 
