@@ -13,7 +13,7 @@ use crate::kernel::{Blocks, Columns};
 /// }
 /// assert_eq!(mean(&[1.0_f32, 2.0, 6.0]), 3.0);
 /// ```
-pub trait Float: linfa::Float + Blocks + Columns + sealed::Sealed {
+pub trait Float: linfa::Float + std::str::FromStr + Blocks + Columns + sealed::Sealed {
     /// The value as `f64`, exactly.
     fn as_f64(self) -> f64;
 

@@ -6,6 +6,7 @@ pub mod dbscan;
 mod error;
 mod float;
 pub mod index;
+pub mod io;
 mod kernel;
 pub mod math;
 pub mod observe;

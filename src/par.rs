@@ -28,18 +28,6 @@ pub fn with_threads<R: Send>(n_threads: usize, f: impl FnOnce() -> R + Send) -> 
     }
 }
 
-/// Number of threads that the functions below use.
-pub(crate) fn n_threads() -> usize {
-    #[cfg(feature = "rayon")]
-    {
-        rayon::current_num_threads()
-    }
-    #[cfg(not(feature = "rayon"))]
-    {
-        1
-    }
-}
-
 /// Both results; where it is `worth` a thread's while, computed side by side.
 pub(crate) fn join<A: Send, B: Send>(
     worth: bool,
