@@ -162,7 +162,7 @@ enum Nudge {
 }
 
 impl Radius {
-    /// A radius greater than 0 whose square is finite.
+    /// A radius greater than 0 whose square neither overflows nor underflows.
     pub(crate) fn choose(&self, points: &[Vec<f64>]) -> f64 {
         let from = &points[self.row % points.len()];
         let mut sq: Vec<f64> = points.iter().map(|to| sq_distance(from, to)).collect();
@@ -174,7 +174,7 @@ impl Radius {
             Nudge::OneBitMore => radius.next_up(),
             Nudge::Times(factor) => radius * factor,
         };
-        if radius > 0.0 && (radius * radius).is_finite() { radius } else { 1.0 }
+        if (radius * radius).is_normal() { radius } else { 1.0 }
     }
 }
 
