@@ -84,7 +84,9 @@ macro_rules! clusters {
 use clusters;
 
 #[cfg(feature = "serde")]
-fn restored<M: std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned>(model: &M) -> Option<String> {
+fn restored<M: std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned>(
+    model: &M,
+) -> Option<String> {
     let bytes = postcard::to_allocvec(model).expect("a model can be stored");
     let model: M = postcard::from_bytes(&bytes).expect("a stored model can be read");
     Some(format!("{model:#?}"))
@@ -215,7 +217,11 @@ fn every_number_of_threads_gives_the_same_bits() {
             let many = with_threads(threads, || subject.fitted(x.view()));
             same(subject, &format!("on {threads} threads"), &one, &many);
             let predicted = with_threads(threads, || (many.predict)(x.view()));
-            assert!(predicted == (one.predict)(x.view()), "{} predicts otherwise on {threads} threads", subject.name);
+            assert!(
+                predicted == (one.predict)(x.view()),
+                "{} predicts otherwise on {threads} threads",
+                subject.name
+            );
         }
     }
     for subject in subjects() {
@@ -244,7 +250,11 @@ fn every_memory_layout_gives_the_same_bits() {
             assert_eq!(view, x, "the test's own views");
             let there = subject.fitted(view);
             same(subject, &format!("from a {layout}"), &here, &there);
-            assert!((here.predict)(view) == (here.predict)(x.view()), "{}: predict on a {layout}", subject.name);
+            assert!(
+                (here.predict)(view) == (here.predict)(x.view()),
+                "{}: predict on a {layout}",
+                subject.name
+            );
         }
         let repeated = query.row(3);
         let repeated = repeated.broadcast((5, COLUMNS)).expect("rows without a stride");
@@ -291,7 +301,8 @@ fn each_row_is_answered_for_itself() {
 #[test]
 fn f32_and_f64_agree() {
     for subject in subjects() {
-        let (narrow, wide) = (subject.fitted(rows::<f32>(400).view()), subject.fitted(rows::<f64>(400).view()));
+        let (narrow, wide) =
+            (subject.fitted(rows::<f32>(400).view()), subject.fitted(rows::<f64>(400).view()));
         assert_eq!(narrow.labels, wide.labels, "{}", subject.name);
         assert_eq!((narrow.predict)(rows(50).view()), (wide.predict)(rows(50).view()), "{}", subject.name);
     }
@@ -354,7 +365,9 @@ fn extreme_tables_are_answered_or_refused_without_a_panic() {
             ("the smallest numbers", x.mapv(|v| v * smallest)),
             ("many columns", Array2::from_shape_fn((20, 1000), |(i, k)| x[[i, k % COLUMNS]])),
         ] {
-            let fit = || subject.fit(x.view()).map(|fitted| (fitted.labels.len(), (fitted.predict)(x.view()).len()));
+            let fit = || {
+                subject.fit(x.view()).map(|fitted| (fitted.labels.len(), (fitted.predict)(x.view()).len()))
+            };
             match catch_unwind(AssertUnwindSafe(fit)) {
                 Ok(Ok(answers)) => assert_eq!(answers, (x.nrows(), x.nrows()), "{}: {what}", subject.name),
                 Ok(Err(error)) => assert!(!error.to_string().is_empty(), "{}: {what}", subject.name),
