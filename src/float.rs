@@ -1,6 +1,6 @@
 //! The two floating point types: `f32` and `f64`.
 
-use crate::kernel::{Blocks, Columns};
+use crate::kernel::{Blocks, Columns, Movable};
 
 /// `f32` or `f64`: what records are made of.
 ///
@@ -13,7 +13,8 @@ use crate::kernel::{Blocks, Columns};
 /// }
 /// assert_eq!(mean(&[1.0_f32, 2.0, 6.0]), 3.0);
 /// ```
-pub trait Float: linfa::Float + std::str::FromStr + Blocks + Columns + sealed::Sealed {
+#[allow(private_bounds, reason = "the kernels are no part of the public interface")]
+pub trait Float: linfa::Float + std::str::FromStr + Blocks + Columns + Movable + sealed::Sealed {
     /// The value as `f64`, exactly.
     fn as_f64(self) -> f64;
 

@@ -12,6 +12,7 @@ pub mod math;
 pub mod observe;
 mod par;
 mod params;
+pub mod plot;
 
 pub use dbscan::Dbscan;
 pub use error::{Error, Position, Result};

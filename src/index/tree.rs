@@ -16,7 +16,7 @@ use super::Neighbour;
 use super::brute::Best;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::{BLOCK, Radius, bits, min_max, partition, sq_distances};
+use crate::kernel::{BLOCK, Radius, bits, partition, sq_distances};
 use crate::par;
 
 /// The row number in unused places of the last block.
@@ -30,6 +30,10 @@ const PARALLEL_BLOCKS: usize = 128;
 
 /// Points up to which the split value is selected from all of them, not from a sample first.
 const SMALL: usize = 2048;
+
+/// Entries of that sample, and the ranks in it on both sides of the wanted one: over three standard deviations of a random sample at the median.
+const SAMPLE: usize = 512;
+const SLACK: usize = 40;
 
 #[derive(Debug)]
 pub(crate) struct Tree<F> {
@@ -77,7 +81,7 @@ impl<F: Float> Tree<F> {
         Self::check_size(n)?;
         let n_blocks = n.div_ceil(BLOCK);
         let n_nodes = 2 * n_blocks - 1;
-        let mut blocks = vec![F::NAN; n_blocks * BLOCK * d];
+        let mut blocks = vec![F::zero(); n_blocks * BLOCK * d];
         for (j, column) in records.columns().into_iter().enumerate() {
             blocks[j * n..(j + 1) * n].iter_mut().zip(column).for_each(|(to, &x)| *to = x);
         }
@@ -86,7 +90,8 @@ impl<F: Float> Tree<F> {
         let mut nodes = vec![Node::default(); n_nodes];
         let mut boxes = vec![0.0; n_nodes * 2 * d];
         {
-            let (mut spare_blocks, mut spare_rows) = (blocks.clone(), rows.clone());
+            let (mut spare_blocks, mut spare_rows) =
+                (vec![F::zero(); blocks.len()], vec![NO_ROW; rows.len()]);
             let here = Part { columns: &mut blocks, rows: &mut rows };
             let spare = Part { columns: &mut spare_blocks, rows: &mut spare_rows };
             let place = Place { n, d, first: 0, node: 0, parent: 0, stays: true };
@@ -312,7 +317,7 @@ fn build<F: Float>(
     let (bounds, boxes) = boxes.split_at_mut(2 * d);
     let mut widest = (0, f64::NEG_INFINITY);
     for j in 0..d {
-        let (lo, hi) = min_max(&here.columns[j * n..(j + 1) * n]);
+        let (lo, hi) = F::min_max(&here.columns[j * n..(j + 1) * n]);
         (bounds[j], bounds[d + j]) = (lo.as_f64(), hi.as_f64());
         if bounds[d + j] - bounds[j] > widest.1 {
             widest = (j, bounds[d + j] - bounds[j]);
@@ -374,18 +379,21 @@ fn build<F: Float>(
 /// The `n_left` smallest entries as a bit mask; among equal ones, the first.
 fn split_mask<F: Float>(column: &[F], n_left: usize) -> Vec<u64> {
     let (value, mut ties) = select(column, n_left);
-    let word = |chunk: &[F]| {
-        let bit = |word, (i, &x): (usize, &F)| word | u64::from(x < value) << i;
-        let mut word = chunk.iter().enumerate().fold(0, bit);
-        if ties > 0 {
-            for (i, _) in chunk.iter().enumerate().filter(|(_, x)| **x == value).take(ties) {
-                word |= 1 << i;
+    let mut mask = vec![0; column.len().div_ceil(64)];
+    F::at_most(column, value.below(), &mut mask);
+    if ties > 0 {
+        let mut up_to = vec![0; mask.len()];
+        F::at_most(column, value, &mut up_to);
+        for (word, up_to) in mask.iter_mut().zip(up_to) {
+            let mut equal = up_to & !*word;
+            while equal != 0 && ties > 0 {
+                *word |= equal & equal.wrapping_neg();
+                equal &= equal - 1;
                 ties -= 1;
             }
         }
-        word
-    };
-    column.chunks(64).map(word).collect()
+    }
+    mask
 }
 
 /// The value with `rank` entries before it in sorted order, and how many of those are equal to it.
@@ -397,13 +405,23 @@ fn select<F: Float>(column: &[F], rank: usize) -> (F, usize) {
     let mut some = Vec::new();
     let mut below = 0;
     if n > SMALL {
-        let mut sample: Vec<F> = (0..512).map(|i| column[(i * n + i * 7919 % n) / 512 % n]).collect();
+        // A fixed stride could meet a period of the data; these places have none.
+        let mut sample: Vec<F> = (0..SAMPLE).map(|i| column[(i * n + i * 7919 % n) / SAMPLE]).collect();
         sample.sort_unstable_by(F::total_order);
-        let (near, slack) = (rank * 512 / n, 40);
-        let lo = if near >= slack { sample[near - slack] } else { F::neg_infinity() };
-        let hi = if near + slack < 512 { sample[near + slack] } else { F::infinity() };
-        below = column.iter().map(|&x| usize::from(x < lo)).sum();
-        some.extend(column.iter().copied().filter(|&x| lo <= x && x <= hi));
+        let near = rank * SAMPLE / n;
+        let lo = near.checked_sub(SLACK).map_or(F::neg_infinity(), |i| sample[i]);
+        let hi = sample.get(near + SLACK).copied().unwrap_or(F::infinity());
+        let (mut before, mut up_to) = (vec![0; n.div_ceil(64)], vec![0; n.div_ceil(64)]);
+        F::at_most(column, lo.below(), &mut before);
+        F::at_most(column, hi, &mut up_to);
+        below = before.iter().map(|word| word.count_ones() as usize).sum();
+        for ((entries, before), up_to) in column.chunks(64).zip(before).zip(up_to) {
+            let mut between = up_to & !before;
+            while between != 0 {
+                some.push(entries[between.trailing_zeros() as usize]);
+                between &= between - 1;
+            }
+        }
     }
     if !(below <= rank && rank < below + some.len()) {
         some.clear();

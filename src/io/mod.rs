@@ -43,7 +43,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use ndarray::{Array2, ArrayBase, Axis, Data, Ix2};
+use ndarray::{Array2, ArrayBase, Data, Ix2};
 
 use crate::error::{Error, Position, Result};
 use crate::float::Float;
@@ -106,10 +106,16 @@ pub fn read_points<F: Float>(path: impl AsRef<Path>) -> Result<Array2<F>> {
 /// ```
 #[must_use]
 pub fn drop_missing<F: Float, S: Data<Elem = F>>(points: &ArrayBase<S, Ix2>) -> (Array2<F>, Vec<usize>) {
-    let rows = points.outer_iter().enumerate();
-    let kept: Vec<usize> =
-        rows.filter(|(_, row)| !row.iter().any(|x| x.is_nan())).map(|(row, _)| row).collect();
-    (points.select(Axis(0), &kept), kept)
+    let d = points.ncols();
+    let (mut values, mut kept) = (Vec::with_capacity(points.len()), Vec::with_capacity(points.nrows()));
+    for (i, row) in points.outer_iter().enumerate() {
+        if !row.iter().any(|x| x.is_nan()) {
+            values.extend(row);
+            kept.push(i);
+        }
+    }
+    let points = Array2::from_shape_vec((kept.len(), d), values).expect("each row kept gave d values");
+    (points, kept)
 }
 
 /// What `parse` makes of the bytes of a regular file.

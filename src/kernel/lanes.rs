@@ -6,10 +6,12 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
     __m256, __m256d, __m512, __m512d, _CMP_LE_OQ, _mm256_add_pd, _mm256_add_ps, _mm256_cmp_pd, _mm256_cmp_ps,
-    _mm256_loadu_pd, _mm256_loadu_ps, _mm256_movemask_pd, _mm256_movemask_ps, _mm256_mul_pd, _mm256_mul_ps,
-    _mm256_set1_pd, _mm256_set1_ps, _mm256_sub_pd, _mm256_sub_ps, _mm512_add_pd, _mm512_add_ps,
-    _mm512_cmp_pd_mask, _mm512_cmp_ps_mask, _mm512_loadu_pd, _mm512_loadu_ps, _mm512_mul_pd, _mm512_mul_ps,
-    _mm512_set1_pd, _mm512_set1_ps, _mm512_sub_pd, _mm512_sub_ps,
+    _mm256_loadu_pd, _mm256_loadu_ps, _mm256_max_pd, _mm256_max_ps, _mm256_min_pd, _mm256_min_ps,
+    _mm256_movemask_pd, _mm256_movemask_ps, _mm256_mul_pd, _mm256_mul_ps, _mm256_set1_pd, _mm256_set1_ps,
+    _mm256_storeu_pd, _mm256_storeu_ps, _mm256_sub_pd, _mm256_sub_ps, _mm512_add_pd, _mm512_add_ps,
+    _mm512_cmp_pd_mask, _mm512_cmp_ps_mask, _mm512_loadu_pd, _mm512_loadu_ps, _mm512_max_pd, _mm512_max_ps,
+    _mm512_min_pd, _mm512_min_ps, _mm512_mul_pd, _mm512_mul_ps, _mm512_set1_pd, _mm512_set1_ps,
+    _mm512_storeu_pd, _mm512_storeu_ps, _mm512_sub_pd, _mm512_sub_ps,
 };
 
 /// A register of `LANES` floats of type `F`.
@@ -30,6 +32,16 @@ pub(super) unsafe trait Vector<F>: Copy {
 
     /// Bit `i` is set where lane `i` is at most the bound; NaN never is.
     fn at_most(self, bound: Self) -> u32;
+
+    /// The smaller of each pair of lanes, for finite lanes.
+    fn min(self, other: Self) -> Self;
+
+    /// The larger of each pair of lanes, for finite lanes.
+    fn max(self, other: Self) -> Self;
+
+    /// # Safety
+    /// `LANES` floats are writable at `to`.
+    unsafe fn store(self, to: *mut F);
 }
 
 /// Eight lanes of portable code, which the compiler maps to what the target has.
@@ -71,6 +83,28 @@ unsafe impl<
         }
         mask
     }
+
+    #[inline(always)]
+    fn min(mut self, other: Self) -> Self {
+        for i in 0..8 {
+            self.0[i] = if other.0[i] < self.0[i] { other.0[i] } else { self.0[i] };
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn max(mut self, other: Self) -> Self {
+        for i in 0..8 {
+            self.0[i] = if other.0[i] > self.0[i] { other.0[i] } else { self.0[i] };
+        }
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut F) {
+        // SAFETY: the caller vouches for 8 floats; an array has the alignment of its elements.
+        unsafe { *to.cast::<[F; 8]>() = self.0 }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -107,6 +141,24 @@ mod x86 {
             // SAFETY: see the impl.
             u32::from(unsafe { _mm512_cmp_pd_mask::<_CMP_LE_OQ>(self, bound) })
         }
+
+        #[inline(always)]
+        fn min(self, other: Self) -> Self {
+            // SAFETY: see the impl.
+            unsafe { _mm512_min_pd(self, other) }
+        }
+
+        #[inline(always)]
+        fn max(self, other: Self) -> Self {
+            // SAFETY: see the impl.
+            unsafe { _mm512_max_pd(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f64) {
+            // SAFETY: see the impl; the caller vouches for the address.
+            unsafe { _mm512_storeu_pd(to, self) }
+        }
     }
 
     // SAFETY: 16 divides 32; only wrappers with AVX-512 use it.
@@ -138,6 +190,24 @@ mod x86 {
         fn at_most(self, bound: Self) -> u32 {
             // SAFETY: see the impl.
             u32::from(unsafe { _mm512_cmp_ps_mask::<_CMP_LE_OQ>(self, bound) })
+        }
+
+        #[inline(always)]
+        fn min(self, other: Self) -> Self {
+            // SAFETY: see the impl.
+            unsafe { _mm512_min_ps(self, other) }
+        }
+
+        #[inline(always)]
+        fn max(self, other: Self) -> Self {
+            // SAFETY: see the impl.
+            unsafe { _mm512_max_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: see the impl; the caller vouches for the address.
+            unsafe { _mm512_storeu_ps(to, self) }
         }
     }
 
@@ -172,6 +242,24 @@ mod x86 {
             // SAFETY: see the impl.
             unsafe { _mm256_movemask_pd(_mm256_cmp_pd::<_CMP_LE_OQ>(self, bound)) as u32 }
         }
+
+        #[inline(always)]
+        fn min(self, other: Self) -> Self {
+            // SAFETY: see the impl.
+            unsafe { _mm256_min_pd(self, other) }
+        }
+
+        #[inline(always)]
+        fn max(self, other: Self) -> Self {
+            // SAFETY: see the impl.
+            unsafe { _mm256_max_pd(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f64) {
+            // SAFETY: see the impl; the caller vouches for the address.
+            unsafe { _mm256_storeu_pd(to, self) }
+        }
     }
 
     // SAFETY: 8 divides 32; only wrappers with AVX2 use it.
@@ -204,6 +292,24 @@ mod x86 {
         fn at_most(self, bound: Self) -> u32 {
             // SAFETY: see the impl.
             unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(self, bound)) as u32 }
+        }
+
+        #[inline(always)]
+        fn min(self, other: Self) -> Self {
+            // SAFETY: see the impl.
+            unsafe { _mm256_min_ps(self, other) }
+        }
+
+        #[inline(always)]
+        fn max(self, other: Self) -> Self {
+            // SAFETY: see the impl.
+            unsafe { _mm256_max_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: see the impl; the caller vouches for the address.
+            unsafe { _mm256_storeu_ps(to, self) }
         }
     }
 }

@@ -10,7 +10,7 @@ mod lanes;
 mod partition;
 
 pub(crate) use block::{BLOCK, Blocks, Radius, bits, sq_distances};
-pub(crate) use partition::{Columns, min_max, partition};
+pub(crate) use partition::{Columns, Movable, partition};
 
 use std::sync::OnceLock;
 

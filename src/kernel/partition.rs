@@ -4,62 +4,172 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_mask_storeu_epi64, _mm512_maskz_compress_epi32,
-    _mm512_maskz_compress_epi64,
+    __m256, __m256d, __m512, __m512d, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_mask_storeu_epi64,
+    _mm512_maskz_compress_epi32, _mm512_maskz_compress_epi64,
 };
 
+use super::lanes::{Plain, Vector};
 use super::{Isa, isa};
 
-/// Numbers that [`partition`] can move: 32 or 64 bits of plain data.
-pub trait Columns: Copy + PartialOrd + Send + Sync + 'static {}
-
-impl Columns for f32 {}
-impl Columns for f64 {}
-impl Columns for u32 {}
-
-/// The smallest and the largest of finite numbers.
+/// Numbers that [`partition`] can move: plain data of 32 or 64 bits.
 ///
-/// # Panics
-/// When the column is empty.
-pub(crate) fn min_max<F: Columns>(column: &[F]) -> (F, F) {
-    #[inline(always)]
-    fn body<F: Columns>(column: &[F]) -> (F, F) {
-        let mut lanes = ([column[0]; 16], [column[0]; 16]);
-        let mut chunks = column.chunks_exact(16);
-        let smaller = |a: F, b: F| if b < a { b } else { a };
-        let larger = |a: F, b: F| if b > a { b } else { a };
-        for chunk in &mut chunks {
-            for i in 0..16 {
-                lanes.0[i] = smaller(lanes.0[i], chunk[i]);
-                lanes.1[i] = larger(lanes.1[i], chunk[i]);
-            }
-        }
-        let rest = chunks.remainder().iter();
-        let (min, max) =
-            rest.fold((column[0], column[0]), |(min, max), &x| (smaller(min, x), larger(max, x)));
-        (lanes.0.into_iter().fold(min, smaller), lanes.1.into_iter().fold(max, larger))
-    }
+/// # Safety
+/// The size is 4 or 8 bytes, and any bits may be moved as such.
+pub(crate) unsafe trait Movable: Copy + Send + Sync + 'static {}
 
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512vl")]
-    fn avx512<F: Columns>(column: &[F]) -> (F, F) {
-        body(column)
-    }
+// SAFETY: plain data of 4 bytes.
+unsafe impl Movable for f32 {}
+// SAFETY: plain data of 8 bytes.
+unsafe impl Movable for f64 {}
+// SAFETY: plain data of 4 bytes.
+unsafe impl Movable for u32 {}
 
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn avx2<F: Columns>(column: &[F]) -> (F, F) {
-        body(column)
-    }
+/// Passes over a column of finite floats.
+pub trait Columns: Copy + PartialOrd + Send + Sync + 'static {
+    /// The smallest and the largest entry.
+    #[doc(hidden)]
+    fn min_max(column: &[Self]) -> (Self, Self);
 
-    match isa() {
+    /// The rows whose entry is at most the bound, into `mask`.
+    #[doc(hidden)]
+    fn at_most(column: &[Self], bound: Self, mask: &mut [u64]);
+
+    /// The next smaller float.
+    #[doc(hidden)]
+    fn below(self) -> Self;
+}
+
+impl Columns for f64 {
+    fn min_max(column: &[f64]) -> (f64, f64) {
         // SAFETY: `isa` names only instruction sets of this machine.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { avx512(column) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { avx2(column) },
-        _ => body(column),
+        match isa() {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { min_max_avx512::<f64, __m512d>(column) },
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { min_max_avx2::<f64, __m256d>(column) },
+            _ => unsafe { min_max::<f64, Plain<f64>>(column) },
+        }
+    }
+
+    fn at_most(column: &[f64], bound: f64, mask: &mut [u64]) {
+        // SAFETY: `isa` names only instruction sets of this machine.
+        match isa() {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { at_most_avx512::<f64, __m512d>(column, bound, mask) },
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { at_most_avx2::<f64, __m256d>(column, bound, mask) },
+            _ => unsafe { at_most::<f64, Plain<f64>>(column, bound, mask) },
+        }
+    }
+
+    fn below(self) -> f64 {
+        self.next_down()
+    }
+}
+
+impl Columns for f32 {
+    fn min_max(column: &[f32]) -> (f32, f32) {
+        // SAFETY: `isa` names only instruction sets of this machine.
+        match isa() {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { min_max_avx512::<f32, __m512>(column) },
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { min_max_avx2::<f32, __m256>(column) },
+            _ => unsafe { min_max::<f32, Plain<f32>>(column) },
+        }
+    }
+
+    fn at_most(column: &[f32], bound: f32, mask: &mut [u64]) {
+        // SAFETY: `isa` names only instruction sets of this machine.
+        match isa() {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { at_most_avx512::<f32, __m512>(column, bound, mask) },
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { at_most_avx2::<f32, __m256>(column, bound, mask) },
+            _ => unsafe { at_most::<f32, Plain<f32>>(column, bound, mask) },
+        }
+    }
+
+    fn below(self) -> f32 {
+        self.next_down()
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn min_max_avx512<F: Copy + PartialOrd, V: Vector<F>>(column: &[F]) -> (F, F) {
+    // SAFETY: the caller has AVX-512, which is what `V` needs.
+    unsafe { min_max::<F, V>(column) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn min_max_avx2<F: Copy + PartialOrd, V: Vector<F>>(column: &[F]) -> (F, F) {
+    // SAFETY: the caller has AVX2, which is what `V` needs.
+    unsafe { min_max::<F, V>(column) }
+}
+
+/// # Safety
+/// `V` is a register of this machine.
+#[inline(always)]
+unsafe fn min_max<F: Copy + PartialOrd, V: Vector<F>>(column: &[F]) -> (F, F) {
+    let start = V::splat(column[0]);
+    let (mut lo, mut hi) = ([start; 2], [start; 2]);
+    let mut pairs = column.chunks_exact(2 * V::LANES);
+    for pair in &mut pairs {
+        for (i, half) in pair.chunks_exact(V::LANES).enumerate() {
+            // SAFETY: half a pair is one register.
+            let x = unsafe { V::load(half.as_ptr()) };
+            (lo[i], hi[i]) = (lo[i].min(x), hi[i].max(x));
+        }
+    }
+    let (mut lows, mut highs) = ([column[0]; 16], [column[0]; 16]);
+    // SAFETY: a register holds at most 16 floats.
+    unsafe {
+        lo[0].min(lo[1]).store(lows.as_mut_ptr());
+        hi[0].max(hi[1]).store(highs.as_mut_ptr());
+    }
+    let smaller = |a: F, b: &F| if *b < a { *b } else { a };
+    let larger = |a: F, b: &F| if *b > a { *b } else { a };
+    let rest = pairs.remainder().iter();
+    (
+        lows.iter().chain(rest.clone()).fold(column[0], smaller),
+        highs.iter().chain(rest).fold(column[0], larger),
+    )
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn at_most_avx512<F: Copy + PartialOrd, V: Vector<F>>(column: &[F], bound: F, mask: &mut [u64]) {
+    // SAFETY: the caller has AVX-512, which is what `V` needs.
+    unsafe { at_most::<F, V>(column, bound, mask) };
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn at_most_avx2<F: Copy + PartialOrd, V: Vector<F>>(column: &[F], bound: F, mask: &mut [u64]) {
+    // SAFETY: the caller has AVX2, which is what `V` needs.
+    unsafe { at_most::<F, V>(column, bound, mask) };
+}
+
+/// # Safety
+/// `V` is a register of this machine.
+#[inline(always)]
+unsafe fn at_most<F: Copy + PartialOrd, V: Vector<F>>(column: &[F], bound: F, mask: &mut [u64]) {
+    let to_bound = V::splat(bound);
+    for (rows, word) in column.chunks(64).zip(mask) {
+        *word = 0;
+        let mut registers = rows.chunks_exact(V::LANES);
+        let mut at = 0;
+        for register in &mut registers {
+            // SAFETY: the chunk is one register.
+            *word |= u64::from(unsafe { V::load(register.as_ptr()) }.at_most(to_bound)) << at;
+            at += V::LANES;
+        }
+        for x in registers.remainder() {
+            *word |= u64::from(*x <= bound) << at;
+            at += 1;
+        }
     }
 }
 
@@ -67,7 +177,7 @@ pub(crate) fn min_max<F: Columns>(column: &[F]) -> (F, F) {
 ///
 /// # Panics
 /// When `left` and `right` have not just the lengths that the mask asks for.
-pub(crate) fn partition<T: Columns>(column: &[T], mask: &[u64], left: &mut [T], right: &mut [T]) {
+pub(crate) fn partition<T: Movable>(column: &[T], mask: &[u64], left: &mut [T], right: &mut [T]) {
     assert_eq!(column.len(), left.len() + right.len(), "two parts of a column hold all of it");
     assert_eq!(mask.len(), column.len().div_ceil(64), "a mask has a bit for each row");
     assert_eq!(
@@ -84,7 +194,7 @@ pub(crate) fn partition<T: Columns>(column: &[T], mask: &[u64], left: &mut [T], 
     partition_portable(column, mask, left, right);
 }
 
-fn partition_portable<T: Columns>(column: &[T], mask: &[u64], left: &mut [T], right: &mut [T]) {
+fn partition_portable<T: Movable>(column: &[T], mask: &[u64], left: &mut [T], right: &mut [T]) {
     let (mut left, mut right) = (left.iter_mut(), right.iter_mut());
     for (chunk, &word) in column.chunks(64).zip(mask) {
         for (i, &x) in chunk.iter().enumerate() {
@@ -100,7 +210,7 @@ fn partition_portable<T: Columns>(column: &[T], mask: &[u64], left: &mut [T], ri
 /// AVX-512 F, BW and VL exist; `left` has as many places as `mask` has ones below `column.len()`, and `right` as many as it has zeros.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
-unsafe fn partition_avx512<T: Columns>(column: &[T], mask: &[u64], left: &mut [T], right: &mut [T]) {
+unsafe fn partition_avx512<T: Movable>(column: &[T], mask: &[u64], left: &mut [T], right: &mut [T]) {
     let lanes = 64 / size_of::<T>();
     let (mut to_left, mut to_right) = (left.as_mut_ptr(), right.as_mut_ptr());
     let mut rest = column.chunks_exact(lanes);
@@ -110,7 +220,7 @@ unsafe fn partition_avx512<T: Columns>(column: &[T], mask: &[u64], left: &mut [T
         let (ones, zeros) = (bits & all, !bits & all);
         let (n_ones, n_zeros) = (ones.count_ones() as usize, zeros.count_ones() as usize);
         // SAFETY: `chunk` is one register; the masked stores write `n_ones` and `n_zeros` places, which are there because all ones of the mask
-        // fit `left` and all zeros fit `right`. `Columns` is f32, f64 and u32: plain data of 4 or 8 bytes.
+        // fit `left` and all zeros fit `right`. `Movable` is plain data of 4 or 8 bytes.
         unsafe {
             let x = _mm512_loadu_si512(chunk.as_ptr().cast());
             if size_of::<T>() == 8 {
@@ -149,7 +259,7 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_xoshiro::Xoshiro256PlusPlus;
 
-    fn splits<T: Columns + std::fmt::Debug>(make: impl Fn(usize) -> T) {
+    fn splits<T: Movable + PartialEq + std::fmt::Debug>(make: impl Fn(usize) -> T) {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
         for n in 0..200 {
             let column: Vec<T> = (0..n).map(&make).collect();
@@ -181,12 +291,25 @@ mod tests {
     }
 
     #[test]
-    fn min_and_max_are_those_of_the_fold_for_every_length() {
+    fn passes_over_a_column_equal_the_naive_ones_for_every_length() {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
-        for n in 1..100 {
+        for n in 1..100_usize {
             let x: Vec<f32> = (0..n).map(|_| rng.gen_range(-1.0..1.0)).collect();
             let expected = x.iter().fold((f32::MAX, f32::MIN), |(lo, hi), &x| (lo.min(x), hi.max(x)));
-            assert_eq!(min_max(&x), expected);
+            assert_eq!(f32::min_max(&x), expected);
+            let wide: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+            assert_eq!(f64::min_max(&wide), (f64::from(expected.0), f64::from(expected.1)));
+            let mut mask = vec![7; n.div_ceil(64)];
+            f64::at_most(&wide, wide[n / 2], &mut mask);
+            assert!(
+                (0..64 * mask.len())
+                    .all(|i| (mask[i / 64] >> (i % 64) & 1 == 1) == (i < n && wide[i] <= wide[n / 2]))
+            );
+            f32::at_most(&x, x[n / 2].below(), &mut mask);
+            assert!(
+                (0..64 * mask.len())
+                    .all(|i| (mask[i / 64] >> (i % 64) & 1 == 1) == (i < n && x[i] < x[n / 2]))
+            );
         }
     }
 }
