@@ -378,7 +378,7 @@ impl<'a, F: Float> Connect<'a, F> {
     fn between_at(&self, a: usize, b: usize, (min_sq, max_sq): (f64, f64)) {
         let sq = self.search.radius.sq;
         // A node without core points has a box at infinity.
-        if !(min_sq <= sq) {
+        if min_sq > sq {
             return;
         }
         let unified = (self.is_unified(a), self.is_unified(b));
@@ -565,7 +565,7 @@ impl<'a, F: Float> BorderSearch<'a, F> {
         let Search { tree, ref radius } = *connected.search;
         let (min_sq, max_sq) = sq_distance_bounds(&self.bounds, connected.bounds(node));
         // A node without core points has a box at infinity.
-        if !(min_sq <= radius.sq) || bits(self.points).all(|i| self.best[i] <= smallest[node]) {
+        if min_sq > radius.sq || bits(self.points).all(|i| self.best[i] <= smallest[node]) {
             return;
         }
         let here = tree.nodes()[node];

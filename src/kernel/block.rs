@@ -101,12 +101,14 @@ impl Blocks for f64 {
         visit: impl FnMut(usize, u32) -> bool,
     ) {
         // SAFETY: nothing above `isa()` is chosen, and that exists on this machine.
-        match set.min(isa()) {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { avx512::<f64, __m512d>(a, stride, rows, b, radius, visit) },
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::<f64, __m256d>(a, stride, rows, b, radius, visit) },
-            _ => unsafe { by_dimension::<f64, Plain<f64>>(a, stride, rows, b, radius, visit) },
+        unsafe {
+            match set.min(isa()) {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => avx512::<f64, __m512d>(a, stride, rows, b, radius, visit),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => avx2::<f64, __m256d>(a, stride, rows, b, radius, visit),
+                _ => by_dimension::<f64, Plain<f64>>(a, stride, rows, b, radius, visit),
+            }
         }
     }
 }
@@ -137,12 +139,14 @@ impl Blocks for f32 {
         visit: impl FnMut(usize, u32) -> bool,
     ) {
         // SAFETY: nothing above `isa()` is chosen, and that exists on this machine.
-        match set.min(isa()) {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { avx512::<f32, __m512>(a, stride, rows, b, radius, visit) },
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::<f32, __m256>(a, stride, rows, b, radius, visit) },
-            _ => unsafe { by_dimension::<f32, Plain<f32>>(a, stride, rows, b, radius, visit) },
+        unsafe {
+            match set.min(isa()) {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => avx512::<f32, __m512>(a, stride, rows, b, radius, visit),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => avx2::<f32, __m256>(a, stride, rows, b, radius, visit),
+                _ => by_dimension::<f32, Plain<f32>>(a, stride, rows, b, radius, visit),
+            }
         }
     }
 }
@@ -194,14 +198,16 @@ unsafe fn by_dimension<F: Blocks, V: Vector<F>>(
         a.len() == stride * d && b.len() == BLOCK * d && highest <= stride,
         "blocks of different dimension"
     );
-    // SAFETY: both hold `d` columns, and every point of `rows` is in `a`; `V` is the caller's. A call for each stride and small dimension makes constants
-    // of them.
-    match (stride, d) {
-        (BLOCK, 2) => unsafe { body::<F, V>(a, BLOCK, rows, b, 2, radius, visit) },
-        (BLOCK, 3) => unsafe { body::<F, V>(a, BLOCK, rows, b, 3, radius, visit) },
-        (1, 2) => unsafe { body::<F, V>(a, 1, rows, b, 2, radius, visit) },
-        (1, 3) => unsafe { body::<F, V>(a, 1, rows, b, 3, radius, visit) },
-        _ => unsafe { body::<F, V>(a, stride, rows, b, d, radius, visit) },
+    // SAFETY: both hold `d` columns, and every point of `rows` is in `a`; `V` is the caller's.
+    unsafe {
+        // A call for each stride and small dimension makes constants of them.
+        match (stride, d) {
+            (BLOCK, 2) => body::<F, V>(a, BLOCK, rows, b, 2, radius, visit),
+            (BLOCK, 3) => body::<F, V>(a, BLOCK, rows, b, 3, radius, visit),
+            (1, 2) => body::<F, V>(a, 1, rows, b, 2, radius, visit),
+            (1, 3) => body::<F, V>(a, 1, rows, b, 3, radius, visit),
+            _ => body::<F, V>(a, stride, rows, b, d, radius, visit),
+        }
     }
 }
 
