@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod data;
+pub mod distance;
 mod error;
 mod float;
 mod kernel;

@@ -5,6 +5,30 @@
 //! tested against a three-line naive version, on all lengths.
 #![allow(unsafe_code)]
 
+mod chord;
+mod find;
+mod finish;
+mod fold;
+mod lanes;
+mod mirror;
+mod pages;
+mod step;
+mod tile;
+
+pub(crate) use chord::squared_chord;
+pub(crate) use find::find_at_most;
+pub(crate) use finish::{
+    Finish, OneMinus, Quotient, Root, Similarity, SquaredDistance, SymmetricDifference, Times, finish,
+};
+pub(crate) use fold::{fold, gram};
+pub(crate) use lanes::Element;
+pub(crate) use mirror::symmetric;
+pub(crate) use pages::zeros;
+pub(crate) use step::{
+    Difference, LargestDifference, Power, Product, RelativeDifference, SquaredDifference, Step, Sum, Unequal,
+};
+pub(crate) use tile::{Panels, TILE, tile};
+
 use std::sync::OnceLock;
 
 /// Instruction sets that kernels are compiled for; a later one includes the earlier.
