@@ -83,6 +83,32 @@ pub trait Metric<F: Float>: Sync {
     }
 }
 
+/// A borrowed metric, for one that is not to be copied.
+impl<F: Float, M: Metric<F>> Metric<F> for &M {
+    const SYMMETRIC: bool = M::SYMMETRIC;
+    const SIMILARITY: bool = M::SIMILARITY;
+
+    fn distance(&self, a: &[F], b: &[F]) -> F {
+        (**self).distance(a, b)
+    }
+
+    fn check(&self, name: &'static str, x: &ArrayView2<'_, F>) -> Result<()> {
+        (**self).check(name, x)
+    }
+
+    fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
+        (**self).rows(x)
+    }
+
+    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        (**self).tile(x, i, y, j, out);
+    }
+
+    fn tile_error(&self, x: &Rows<'_, F>, y: &Rows<'_, F>) -> TileError<F> {
+        (**self).tile_error(x, y)
+    }
+}
+
 /// A bound on the error of [`Metric::tile`]: `|tile - distance| <= absolute + relative * |tile|`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TileError<F> {

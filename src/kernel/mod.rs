@@ -8,6 +8,7 @@
 mod chord;
 mod find;
 mod finish;
+mod finite;
 mod fold;
 mod lanes;
 mod mirror;
@@ -20,6 +21,7 @@ pub(crate) use find::find_at_most;
 pub(crate) use finish::{
     Finish, OneMinus, Quotient, Root, Similarity, SquaredDistance, SymmetricDifference, Times, finish,
 };
+pub(crate) use finite::all_finite;
 pub(crate) use fold::{fold, gram};
 pub(crate) use lanes::Element;
 pub(crate) use mirror::symmetric;

@@ -51,21 +51,35 @@ impl<F: Element> Panels<F> {
         // A tile's worth of panels at a time.
         let parts: Vec<_> = values.chunks_mut((TILE * dim).max(1)).zip(beside.chunks_mut(TILE)).collect();
         crate::par::for_each(parts, |part, (panels, beside)| {
-            let mut point = vec![F::ZERO; dim];
-            for (i, beside) in beside.iter_mut().enumerate() {
-                point.fill(F::ZERO);
-                *beside = Some(write(part * TILE + i, &mut point));
-                let (panel, place) = (i / width, i % width);
-                let panel = &mut panels[panel * width * dim..][..width * dim];
-                for (&component, to) in point.iter().zip(panel.iter_mut().skip(place).step_by(width)) {
-                    *to = component;
+            let mut points = vec![F::ZERO; width * dim];
+            let parts = panels.chunks_exact_mut(width * dim).zip(beside.chunks_mut(width));
+            for (panel, (out, beside)) in parts.enumerate() {
+                points.fill(F::ZERO);
+                let first = part * TILE + panel * width;
+                for (i, (point, beside)) in points.chunks_exact_mut(dim).zip(beside).enumerate() {
+                    *beside = Some(write(first + i, point));
                 }
+                turn(&points, dim, out, width);
             }
         });
         // Without a component there are no parts, and still a number beside each point.
         let beside = beside.into_iter().enumerate().map(|(i, r)| r.unwrap_or_else(|| write(i, &mut [])));
         let beside = beside.collect();
         (Self { values, n, dim, isa }, beside)
+    }
+}
+
+/// Writes `points`, one after another, as columns of `panel`.
+fn turn<F: Element>(points: &[F], dim: usize, panel: &mut [F], width: usize) {
+    // A few components at a time, so that what is written stays in the first-level cache until it is whole.
+    const COMPONENTS: usize = 16;
+    for (block, panel) in panel.chunks_mut(COMPONENTS * width).enumerate() {
+        let components = block * COMPONENTS..dim.min((block + 1) * COMPONENTS);
+        for (place, point) in points.chunks_exact(dim).enumerate() {
+            for (&component, row) in point[components.clone()].iter().zip(panel.chunks_exact_mut(width)) {
+                row[place] = component;
+            }
+        }
     }
 }
 
