@@ -229,7 +229,7 @@ fn unit_rows<F: Float>(x: ArrayView2<'_, F>, centred: bool) -> Rows<'_, F> {
 }
 
 /// Fills a tile with what `map` makes of the similarities, and asks `exact` for every entry whose `gap`, the watched number, is not
-/// above `near`.
+/// above `near`; `gap` is its own inverse.
 fn tile<F: Float>(
     [x, y]: [&Rows<'_, F>; 2],
     [i, j]: [Range<usize>; 2],
@@ -243,9 +243,12 @@ fn tile<F: Float>(
         if finish(map, row, &[]).is_none_or(|least| least > near) {
             return;
         }
+        let i = i.start + r;
         for (value, j) in row.iter_mut().zip(j.clone()) {
             if gap(*value) <= near {
-                *value = exact(x.point(i.start + r), y.point(j));
+                // A zero vector is never near, itself included: what has no gap is the value here.
+                let itself = std::ptr::eq(x, y) && i == j;
+                *value = if itself { gap(F::zero()) } else { exact(x.point(i), y.point(j)) };
             }
         }
     });

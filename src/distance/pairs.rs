@@ -125,9 +125,14 @@ where
 {
     check("x", &x.view(), &metric)?;
     let n = x.nrows();
-    let mut out = kernel::zeros(entries(n, n)?);
-    fill_pairwise(x.view(), &metric, &mut out);
-    Ok(matrix(out, n, n))
+    entries(n, n)?;
+    let rows = metric.rows(x.view());
+    let tiles = tiles(&rows, &rows, &metric);
+    let mut out = matrix(if M::SYMMETRIC { kernel::symmetric(n, tiles) } else { kernel::rectangle(n, n, tiles) }, n, n);
+    if !M::SIMILARITY {
+        out.diag_mut().fill(F::zero());
+    }
+    Ok(out)
 }
 
 /// As [`pairwise`], into an array of the caller: row after row, `(n, n)`.
@@ -151,7 +156,18 @@ where
     M: Metric<F>,
 {
     check("x", &x.view(), &metric)?;
-    fill_pairwise(x.view(), &metric, slice_of(&mut out, x.nrows(), x.nrows())?);
+    let n = x.nrows();
+    let values = slice_of(&mut out, n, n)?;
+    let rows = metric.rows(x.view());
+    let tiles = tiles(&rows, &rows, &metric);
+    if M::SYMMETRIC {
+        kernel::symmetric_into(values, n, tiles);
+    } else {
+        kernel::rectangle_into(values, n, n, tiles);
+    }
+    if !M::SIMILARITY {
+        out.diag_mut().fill(F::zero());
+    }
     Ok(())
 }
 
@@ -180,7 +196,7 @@ where
 {
     check("x", &x.view(), &metric)?;
     let n = x.nrows();
-    let mut out = kernel::zeros::<F>(entries(n, n - 1)? / 2);
+    let mut out = vec![F::zero(); entries(n, n - 1)? / 2];
     let rows = metric.rows(x.view());
     // The pairs of rows `i .. i + TILE` lie one after another.
     let mut bands = Vec::new();
@@ -238,9 +254,8 @@ where
     M: Metric<F>,
 {
     check_both(&x.view(), &y.view(), &metric)?;
-    let mut out = kernel::zeros(entries(x.nrows(), y.nrows())?);
-    fill_between(&metric.rows(x.view()), &metric.rows(y.view()), &metric, &mut out);
-    Ok(matrix(out, x.nrows(), y.nrows()))
+    entries(x.nrows(), y.nrows())?;
+    Ok(rectangle(&metric.rows(x.view()), &metric.rows(y.view()), &metric))
 }
 
 /// As [`between`], into an array of the caller: row after row, `(n_x, n_y)`.
@@ -271,7 +286,8 @@ where
 {
     check_both(&x.view(), &y.view(), &metric)?;
     let out = slice_of(&mut out, x.nrows(), y.nrows())?;
-    fill_between(&metric.rows(x.view()), &metric.rows(y.view()), &metric, out);
+    let (x, y) = (metric.rows(x.view()), metric.rows(y.view()));
+    kernel::rectangle_into(out, x.n(), y.n(), tiles(&x, &y, &metric));
     Ok(())
 }
 
@@ -305,24 +321,26 @@ where
     check_columns(&query, &x.view())?;
     check("query", &query, &metric)?;
     let query = rows(&query);
-    // The rows are checked chunk by chunk right before they are used, so that they come from memory once.
+    // A few rows at a time are checked right before they are used, so that they come from memory once.
     let view = x.view();
     if x.nrows() == 0 {
         check_not_empty("x", x)?;
     }
-    let mut out = kernel::zeros::<F>(x.nrows());
-    let chunk = (CHUNK_BYTES / (x.ncols() * size_of::<F>()).max(1)).clamp(16, 4096);
-    let parts: Vec<_> = out.chunks_mut(chunk).collect();
+    let mut out = vec![F::zero(); x.nrows()];
     let refused = AtomicBool::new(false);
-    par::for_each(parts, |part, out| {
-        let part_rows = view.slice_axis(Axis(0), Slice::from(part * chunk..part * chunk + out.len()));
-        if check_finite("x", &part_rows).is_err() || metric.check("x", &part_rows).is_err() {
-            return refused.store(true, Ordering::Relaxed);
-        }
-        let part_rows = standard_layout(part_rows);
-        let values = part_rows.as_slice().unwrap_or(&[]);
-        for (out, row) in out.iter_mut().zip(values.chunks_exact(query.len())) {
-            *out = metric.distance(&query, row);
+    par::for_each_chunk_mut(&mut out, ONE_PIECE, |piece, out| {
+        let few = (CACHED_BYTES / (view.ncols() * size_of::<F>()).max(1)).max(1);
+        for (chunk, out) in out.chunks_mut(few).enumerate() {
+            let start = piece * ONE_PIECE + chunk * few;
+            let part = view.slice_axis(Axis(0), Slice::from(start..start + out.len()));
+            if check_finite("x", &part).is_err() || metric.check("x", &part).is_err() {
+                return refused.store(true, Ordering::Relaxed);
+            }
+            let part = standard_layout(part);
+            let values = part.as_slice().unwrap_or(&[]);
+            for (out, row) in out.iter_mut().zip(values.chunks_exact(query.len())) {
+                *out = metric.distance(&query, row);
+            }
         }
     });
     if refused.into_inner() {
@@ -331,8 +349,11 @@ where
     Ok(Array1::from(out))
 }
 
-/// Bytes of rows that stay in the second-level cache between their check and their use.
-const CHUNK_BYTES: usize = 1 << 18;
+/// Rows of one piece of work.
+const ONE_PIECE: usize = 2048;
+
+/// Bytes of rows that stay in the first-level cache between their check and their use.
+const CACHED_BYTES: usize = 1 << 14;
 
 /// Distances between the rows of `x` and those of `y`, `n_rows` rows of `x` at a time: for results that do not fit into memory.
 ///
@@ -375,10 +396,7 @@ where
     let y = metric.rows(y.view());
     Ok((0..x.nrows()).step_by(n_rows).map(move |start| {
         let part = x.slice_axis(Axis(0), Slice::from(start..x.nrows().min(start.saturating_add(n_rows))));
-        let mut out = kernel::zeros(part.nrows() * y.n());
-        let n = part.nrows();
-        fill_between(&metric.rows(part), &y, &metric, &mut out);
-        (start, matrix(out, n, y.n()))
+        (start, rectangle(&metric.rows(part), &y, &metric))
     }))
 }
 
@@ -436,40 +454,11 @@ fn slice_of<'a, F: Float>(
     out.as_slice_mut().ok_or_else(|| Error::shape("out", rule(), "another layout"))
 }
 
-fn fill_pairwise<F: Float>(x: ArrayView2<'_, F>, metric: &impl Metric<F>, out: &mut [F]) {
-    let n = x.nrows();
-    let rows = metric.rows(x);
-    if is_symmetric(metric) {
-        kernel::symmetric(out, n, F::zero(), |i, j, square| {
-            metric.tile(&rows, i..n.min(i + TILE), &rows, j..n.min(j + TILE), square);
-        });
-    } else {
-        fill_between(&rows, &rows, metric, out);
-    }
-    if !is_similarity(metric) {
-        out.iter_mut().step_by(n + 1).for_each(|d| *d = F::zero());
-    }
+/// What fills the tiles of a matrix of distances.
+fn tiles<F: Float>(x: &Rows<'_, F>, y: &Rows<'_, F>, metric: &impl Metric<F>) -> impl Fn(usize, usize, &mut [F]) {
+    move |i, j, square| metric.tile(x, i..x.n().min(i + TILE), y, j..y.n().min(j + TILE), square)
 }
 
-fn is_symmetric<F: Float, M: Metric<F>>(_: &M) -> bool {
-    M::SYMMETRIC
-}
-
-fn is_similarity<F: Float, M: Metric<F>>(_: &M) -> bool {
-    M::SIMILARITY
-}
-
-fn fill_between<F: Float>(x: &Rows<'_, F>, y: &Rows<'_, F>, metric: &impl Metric<F>, out: &mut [F]) {
-    let (n, m) = (x.n(), y.n());
-    par::for_each_chunk_mut(out, TILE * m, |band, out| {
-        let i = band * TILE..n.min((band + 1) * TILE);
-        let mut square = vec![F::zero(); TILE * TILE];
-        for j in (0..m).step_by(TILE) {
-            let j = j..m.min(j + TILE);
-            metric.tile(x, i.clone(), y, j.clone(), &mut square);
-            for (out, square) in out.chunks_exact_mut(m).zip(square.chunks_exact(TILE)) {
-                out[j.clone()].copy_from_slice(&square[..j.len()]);
-            }
-        }
-    });
+fn rectangle<F: Float>(x: &Rows<'_, F>, y: &Rows<'_, F>, metric: &impl Metric<F>) -> Array2<F> {
+    matrix(kernel::rectangle(x.n(), y.n(), tiles(x, y, metric)), x.n(), y.n())
 }

@@ -42,28 +42,29 @@ fn chord_avx2(a: &[f64], s: f64, b: &[f64], t: f64) -> f64 {
 
 #[inline(always)]
 fn chord_body<V: Lanes<Elem = f64>>(a: &[f64], s: f64, b: &[f64], t: f64) -> f64 {
-    let (s_all, t_all) = (V::splat(s), V::splat(t));
-    let zero = V::splat(0.0);
-    let mut total = zero;
+    let scales = [V::splat(s), V::splat(t)];
+    let mut total = V::splat(0.0);
     let (a, b) = (a.chunks_exact(V::N), b.chunks_exact(V::N));
     let (a_rest, b_rest) = (a.remainder(), b.remainder());
-    let square = |a: V, b: V, total: V| {
-        let (p, q) = (a.mul(s_all), b.mul(t_all));
-        let p_error = a.mul_add(s_all, zero.sub(p));
-        let q_error = b.mul_add(t_all, zero.sub(q));
-        let difference = p.sub(q).add(p_error.sub(q_error));
-        difference.mul_add(difference, total)
-    };
     for (a, b) in a.zip(b) {
-        total = square(V::load(a), V::load(b), total);
+        total = add_square(total, V::load(a), V::load(b), scales);
     }
     let (mut a_last, mut b_last) = ([0.0; 8], [0.0; 8]);
     a_last[..a_rest.len()].copy_from_slice(a_rest);
     b_last[..b_rest.len()].copy_from_slice(b_rest);
-    total = square(V::load(&a_last), V::load(&b_last), total);
+    total = add_square(total, V::load(&a_last), V::load(&b_last), scales);
     let mut parts = [0.0; 8];
     total.store(&mut parts);
     (parts[0] + parts[4]) + (parts[1] + parts[5]) + ((parts[2] + parts[6]) + (parts[3] + parts[7]))
+}
+
+#[inline(always)]
+fn add_square<V: Lanes<Elem = f64>>(total: V, a: V, b: V, [s, t]: [V; 2]) -> V {
+    let zero = V::splat(0.0);
+    let (p, q) = (a.mul(s), b.mul(t));
+    let (p_error, q_error) = (a.mul_add(s, zero.sub(p)), b.mul_add(t, zero.sub(q)));
+    let difference = p.sub(q).add(p_error.sub(q_error));
+    difference.mul_add(difference, total)
 }
 
 #[cfg(test)]

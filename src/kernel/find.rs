@@ -41,12 +41,15 @@ where
 {
     let all = V::splat(limit);
     let run = 4 * V::N;
-    let any = |four: &[V::Elem]| {
+    let mut passed = 0;
+    for four in row.chunks_exact(run) {
         let low = V::load(four).min(V::load(&four[V::N..]));
         let high = V::load(&four[2 * V::N..]).min(V::load(&four[3 * V::N..]));
-        low.min(high).any_at_most(all)
-    };
-    let passed = row.chunks_exact(run).take_while(|four| !any(four)).count() * run;
+        if low.min(high).any_at_most(all) {
+            break;
+        }
+        passed += run;
+    }
     row[passed..].iter().position(|&value| value <= limit).map(|step| passed + step)
 }
 

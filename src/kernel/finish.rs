@@ -154,7 +154,10 @@ where
         let beside = if beside.is_empty() { zero } else { V::load(&beside[k * V::N..]) };
         let (value, watched) = map.finish(V::load(entries), beside);
         value.store(entries);
-        least = Some(least.map_or(watched, |least| least.min(watched)));
+        least = match least {
+            Some(least) => Some(least.min(watched)),
+            None => Some(watched),
+        };
     }
     if !tail.is_empty() {
         // The last entry again and again fills the register, so that only true entries are watched.
@@ -167,7 +170,10 @@ where
         let (value, watched) = map.finish(V::load(&entries), V::load(&others));
         value.store(&mut entries);
         tail.copy_from_slice(&entries[..tail.len()]);
-        least = Some(least.map_or(watched, |least| least.min(watched)));
+        least = match least {
+            Some(least) => Some(least.min(watched)),
+            None => Some(watched),
+        };
     }
     let mut least = least.unwrap_or(zero);
     let mut parts = [V::Elem::ZERO; 2 * WIDEST];

@@ -126,7 +126,11 @@ where
     if !rest_a.is_empty() {
         add_gram(&mut odd, padded::<V>(rest_a), padded::<V>(rest_b));
     }
-    [0, 1, 2].map(|k| across(Product, even[k].add(odd[k])))
+    [
+        across(Product, even[0].add(odd[0])),
+        across(Product, even[1].add(odd[1])),
+        across(Product, even[2].add(odd[2])),
+    ]
 }
 
 #[inline(always)]

@@ -1,7 +1,8 @@
 //! Slices in, numbers out: the only folder with `unsafe`.
 //!
 //! A kernel is one portable body, marked `#[inline(always)]`, and a thin `#[target_feature]` wrapper of it for each instruction set;
-//! where the compiler makes too little of the body, a wrapper holds intrinsics instead. [`isa`] says once per process which wrapper may run. Every path is
+//! registers are [`Lanes`](lanes::Lanes), so the compiler has nothing to guess. No closure stands in a body: it would not inherit the wrapper's
+//! instruction set. [`isa`] says once per process which wrapper may run. Every path is
 //! tested against a three-line naive version, on all lengths.
 #![allow(unsafe_code)]
 
@@ -11,8 +12,7 @@ mod finish;
 mod finite;
 mod fold;
 mod lanes;
-mod mirror;
-mod pages;
+mod matrix;
 mod step;
 mod tile;
 
@@ -24,8 +24,7 @@ pub(crate) use finish::{
 pub(crate) use finite::all_finite;
 pub(crate) use fold::{fold, gram};
 pub(crate) use lanes::Element;
-pub(crate) use mirror::symmetric;
-pub(crate) use pages::zeros;
+pub(crate) use matrix::{rectangle, rectangle_into, symmetric, symmetric_into};
 pub(crate) use step::{
     Difference, LargestDifference, Power, Product, RelativeDifference, SquaredDifference, Step, Sum, Unequal,
 };
