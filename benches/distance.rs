@@ -1,6 +1,7 @@
 //! Times of the distance functions; `benches/peers/distance.py` does the same work elsewhere.
 //!
-//! `cargo bench --bench distance` runs all, `-- pairwise` those whose name contains the word. A line each: name, threads, milliseconds
+//! `RAYON_NUM_THREADS=1 cargo bench --bench distance` runs all on one thread, `-- pairwise` those whose name contains the word. A line
+//! each: name, threads, milliseconds
 //! (the least of several runs, allocation included), and a number of the result that the peers must have too.
 #![allow(clippy::print_stdout, reason = "a bench reports")]
 
@@ -23,28 +24,24 @@ fn points<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
 
 struct Bench {
     filter: Option<String>,
+    threads: String,
 }
 
 impl Bench {
-    fn run(&self, name: &str, mut work: impl FnMut() -> f64 + Send) {
+    fn run(&self, name: &str, mut work: impl FnMut() -> f64) {
         if self.filter.as_ref().is_some_and(|filter| !name.contains(filter.as_str())) {
             return;
         }
-        for threads in [1, 2] {
-            let (best, result) = sapwood::with_threads(threads, || {
-                let (mut best, mut total, mut runs, mut result) = (f64::INFINITY, 0.0, 0, 0.0);
-                while runs < 3 || (total < 0.5 && runs < 200) {
-                    let start = Instant::now();
-                    result = work();
-                    let seconds = start.elapsed().as_secs_f64();
-                    best = best.min(seconds);
-                    total += seconds;
-                    runs += 1;
-                }
-                (best, result)
-            });
-            println!("{name:<40} {threads} {:>10.3} {result:.6e}", best * 1e3);
+        let (mut best, mut total, mut runs, mut result) = (f64::INFINITY, 0.0, 0, 0.0);
+        while runs < 3 || (total < 0.5 && runs < 200) {
+            let start = Instant::now();
+            result = work();
+            let seconds = start.elapsed().as_secs_f64();
+            best = best.min(seconds);
+            total += seconds;
+            runs += 1;
         }
+        println!("{name:<40} {} {:>10.3} {result:.6e}", self.threads, best * 1e3);
     }
 
     fn pairwise<F: Float>(&self) {
@@ -98,7 +95,8 @@ fn float<F: Float>() -> &'static str {
 
 fn main() {
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let bench = Bench { filter };
+    let threads = std::env::var("RAYON_NUM_THREADS").unwrap_or_else(|_| "all".into());
+    let bench = Bench { filter, threads };
     bench.pairwise::<f64>();
     bench.pairwise::<f32>();
     bench.metrics::<f64>();

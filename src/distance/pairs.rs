@@ -339,6 +339,8 @@ where
             let part = standard_layout(part);
             let values = part.as_slice().unwrap_or(&[]);
             for (out, row) in out.iter_mut().zip(values.chunks_exact(query.len())) {
+                // The rows of the next round, while these are used.
+                kernel::expect_reads(row.as_ptr().wrapping_add(few * query.len()), query.len());
                 *out = metric.distance(&query, row);
             }
         }

@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 
+use super::ahead::expect_writes;
 use super::lanes::Element;
 use super::tile::TILE;
 use crate::par;
@@ -63,8 +64,15 @@ fn fill_symmetric<F: Element>(room: &mut [MaybeUninit<F>], n: usize, compute: im
         for band in (pair..=last).step_by((last - pair).max(1)) {
             for column in 0..=band {
                 let (i, j) = (band * TILE, column * TILE);
-                compute(i, j, &mut square);
                 let (rows, columns) = (TILE.min(n - i), TILE.min(n - j));
+                // So the memory answers while the processor computes.
+                for r in 0..rows {
+                    expect_writes(entries.at((i + r) * n + j), columns);
+                }
+                for c in 0..columns {
+                    expect_writes(entries.at((j + c) * n + i), rows);
+                }
+                compute(i, j, &mut square);
                 for (r, square) in square.chunks_exact(TILE).take(rows).enumerate() {
                     // SAFETY: `(i + r) * n + j + columns <= n * n`, and this pair of tiles is written in this call alone.
                     let room = unsafe { std::slice::from_raw_parts_mut(entries.at((i + r) * n + j), columns) };

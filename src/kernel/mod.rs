@@ -6,6 +6,7 @@
 //! tested against a three-line naive version, on all lengths.
 #![allow(unsafe_code)]
 
+mod ahead;
 mod chord;
 mod find;
 mod finish;
@@ -16,6 +17,7 @@ mod matrix;
 mod step;
 mod tile;
 
+pub(crate) use ahead::expect_reads;
 pub(crate) use chord::squared_chord;
 pub(crate) use find::find_at_most;
 pub(crate) use finish::{

@@ -9,6 +9,7 @@
 //! they lie, on the other points or on the number of threads. With a symmetric step, the total of `(a, b)` is that of `(b, a)` to the
 //! bit.
 
+use super::ahead::expect_reads;
 use super::lanes::{Element, Lanes};
 use super::step::Step;
 use super::{Isa, isa};
@@ -106,15 +107,17 @@ pub(crate) fn tile<F: Element, S: Step<F>>(
 ) {
     assert!(x.dim == y.dim && x.isa == y.isa && i % TILE == 0 && j % TILE == 0 && out.len() == TILE * TILE);
     let (x_part, y_part) = (part(x, i), part(y, j));
+    // Points against themselves: half of the totals are the other half.
+    let half = std::ptr::eq(x, y) && i == j;
     #[cfg(target_arch = "x86_64")]
     match x.isa {
         // SAFETY: panels are made for an instruction set that this machine has.
-        Isa::Avx512 => return unsafe { tile_avx512(step, x.dim, x_part, y_part, out) },
+        Isa::Avx512 => return unsafe { tile_avx512(step, x.dim, x_part, y_part, half, out) },
         // SAFETY: as above.
-        Isa::Avx2 => return unsafe { tile_avx2(step, x.dim, x_part, y_part, out) },
+        Isa::Avx2 => return unsafe { tile_avx2(step, x.dim, x_part, y_part, half, out) },
         Isa::Portable => {}
     }
-    tile_body::<F::Portable, S, 4>(step, x.dim, x_part, y_part, out);
+    tile_body::<F::Portable, S, 4>(step, x.dim, x_part, y_part, half, out);
 }
 
 /// The panels of up to [`TILE`] points from point `i` on.
@@ -125,14 +128,14 @@ fn part<F: Element>(x: &Panels<F>, i: usize) -> &[F] {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn tile_avx512<F: Element, S: Step<F>>(step: S, dim: usize, x: &[F], y: &[F], out: &mut [F]) {
-    tile_body::<F::Avx512, S, 8>(step, dim, x, y, out);
+fn tile_avx512<F: Element, S: Step<F>>(step: S, dim: usize, x: &[F], y: &[F], half: bool, out: &mut [F]) {
+    tile_body::<F::Avx512, S, 8>(step, dim, x, y, half, out);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn tile_avx2<F: Element, S: Step<F>>(step: S, dim: usize, x: &[F], y: &[F], out: &mut [F]) {
-    tile_body::<F::Avx2, S, 4>(step, dim, x, y, out);
+fn tile_avx2<F: Element, S: Step<F>>(step: S, dim: usize, x: &[F], y: &[F], half: bool, out: &mut [F]) {
+    tile_body::<F::Avx2, S, 4>(step, dim, x, y, half, out);
 }
 
 #[inline(always)]
@@ -141,6 +144,7 @@ fn tile_body<V: Lanes, S: Step<V::Elem>, const ROWS: usize>(
     dim: usize,
     x: &[V::Elem],
     y: &[V::Elem],
+    half: bool,
     out: &mut [V::Elem],
 ) where
     V::Elem: Element,
@@ -150,28 +154,40 @@ fn tile_body<V: Lanes, S: Step<V::Elem>, const ROWS: usize>(
         out.fill(V::Elem::ZERO);
         return;
     }
+    let rows = x.len() / (width * dim);
     for start in (0..dim).step_by(DEPTH) {
         let slab = start * width..(start + DEPTH).min(dim) * width;
         for (column, y) in y.chunks_exact(width * dim).enumerate() {
-            for (row, x) in x.chunks_exact(width * dim).enumerate() {
+            for (row, x) in x.chunks_exact(width * dim).enumerate().skip(if half { column } else { 0 }) {
                 let out = &mut out[row * width * TILE + column * width..];
+                // The next panel of `x`, or of `y` after the last: its numbers are on their way while these are used.
+                let next = if row + 1 < rows { x } else { y }.as_ptr().wrapping_add(width * dim + slab.start);
                 let (x, y) = (&x[slab.clone()], &y[slab.clone()]);
                 for first in (0..width).step_by(ROWS) {
-                    registers::<V, S, ROWS>(step, start > 0, first, x, y, &mut out[first * TILE..]);
+                    registers::<V, S, ROWS>(step, start > 0, first, [x, y], next, &mut out[first * TILE..]);
                 }
+            }
+        }
+    }
+    if half {
+        let n = x.len() / dim;
+        for row in 0..n {
+            for column in row + 1..n {
+                out[row * TILE + column] = out[column * TILE + row];
             }
         }
     }
 }
 
-/// Totals of points `first .. first + ROWS` of panel `x` against all points of panel `y`, onto those in `out` if `more`.
+/// Totals of points `first .. first + ROWS` of panel `x` against all points of panel `y`, onto those in `out` if `more`; the panel at `next`
+/// is used next.
 #[inline(always)]
 fn registers<V: Lanes, S: Step<V::Elem>, const ROWS: usize>(
     step: S,
     more: bool,
     first: usize,
-    x: &[V::Elem],
-    y: &[V::Elem],
+    [x, y]: [&[V::Elem]; 2],
+    next: *const V::Elem,
     out: &mut [V::Elem],
 ) where
     V::Elem: Element,
@@ -179,7 +195,8 @@ fn registers<V: Lanes, S: Step<V::Elem>, const ROWS: usize>(
     let width = 3 * V::N;
     assert!(first + ROWS <= width);
     let mut totals = [[V::splat(V::Elem::ZERO); 3]; ROWS];
-    for (x, y) in x.chunks_exact(width).zip(y.chunks_exact(width)) {
+    for (k, (x, y)) in x.chunks_exact(width).zip(y.chunks_exact(width)).enumerate() {
+        expect_reads(next.wrapping_add(k * width + first), 1);
         let y = [V::load(y), V::load(&y[V::N..]), V::load(&y[2 * V::N..])];
         for (row, totals) in totals.iter_mut().enumerate() {
             let x = V::splat(x[first + row]);
