@@ -26,6 +26,7 @@
 
 pub mod data;
 pub mod dbscan;
+pub mod distance;
 mod error;
 mod float;
 pub mod index;

@@ -6,7 +6,7 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
 
-use super::lanes::{Plain, Vector};
+use super::vector::{Plain, Vector};
 use super::{Isa, isa};
 
 /// Points in a block.
