@@ -1,7 +1,7 @@
 //! The squared length of the difference of two scaled points, with all its digits where the points nearly agree.
 
 use super::lanes::{Element, Lanes};
-use super::{Isa, isa};
+use crate::kernel::{Isa, isa};
 
 /// `sum_k (a_k s - b_k t)^2`
 ///

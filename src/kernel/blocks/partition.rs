@@ -9,7 +9,7 @@ use std::arch::x86_64::{
 };
 
 use super::vector::{Plain, Vector};
-use super::{Isa, isa};
+use crate::kernel::{Isa, isa};
 
 /// Numbers that [`partition`] can move: plain data of 32 or 64 bits.
 ///

@@ -7,7 +7,7 @@
 use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
 
 use super::vector::{Plain, Vector};
-use super::{Isa, isa};
+use crate::kernel::{Isa, isa};
 
 /// Points in a block.
 pub(crate) const BLOCK: usize = 32;

@@ -12,7 +12,7 @@
 use super::ahead::expect_reads;
 use super::lanes::{Element, Lanes};
 use super::step::Step;
-use super::{Isa, isa};
+use crate::kernel::{Isa, isa};
 
 /// Components that are summed before they go into the total: two panels of that depth fit into 48 KiB of first-level cache.
 pub(crate) const DEPTH: usize = 128;
