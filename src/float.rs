@@ -1,5 +1,7 @@
 //! The two floating point types: `f32` and `f64`.
 
+use crate::kernel::vector::Real;
+
 /// `f32` or `f64`: what records are made of.
 ///
 /// [`linfa::Float`] with this crate's kernels beneath it. Sealed: the kernels exist for these two types.
@@ -11,7 +13,7 @@
 /// }
 /// assert_eq!(mean(&[1.0_f32, 2.0, 6.0]), 3.0);
 /// ```
-pub trait Float: linfa::Float + sealed::Sealed {
+pub trait Float: linfa::Float + Real + sealed::Sealed {
     /// The value as `f64`, exactly.
     fn as_f64(self) -> f64;
 

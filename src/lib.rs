@@ -7,13 +7,16 @@ mod float;
 mod kernel;
 pub mod math;
 pub mod observe;
+pub mod optim;
 mod par;
 mod params;
+pub mod recurrent;
 
 pub use error::{Error, Position, Result};
 pub use float::Float;
 pub use par::with_threads;
 pub use params::{Check, Params};
+pub use recurrent::{Gru, Lstm, Rnn};
 
 pub use linfa;
 pub use ndarray;

@@ -5,11 +5,16 @@
 //! tested against a three-line naive version, on all lengths.
 #![allow(unsafe_code)]
 
+pub(crate) mod activation;
+pub(crate) mod product;
+pub(crate) mod recurrent;
+pub(crate) mod vector;
+
 use std::sync::OnceLock;
 
 /// Instruction sets that kernels are compiled for; a later one includes the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Isa {
+pub enum Isa {
     /// What the target of the build has: SSE2 on x86-64, NEON on aarch64.
     Portable,
     /// AVX2 and FMA: x86-64-v3.

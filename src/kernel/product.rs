@@ -1,0 +1,330 @@
+//! The packed matrix product: a tile of rows and registers that stays in registers from its start to its end.
+//!
+//! The right matrix is packed in panels. A panel holds 1 to 4 blocks of [`Real::BLOCK`] columns side by side, row after row:
+//! `panel[k][g][lane]`. So the inner loop reads it from front to end, whatever the registers. What happens before and after the
+//! sum over `k` is the business of a [`Finish`]: load a bias, apply the gates of a cell, store.
+
+use super::vector::{Real, Register, Task, Vector};
+
+/// Where the left factor of row `m` and inner index `k = (outer, inner)` lies: at `m * row + outer * jump + inner * step`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Left<F> {
+    pub(crate) start: *const F,
+    pub(crate) row: usize,
+    pub(crate) jump: usize,
+    pub(crate) n_outer: usize,
+    pub(crate) step: usize,
+    pub(crate) n_inner: usize,
+}
+
+/// What a tile starts from, and what becomes of its sums.
+pub(crate) trait Finish<R: Register, const G: usize> {
+    /// The first summand of row `m`.
+    ///
+    /// # Safety
+    /// `m` is below the number of rows given to [`rows`].
+    unsafe fn start(&self, m: usize) -> [Vector<R>; G];
+
+    /// Takes the sums of row `m`.
+    ///
+    /// # Safety
+    /// As for `start`.
+    unsafe fn finish(&mut self, m: usize, sums: [Vector<R>; G]);
+}
+
+/// For each row `m < n_rows`: `start(m) + sum_k left[m][k] * right[k]`, handed to `finish(m)`.
+///
+/// # Safety
+/// All that `left` spans can be read. `right` is valid for `n_outer * n_inner` rows at distance `stride`, each with `G` registers
+/// at distance `BLOCK`.
+#[inline(always)]
+pub(crate) unsafe fn rows<R: Register, const G: usize>(
+    n_rows: usize,
+    left: &Left<R::Scalar>,
+    right: *const R::Scalar,
+    stride: usize,
+    finish: &mut impl Finish<R, G>,
+) {
+    // Sums plus one row of `right` plus a broadcast must fit into the registers.
+    let most = const {
+        match (R::COUNT >= 32, G) {
+            (true, 4) => 6,
+            (true, _) => 8,
+            (false, 4) => 2,
+            (false, 3) => 4,
+            (false, 2) => 4,
+            (false, _) => 8,
+        }
+    };
+    let mut m = 0;
+    // SAFETY: the caller's promises, for the rows `m..m + M` that are below `n_rows` by the conditions.
+    unsafe {
+        while most >= 8 && n_rows - m >= 8 {
+            tile::<R, 8, G, 1>(m, left, right, stride, finish);
+            m += 8;
+        }
+        while most >= 6 && n_rows - m >= 6 {
+            tile::<R, 6, G, 1>(m, left, right, stride, finish);
+            m += 6;
+        }
+        while most >= 4 && n_rows - m >= 4 {
+            tile::<R, 4, G, 1>(m, left, right, stride, finish);
+            m += 4;
+        }
+        while n_rows - m >= 2 {
+            tile::<R, 2, G, 1>(m, left, right, stride, finish);
+            m += 2;
+        }
+        if n_rows - m == 1 {
+            // One row has too few sums to hide the latency of an addition: several partial sums.
+            match G {
+                1 => tile::<R, 1, G, 8>(m, left, right, stride, finish),
+                2 => tile::<R, 1, G, 4>(m, left, right, stride, finish),
+                _ => tile::<R, 1, G, 2>(m, left, right, stride, finish),
+            }
+        }
+    }
+}
+
+/// `M` rows from row `m` on, with `P` partial sums.
+///
+/// # Safety
+/// As for [`rows`], with `m + M <= n_rows`.
+#[inline(always)]
+unsafe fn tile<R: Register, const M: usize, const G: usize, const P: usize>(
+    m: usize,
+    left: &Left<R::Scalar>,
+    right: *const R::Scalar,
+    stride: usize,
+    finish: &mut impl Finish<R, G>,
+) {
+    let block = R::Scalar::BLOCK;
+    let mut sums = [[[Vector::of(0.0); G]; M]; P];
+    // SAFETY: the caller's promises; `k + P <= n_inner` in the first loop, `k < n_inner` in the second.
+    unsafe {
+        for i in 0..M {
+            sums[0][i] = finish.start(m + i);
+        }
+        let mut right = right;
+        for outer in 0..left.n_outer {
+            let mut a = left.start.add(m * left.row + outer * left.jump);
+            let mut k = 0;
+            while k + P <= left.n_inner {
+                for p in 0..P {
+                    let b: [Vector<R>; G] = std::array::from_fn(|g| Vector::load(right.add(g * block)));
+                    for i in 0..M {
+                        let a = Vector::splat(*a.add(i * left.row));
+                        for g in 0..G {
+                            sums[p][i][g] = a.mul_add(b[g], sums[p][i][g]);
+                        }
+                    }
+                    a = a.add(left.step);
+                    right = right.add(stride);
+                }
+                k += P;
+            }
+            while k < left.n_inner {
+                let b: [Vector<R>; G] = std::array::from_fn(|g| Vector::load(right.add(g * block)));
+                for i in 0..M {
+                    let a = Vector::splat(*a.add(i * left.row));
+                    for g in 0..G {
+                        sums[0][i][g] = a.mul_add(b[g], sums[0][i][g]);
+                    }
+                }
+                a = a.add(left.step);
+                right = right.add(stride);
+                k += 1;
+            }
+        }
+        for i in 0..M {
+            let mut sum = sums[0][i];
+            for p in 1..P {
+                for g in 0..G {
+                    sum[g] = sum[g] + sums[p][i][g];
+                }
+            }
+            finish.finish(m + i, sum);
+        }
+    }
+}
+
+/// Columns in full blocks.
+pub(crate) fn padded<F: Real>(n: usize) -> usize {
+    n.div_ceil(F::BLOCK) * F::BLOCK
+}
+
+/// The panels of a matrix with so many blocks of columns: `(first block, width)`, widths 4, then 2, then 1.
+pub(crate) fn panels(n_blocks: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut first = 0;
+    std::iter::from_fn(move || {
+        let width = match n_blocks - first {
+            0 => return None,
+            1 => 1,
+            2 | 3 => 2,
+            _ => 4,
+        };
+        first += width;
+        Some((first - width, width))
+    })
+}
+
+/// Where element `(k, column)` of a packed matrix with `n_k` rows lies.
+pub(crate) fn packed_index<F: Real>(n_k: usize, n_columns: usize, k: usize, column: usize) -> usize {
+    let block = column / F::BLOCK;
+    let (first, width) = panels(n_columns.div_ceil(F::BLOCK))
+        .find(|&(first, width)| block < first + width)
+        .expect("a column of the matrix");
+    (first * n_k + k * width) * F::BLOCK + column - first * F::BLOCK
+}
+
+/// Rows that pass through all panels together, so that they are still near when the next panel comes.
+const ROWS_AT_ONCE: usize = 192;
+
+/// `c = a b + bias`, or without a bias `c += a b`; `b` is packed.
+///
+/// Shapes: `a (n_rows, n_outer * n_inner)`, rows at distance `a_row`, outer parts at distance `a_jump`; `b` packed with as many rows
+/// and `n_blocks` blocks; `c (n_rows, n_blocks * BLOCK)`.
+#[derive(Debug)]
+pub(crate) struct Multiply<'a, F> {
+    pub(crate) n_rows: usize,
+    pub(crate) n_outer: usize,
+    pub(crate) n_inner: usize,
+    pub(crate) n_blocks: usize,
+    pub(crate) a: &'a [F],
+    pub(crate) a_row: usize,
+    pub(crate) a_jump: usize,
+    pub(crate) b: &'a [F],
+    pub(crate) bias: Option<&'a [F]>,
+    pub(crate) c: &'a mut [F],
+}
+
+impl<F: Real> Task<F> for Multiply<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<R: Register<Scalar = F>>(self) {
+        let Self { n_rows, n_outer, n_inner, n_blocks, a, a_row, a_jump, b, bias, c } = self;
+        let n_k = n_outer * n_inner;
+        if n_rows == 0 {
+            return;
+        }
+        assert!(n_k == 0 || a.len() >= (n_rows - 1) * a_row + (n_outer - 1) * a_jump + n_inner);
+        let columns = n_blocks * F::BLOCK;
+        assert!(b.len() >= n_k * columns && c.len() >= n_rows * columns);
+        assert!(bias.is_none_or(|bias| bias.len() >= columns));
+        for row in (0..n_rows).step_by(ROWS_AT_ONCE) {
+            let here = ROWS_AT_ONCE.min(n_rows - row);
+            for (first, width) in panels(n_blocks) {
+                // SAFETY: by the assertions `a` holds the rows `row..row + here`, `b` all panels and `c` and `bias` all blocks.
+                unsafe {
+                    let start = a.as_ptr().wrapping_add(row * a_row);
+                    let left = Left { start, row: a_row, jump: a_jump, n_outer, step: 1, n_inner };
+                    let right = b.as_ptr().add(first * F::BLOCK * n_k);
+                    let bias = bias.map(|bias| bias.as_ptr().add(first * F::BLOCK));
+                    let c = c.as_mut_ptr().add(row * columns + first * F::BLOCK);
+                    match width {
+                        1 => panel::<R, 1>(here, &left, right, F::BLOCK, bias, c, columns),
+                        2 => panel::<R, 2>(here, &left, right, 2 * F::BLOCK, bias, c, columns),
+                        _ => panel::<R, 4>(here, &left, right, 4 * F::BLOCK, bias, c, columns),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `c += a^T b` for one panel `c` of a packed matrix: the gradient of that panel.
+///
+/// Shapes: `a (n_rows, n_k)`, `b (n_rows, width * BLOCK)`, rows at distances `a_row` and `b_row`; `c (n_k, width * BLOCK)`.
+#[derive(Debug)]
+pub(crate) struct AddTransposed<'a, F> {
+    pub(crate) n_rows: usize,
+    pub(crate) n_k: usize,
+    pub(crate) width: usize,
+    pub(crate) a: &'a [F],
+    pub(crate) a_row: usize,
+    pub(crate) b: &'a [F],
+    pub(crate) b_row: usize,
+    pub(crate) c: &'a mut [F],
+}
+
+impl<F: Real> Task<F> for AddTransposed<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<R: Register<Scalar = F>>(self) {
+        let Self { n_rows, n_k, width, a, a_row, b, b_row, c } = self;
+        if n_rows == 0 || n_k == 0 {
+            return;
+        }
+        let columns = width * F::BLOCK;
+        assert!(a.len() >= (n_rows - 1) * a_row + n_k && b.len() >= (n_rows - 1) * b_row + columns);
+        assert!(c.len() >= n_k * columns && width <= 4);
+        for row in (0..n_rows).step_by(ROWS_AT_ONCE) {
+            let here = ROWS_AT_ONCE.min(n_rows - row);
+            // SAFETY: by the assertions `a` and `b` hold the rows `row..row + here`, and `c` holds `n_k` rows.
+            unsafe {
+                let start = a.as_ptr().add(row * a_row);
+                let left = Left { start, row: 1, jump: 0, n_outer: 1, step: a_row, n_inner: here };
+                let right = b.as_ptr().add(row * b_row);
+                let c = c.as_mut_ptr();
+                match width {
+                    1 => panel::<R, 1>(n_k, &left, right, b_row, None, c, columns),
+                    2 => panel::<R, 2>(n_k, &left, right, b_row, None, c, columns),
+                    3 => panel::<R, 3>(n_k, &left, right, b_row, None, c, columns),
+                    _ => panel::<R, 4>(n_k, &left, right, b_row, None, c, columns),
+                }
+            }
+        }
+    }
+}
+
+/// `c = left right + bias`, or `c += left right`, for one panel.
+///
+/// # Safety
+/// As for [`rows`]; `c` is valid for `n_rows` rows at distance `c_row`, and `bias` for one.
+#[inline(always)]
+unsafe fn panel<R: Register, const G: usize>(
+    n_rows: usize,
+    left: &Left<R::Scalar>,
+    right: *const R::Scalar,
+    stride: usize,
+    bias: Option<*const R::Scalar>,
+    c: *mut R::Scalar,
+    c_row: usize,
+) {
+    for lane in (0..R::Scalar::BLOCK).step_by(R::LANES) {
+        // SAFETY: `lane` is inside a block, and the blocks are the caller's promise.
+        unsafe {
+            let mut store = Store { c: c.add(lane), c_row, bias: bias.map(|bias| bias.add(lane)) };
+            rows::<R, G>(n_rows, left, right.add(lane), stride, &mut store);
+        }
+    }
+}
+
+struct Store<F> {
+    c: *mut F,
+    c_row: usize,
+    bias: Option<*const F>,
+}
+
+impl<R: Register, const G: usize> Finish<R, G> for Store<R::Scalar> {
+    #[inline(always)]
+    unsafe fn start(&self, m: usize) -> [Vector<R>; G] {
+        let from = match self.bias {
+            Some(bias) => bias,
+            // SAFETY: `m` is a row of `c`.
+            None => unsafe { self.c.add(m * self.c_row) },
+        };
+        // SAFETY: `c` and `bias` hold `G` blocks.
+        std::array::from_fn(|g| unsafe { Vector::load(from.add(g * R::Scalar::BLOCK)) })
+    }
+
+    #[inline(always)]
+    unsafe fn finish(&mut self, m: usize, sums: [Vector<R>; G]) {
+        for (g, sum) in sums.into_iter().enumerate() {
+            // SAFETY: `m` is a row of `c`, which holds `G` blocks.
+            unsafe { sum.store(self.c.add(m * self.c_row + g * R::Scalar::BLOCK)) };
+        }
+    }
+}
