@@ -36,13 +36,15 @@ mod model;
 mod net;
 mod params;
 mod state;
+mod torch;
 
 pub use cell::{Cell, GruCell, LstmCell, RnnCell};
 pub use fit::Gradients;
 pub use model::{Recurrent, Values};
-pub use net::Dropout;
+pub use net::{Dropout, Workspace};
 pub use params::{Element, RecurrentParams};
 pub use state::{State, Stream};
+pub use torch::from_keras;
 
 #[allow(unused_imports, reason = "for the links of the docs")]
 use crate::params::Params;

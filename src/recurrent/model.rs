@@ -2,7 +2,7 @@
 
 use linfa::dataset::Label;
 use linfa::traits::{Predict, PredictInplace};
-use ndarray::{Array1, Array2, ArrayView2, Data, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Data, s};
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
 
 use super::cell::Cell;
@@ -176,6 +176,24 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         Ok(())
     }
 
+    /// Writes the outputs of the head into `y`: values, or log-odds of the classes before the softmax.
+    ///
+    /// With the same `room` for calls of about the same size, nothing is allocated.
+    ///
+    /// # Errors
+    /// As for `predict`, and [`Error::Shape`] where `y` is not `(rows or sequences, n_outputs)`.
+    pub fn predict_into<S: Data>(
+        &self,
+        sequences: &Sequences<S>,
+        room: &mut Workspace<F>,
+        y: ArrayViewMut2<'_, F>,
+    ) -> Result<()>
+    where
+        S::Elem: Element<F>,
+    {
+        self.write_outputs(sequences, None, room, y)
+    }
+
     /// All parameters in one vector: what an update rule changes. Its order is not PyTorch's, and some entries are always 0.
     #[must_use]
     pub fn parameters(&self) -> &[F] {
@@ -229,8 +247,29 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         Ok(inputs)
     }
 
-    /// Outputs of the head, `(rows or sequences, n_outputs)`. Sequences go through the net in groups of about equal numbers of rows.
-    fn outputs<S: Data>(&self, sequences: &Sequences<S>, mut state: Option<&mut State<F>>) -> Result<Array2<F>>
+    /// Rows of an answer.
+    fn n_answers<S: Data>(&self, sequences: &Sequences<S>) -> usize {
+        if self.net.each_row { sequences.records().nrows() } else { sequences.n_sequences() }
+    }
+
+    /// Outputs of the head, `(rows or sequences, n_outputs)`.
+    fn outputs<S: Data>(&self, sequences: &Sequences<S>, state: Option<&mut State<F>>) -> Result<Array2<F>>
+    where
+        S::Elem: Element<F>,
+    {
+        let mut outputs = Array2::zeros((self.n_answers(sequences), self.net.n_outputs()));
+        self.write_outputs(sequences, state, &mut Workspace::default(), outputs.view_mut())?;
+        Ok(outputs)
+    }
+
+    /// Sequences go through the net in groups of about equal numbers of rows.
+    fn write_outputs<S: Data>(
+        &self,
+        sequences: &Sequences<S>,
+        mut state: Option<&mut State<F>>,
+        w: &mut Workspace<F>,
+        mut outputs: ArrayViewMut2<'_, F>,
+    ) -> Result<()>
     where
         S::Elem: Element<F>,
     {
@@ -244,20 +283,22 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
                 return Err(Error::shape("state", rule, state.n_sequences()));
             }
         }
-        let n_out = if self.net.each_row { sequences.records().nrows() } else { lengths.len() };
-        let mut outputs = Array2::zeros((n_out, self.net.n_outputs()));
-        let mut w = Workspace::default();
+        if outputs.dim() != (self.n_answers(sequences), self.net.n_outputs()) {
+            let rule = format!("the shape {} x {}", self.n_answers(sequences), self.net.n_outputs());
+            let (rows, columns) = outputs.dim();
+            return Err(Error::shape("y", rule, format_args!("{rows} x {columns}")));
+        }
         let mut first = 0;
         while first < lengths.len() {
             let group = group_end(lengths, first) - first;
             w.batch.fill((first..first + group).map(|i| (sequences.range(i).map_or(0, |r| r.start), lengths[i])));
-            self.net.prepare(&mut w);
+            self.net.prepare(w);
             if let Some(state) = &state {
-                state.enter(&self.net, &mut w, |part| first + part);
+                state.enter(&self.net, w, |part| first + part);
             }
-            self.net.forward(&self.params, inputs, &mut w, None);
+            self.net.forward(&self.params, inputs, w, None);
             if let Some(state) = &mut state {
-                state.leave(&self.net, &w, |part| first + part);
+                state.leave(&self.net, w, |part| first + part);
             }
             let width = self.net.head.width::<F>();
             for (row, y) in w.y.chunks_exact(width).take(self.net.n_out_rows(&w.batch)).enumerate() {
@@ -266,7 +307,7 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
             }
             first += group;
         }
-        Ok(outputs)
+        Ok(())
     }
 }
 

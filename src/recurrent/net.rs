@@ -47,8 +47,10 @@ pub enum Inputs<'a, F> {
 }
 
 /// Everything between inputs and outputs: room that is used again for every batch.
+///
+/// It grows to the largest batch that it has seen; [`predict_into`](super::Recurrent::predict_into) takes one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Workspace<F> {
+pub struct Workspace<F> {
     pub(super) batch: Batch,
     /// Inputs of each layer `(n_rows, padded inputs)`.
     pub(super) inputs: Vec<Vec<F>>,
