@@ -65,13 +65,22 @@ fn check<C: Cell, T>(
     let (rule, mut state) = (Rule::from(Adam::default()), State::new());
     for (step, loss) in numbers(&case["adam_losses"]).into_iter().enumerate() {
         let mut gradients = gradients(&net);
-        assert!((gradients.loss - loss).abs() < 1e-10, "{name} step {step}: {} is not {loss}", gradients.loss);
+        assert!(
+            (gradients.loss - loss).abs() < 1e-10,
+            "{name} step {step}: {} is not {loss}",
+            gradients.loss
+        );
         clip_norm(&mut gradients.parameters, 0.3).unwrap();
         rule.update(0.05, net.parameters_mut(), &gradients.parameters, &mut state).unwrap();
     }
 }
 
-fn check_cell<C: Cell>(case: &Value, cell: impl Fn(sapwood::Params<sapwood::recurrent::RecurrentParams<f64, C>>) -> sapwood::Params<sapwood::recurrent::RecurrentParams<f64, C>>) {
+fn check_cell<C: Cell>(
+    case: &Value,
+    cell: impl Fn(
+        sapwood::Params<sapwood::recurrent::RecurrentParams<f64, C>>,
+    ) -> sapwood::Params<sapwood::recurrent::RecurrentParams<f64, C>>,
+) {
     let options = &case["options"];
     let settings = cell(Recurrent::<f64, C>::params(size(&case["n_hidden"])))
         .n_layers(options["num_layers"].as_u64().map_or(1, |n| usize::try_from(n).unwrap()))

@@ -1,6 +1,7 @@
 //! `exp`, sigmoid and tanh in registers.
 //!
-//! Largest errors, over every `f32` in the range and 10^7 random `f64`: see the tests, which hold them. NaN stays NaN.
+//! Largest errors in units of the last place, f32 and f64, held by the tests over 400,000 numbers: exp 1.5 and 1.5, sigmoid 2.5 and 4.5,
+//! tanh 3.2 and 4.5. NaN stays NaN.
 
 use super::vector::{Real, Register, Vector};
 
@@ -30,7 +31,7 @@ pub(crate) fn exp<R: Register>(x: Vector<R>) -> Vector<R> {
 /// `1 / (1 + exp(-x))`.
 #[inline(always)]
 pub(crate) fn sigmoid<R: Register>(x: Vector<R>) -> Vector<R> {
-    Vector::of(1.0) / (Vector::of(1.0) + exp(-x))
+    (Vector::of(1.0) + exp(-x)).reciprocal()
 }
 
 /// `tanh(x) = m / (m + 2)` with `m = exp(2 x) - 1`, which keeps its digits near 0.
@@ -39,13 +40,13 @@ pub(crate) fn tanh<R: Register>(x: Vector<R>) -> Vector<R> {
     let x = x.clamp(-R::Scalar::TANH_END, R::Scalar::TANH_END);
     let (scale, m) = exp_parts(x + x);
     let m = scale.mul_add(m, scale - Vector::of(1.0));
-    m / (m + Vector::of(2.0))
+    m * (m + Vector::of(2.0)).reciprocal()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Isa, available};
     use super::super::vector::Task;
+    use super::super::{Isa, available};
     use super::*;
 
     #[derive(Clone, Copy)]
@@ -64,6 +65,7 @@ mod tests {
         fn run<R: Register<Scalar = F>>(self) {
             let Self(function, x) = self;
             let mut room = [F::of(0.0); 16];
+            // Whole registers, the last filled up.
             for x in x.chunks_mut(R::LANES) {
                 room[..x.len()].copy_from_slice(x);
                 // SAFETY: no register has more than 16 lanes.
@@ -91,12 +93,13 @@ mod tests {
 
     /// Largest distance in units of the last place of `f32`, over 400,000 numbers in the range.
     fn worst_f32(isa: Isa, function: Function, range: f64) -> f64 {
-        let x: Vec<f32> = (0..400_000).map(|i| f32::of((f64::from(i) / 200_000.0 - 1.0).powi(3) * range)).collect();
+        let x: Vec<f32> =
+            (0..400_000).map(|i| f32::of((f64::from(i) / 200_000.0 - 1.0).powi(3) * range)).collect();
         let mut y = x.clone();
         f32::run_on(isa, Map(function, &mut y));
         let ulps = x.iter().zip(&y).map(|(&x, &y)| {
             let exact = naive(function, f64::from(x));
-            let ulp = 2_f64.powi(exact.abs().log2().floor() as i32 - 23).max(f64::from(f32::MIN_POSITIVE) * 1e-6);
+            let ulp = 2_f64.powi((exact.abs().log2().floor() as i32).max(-126) - 23);
             (f64::from(y) - exact).abs() / ulp
         });
         ulps.fold(0.0, f64::max)
@@ -117,11 +120,12 @@ mod tests {
     #[test]
     fn errors_stay_within_the_stated_ulps() {
         for isa in available() {
-            for (function, range, ulps_f32, ulps_f64) in
-                [(Function::Exp, 80.0, 1.5, 2.0), (Function::Sigmoid, 80.0, 3.0, 3.0), (Function::Tanh, 12.0, 3.0, 4.0)]
-            {
+            for (function, range, ulps_f32, ulps_f64) in [
+                (Function::Exp, 80.0, 1.5, 1.5),
+                (Function::Sigmoid, 80.0, 2.5, 4.5),
+                (Function::Tanh, 12.0, 3.2, 4.5),
+            ] {
                 let (of_f32, of_f64) = (worst_f32(isa, function, range), worst_f64(isa, function, range));
-                println!("{isa:?} {} {of_f32:.2} {of_f64:.2}", function as u8);
                 assert!(of_f32 <= ulps_f32, "{isa:?}: {of_f32} ulp of f32");
                 assert!(of_f64 <= ulps_f64, "{isa:?}: {of_f64} ulp of f64");
             }
@@ -136,8 +140,8 @@ mod tests {
                 f32::run_on(isa, Map(function, &mut y));
                 assert!(y[0].is_nan());
                 let (low, high, zero) = match function {
-                    Function::Exp => ((-87_f32).exp(), 88_f32.exp(), 1.0),
-                    Function::Sigmoid => (1.0 / (1.0 + 88_f32.exp()), 1.0, 0.5),
+                    Function::Exp => ((-87_f32).exp(), 87_f32.exp(), 1.0),
+                    Function::Sigmoid => (1.0 / (1.0 + 87_f32.exp()), 1.0, 0.5),
                     Function::Tanh => (-1.0, 1.0, 0.0),
                 };
                 for (y, expected) in y[1..].iter().zip([low, high, zero, low, high]) {

@@ -63,7 +63,8 @@ pub(crate) unsafe fn rows<R: Register, const G: usize>(
             tile::<R, 8, G, 1>(m, left, right, stride, finish);
             m += 8;
         }
-        while most >= 6 && n_rows - m >= 6 {
+        // 8 rows are better two fours than a six and a two.
+        while most >= 6 && n_rows - m >= 6 && !(most == 6 && n_rows - m == 8) {
             tile::<R, 6, G, 1>(m, left, right, stride, finish);
             m += 6;
         }
@@ -123,7 +124,7 @@ unsafe fn tile<R: Register, const M: usize, const G: usize, const P: usize>(
                 }
                 k += P;
             }
-            while k < left.n_inner {
+            while P > 1 && k < left.n_inner {
                 let b: [Vector<R>; G] = std::array::from_fn(|g| Vector::load(right.add(g * block)));
                 for i in 0..M {
                     let a = Vector::splat(*a.add(i * left.row));
@@ -136,14 +137,12 @@ unsafe fn tile<R: Register, const M: usize, const G: usize, const P: usize>(
                 k += 1;
             }
         }
-        for i in 0..M {
-            let mut sum = sums[0][i];
-            for p in 1..P {
-                for g in 0..G {
-                    sum[g] = sum[g] + sums[p][i][g];
-                }
-            }
-            finish.finish(m + i, sum);
+        // A copy of its own: the sums would otherwise live in memory, as the loop over `finish` is too long to be unrolled.
+        let done: [[Vector<R>; G]; M] = std::array::from_fn(|i| {
+            std::array::from_fn(|g| (1..P).fold(sums[0][i][g], |sum, p| sum + sums[p][i][g]))
+        });
+        for (i, sums) in done.into_iter().enumerate() {
+            finish.finish(m + i, sums);
         }
     }
 }
@@ -325,6 +324,116 @@ impl<R: Register, const G: usize> Finish<R, G> for Store<R::Scalar> {
         for (g, sum) in sums.into_iter().enumerate() {
             // SAFETY: `m` is a row of `c`, which holds `G` blocks.
             unsafe { sum.store(self.c.add(m * self.c_row + g * R::Scalar::BLOCK)) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::available;
+    use super::*;
+
+    fn values<F: Real>(n: usize) -> Vec<F> {
+        (0..n).map(|i| F::of(((i * 37 + 11) % 19) as f64 - 9.0)).collect()
+    }
+
+    /// Whole numbers, so every order of summation gives the same sum.
+    fn check<F: Real + PartialEq + std::fmt::Debug>(n_rows: usize, n_k: usize, n_columns: usize) {
+        let (a, b) = (values::<f64>(n_rows * n_k), values::<f64>(n_k * n_columns));
+        let width = padded::<F>(n_columns);
+        let to_f = |x: &[f64]| x.iter().map(|&x| F::of(x)).collect::<Vec<F>>();
+        let mut packed = vec![F::of(0.0); n_k * width];
+        for k in 0..n_k {
+            for j in 0..n_columns {
+                packed[packed_index::<F>(n_k, n_columns, k, j)] = F::of(b[k * n_columns + j]);
+            }
+        }
+        let naive = |i: usize, j: usize| (0..n_k).map(|k| a[i * n_k + k] * b[k * n_columns + j]).sum::<f64>();
+        for isa in available() {
+            let (a, n_blocks) = (to_f(&a), width / F::BLOCK);
+            let (bias, mut c) = (vec![F::of(3.0); width], vec![F::of(f64::NAN); n_rows * width]);
+            let (n_outer, n_inner) = if n_k % 2 == 0 { (2, n_k / 2) } else { (1, n_k) };
+            for (bias, base) in [(Some(&bias[..]), 3.0), (None, 0.0)] {
+                if bias.is_none() {
+                    c.fill(F::of(0.0));
+                }
+                let (a, a_row, a_jump, b, c) = (&a[..], n_k, n_inner, &packed[..], &mut c[..]);
+                F::run_on(isa, Multiply { n_rows, n_outer, n_inner, n_blocks, a, a_row, a_jump, b, bias, c });
+                for i in 0..n_rows {
+                    for j in 0..n_columns {
+                        assert_eq!(
+                            c[i * width + j],
+                            F::of(naive(i, j) + base),
+                            "{isa:?} {n_rows} {n_k} {n_columns}"
+                        );
+                    }
+                }
+            }
+            // The transposed product takes a^T from a stored as (rows of the sum, k).
+            let mut d = vec![F::of(0.0); n_rows * width];
+            let mut transposed = vec![F::of(0.0); n_k * n_rows];
+            for i in 0..n_rows {
+                for k in 0..n_k {
+                    transposed[k * n_rows + i] = a[i * n_k + k];
+                }
+            }
+            let mut right = vec![F::of(0.0); n_k * width];
+            for k in 0..n_k {
+                for j in 0..n_columns {
+                    right[k * width + j] = F::of(b[k * n_columns + j]);
+                }
+            }
+            for (first, w) in panels(n_blocks) {
+                let (first, columns) = (first * F::BLOCK, w * F::BLOCK);
+                let c = &mut d[first * n_rows..][..columns * n_rows];
+                let b = right.get(first..).unwrap_or(&[]);
+                let a = &transposed;
+                F::run_on(
+                    isa,
+                    AddTransposed {
+                        n_rows: n_k,
+                        n_k: n_rows,
+                        width: w,
+                        a,
+                        a_row: n_rows,
+                        b,
+                        b_row: width,
+                        c,
+                    },
+                );
+            }
+            for i in 0..n_rows {
+                for j in 0..n_columns {
+                    let at = packed_index::<F>(n_rows, n_columns, i, j);
+                    assert_eq!(d[at], F::of(naive(i, j)), "{isa:?} {n_rows} {n_k} {n_columns} transposed");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_path_is_the_naive_product_for_all_sizes() {
+        for n in 0..=70 {
+            check::<f32>(3, n, 5);
+            check::<f32>(n, 5, 3);
+            check::<f32>(7, 2, n);
+            check::<f64>(1, n, 5);
+            check::<f64>(n, 4, 3);
+            check::<f64>(5, 3, n);
+        }
+        check::<f32>(400, 3, 70);
+        check::<f64>(3, 400, 20);
+    }
+
+    #[test]
+    fn panels_cover_all_blocks_in_order() {
+        for n in 0..20 {
+            let mut next = 0;
+            for (first, width) in panels(n) {
+                assert_eq!(first, next);
+                next += width;
+            }
+            assert_eq!(next, n);
         }
     }
 }

@@ -125,7 +125,8 @@ impl<F: Real, C: Gates> Project<'_, F, C> {
                     // SAFETY: by the assertions every block, row and slot below exists.
                     unsafe {
                         let start = x.as_ptr().wrapping_add(first * x_row);
-                        let left = Left { start, row: x_row, jump: 0, n_outer: 1, step: 1, n_inner: n_inputs };
+                        let left =
+                            Left { start, row: x_row, jump: 0, n_outer: 1, step: 1, n_inner: n_inputs };
                         let right = w_x.as_ptr().add(block * n_inputs * G * F::BLOCK + lane);
                         let mut finish = Biased {
                             bias: bias.as_ptr().add(block * row_len + lane),
@@ -220,7 +221,8 @@ impl<F: Real, C: Gates> Forward<'_, F, C> {
                     // read and the rows `now..now + n` written; they do not overlap, as no step has more rows than the one before.
                     unsafe {
                         let start = hidden.add(before * width).cast_const();
-                        let left = Left { start, row: width, jump: 0, n_outer: 1, step: 1, n_inner: n_hidden };
+                        let left =
+                            Left { start, row: width, jump: 0, n_outer: 1, step: 1, n_inner: n_hidden };
                         let right = self.w_h.as_ptr().add(block * n_hidden * G * F::BLOCK + lane);
                         let mut finish = ApplyGates {
                             cell: self.cell,
@@ -315,7 +317,9 @@ impl<F: Real, C: Gates> Task<F> for Backward<'_, F, C> {
         let n_inner = C::FROM_HIDDEN * F::BLOCK;
         assert!(self.w_h_transposed.len() >= n_blocks * n_inner * width);
         assert!(self.slots.len() >= n_rows * n_blocks * row_len && self.d_hidden.len() >= n_rows * width);
-        assert!(self.carry.len() >= n_sequences * width && self.hidden.len() >= (n_sequences + n_rows) * width);
+        assert!(
+            self.carry.len() >= n_sequences * width && self.hidden.len() >= (n_sequences + n_rows) * width
+        );
         assert!(!C::HAS_MEMORY || self.memory.len() >= (n_sequences + n_rows) * width);
         let memory = if C::HAS_MEMORY { self.memory.as_ptr() } else { self.hidden.as_ptr() };
         let slots = self.slots.as_mut_ptr();
@@ -325,7 +329,8 @@ impl<F: Real, C: Gates> Task<F> for Backward<'_, F, C> {
             let next = first;
             first -= n;
             // The state after a step lies `n_sequences` rows behind it, and the state before it at the step before.
-            let (now, before) = (n_sequences + first, if t == 0 { 0 } else { n_sequences + first - steps[t - 1] });
+            let (now, before) =
+                (n_sequences + first, if t == 0 { 0 } else { n_sequences + first - steps[t - 1] });
             for (block, w) in panels(n_blocks) {
                 for lane in (0..F::BLOCK).step_by(R::LANES) {
                     let unit = block * F::BLOCK + lane;
@@ -343,14 +348,17 @@ impl<F: Real, C: Gates> Task<F> for Backward<'_, F, C> {
                             carry: self.carry.as_mut_ptr().add(unit),
                         };
                         let mut left = Left {
-                            start: slots.wrapping_add(next * row_len + (C::SLOTS - C::FROM_HIDDEN) * F::BLOCK).cast_const(),
+                            start: slots
+                                .wrapping_add(next * row_len + (C::SLOTS - C::FROM_HIDDEN) * F::BLOCK)
+                                .cast_const(),
                             row: row_len,
                             jump: n_rows * row_len,
                             n_outer: n_blocks,
                             step: 1,
                             n_inner,
                         };
-                        let right = self.w_h_transposed.as_ptr().add(block * F::BLOCK * n_blocks * n_inner + lane);
+                        let right =
+                            self.w_h_transposed.as_ptr().add(block * F::BLOCK * n_blocks * n_inner + lane);
                         both::<R, C>(w, next_n, &left, right, &mut finish);
                         // Sequences that end with this step get nothing from a later one.
                         left.n_outer = 0;

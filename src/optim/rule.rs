@@ -169,7 +169,12 @@ impl Check for Rule {
         let decay = match *self {
             Self::Sgd(Sgd { momentum, nesterov, weight_decay }) => {
                 share("momentum", momentum)?;
-                require(!nesterov || momentum > 0.0, "momentum", "greater than 0 for Nesterov's rule", momentum)?;
+                require(
+                    !nesterov || momentum > 0.0,
+                    "momentum",
+                    "greater than 0 for Nesterov's rule",
+                    momentum,
+                )?;
                 weight_decay
             }
             Self::RmsProp(RmsProp { alpha, eps, momentum, weight_decay, .. }) => {
@@ -200,14 +205,22 @@ impl Rule {
     ///
     /// # Complexity
     /// `O(n)`, and no allocation after the first step.
-    pub fn update<F: Float>(&self, learning_rate: f64, w: &mut [F], g: &[F], state: &mut State<F>) -> Result<()> {
+    pub fn update<F: Float>(
+        &self,
+        learning_rate: f64,
+        w: &mut [F],
+        g: &[F],
+        state: &mut State<F>,
+    ) -> Result<()> {
         self.check()?;
         check_rate(learning_rate)?;
         let n = w.len();
         if g.len() != n {
             return Err(Error::shape("g", format!("one entry for each of the {n} parameters"), g.len()));
         }
-        if let Some(other) = [&state.m, &state.v, &state.b].iter().map(|x| x.len()).find(|&len| len > 0 && len != n) {
+        if let Some(other) =
+            [&state.m, &state.v, &state.b].iter().map(|x| x.len()).find(|&len| len > 0 && len != n)
+        {
             return Err(Error::shape("state", format!("one entry for each of the {n} parameters"), other));
         }
         state.n_steps += 1;
@@ -280,7 +293,15 @@ impl RmsProp {
 
 impl Adam {
     /// `shrink` is what decoupled weight decay leaves of `w`.
-    fn update<F: Float>(self, rate: f64, w: &mut [F], g: &[F], state: &mut State<F>, decay: f64, shrink: f64) {
+    fn update<F: Float>(
+        self,
+        rate: f64,
+        w: &mut [F],
+        g: &[F],
+        state: &mut State<F>,
+        decay: f64,
+        shrink: f64,
+    ) {
         let t = i32::try_from(state.n_steps).unwrap_or(i32::MAX);
         let step = F::of(rate / (1.0 - self.beta1.powi(t)));
         let root = F::of((1.0 - self.beta2.powi(t)).sqrt());
@@ -306,7 +327,12 @@ mod tests {
     fn values_outside_their_domain_are_errors() {
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             let error = Rule::from(Sgd::default()).update(rate, &mut [0.0], &[1.0], &mut State::new());
-            assert!(error.unwrap_err().to_string().starts_with("`learning_rate` must be greater than 0 and finite"));
+            assert!(
+                error
+                    .unwrap_err()
+                    .to_string()
+                    .starts_with("`learning_rate` must be greater than 0 and finite")
+            );
         }
         for beta in [1.0, 1.5, -0.1, f64::NAN] {
             assert!(Rule::from(Adam { beta1: beta, ..Adam::default() }).check().is_err());

@@ -116,9 +116,7 @@ impl Schedule {
         let anneal = |a: f64, b: f64, part: f64| b + (a - b) / 2.0 * (1.0 + (PI * part).cos());
         match *self {
             Self::Constant => 1.0,
-            Self::Step { every, factor } => {
-                factor.powi(i32::try_from(t / every.max(1)).unwrap_or(i32::MAX))
-            }
+            Self::Step { every, factor } => factor.powi(i32::try_from(t / every.max(1)).unwrap_or(i32::MAX)),
             Self::Cosine { last } => anneal(1.0, last, t as f64 / total.max(1) as f64),
             Self::OneCycle { rise, first, last } => {
                 let peak = rise * total as f64 - 1.0;

@@ -135,7 +135,8 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
         };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed);
         let (net, params) = self.build(n_tokens, n_columns, n_outputs, each_row, &mut rng)?;
-        let mut model = Recurrent { net, params, targets: kind, losses: Vec::new(), validation_losses: Vec::new() };
+        let mut model =
+            Recurrent { net, params, targets: kind, losses: Vec::new(), validation_losses: Vec::new() };
         if let Some(start) = start {
             if start.net != model.net {
                 return Err(Error::shape("model", "the sizes of the settings and the data", "others"));
@@ -160,7 +161,8 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
         let n_held = self.early_stopping.map_or(0, |(_, share)| (share * n as f64).ceil() as usize);
         let n_train = n - n_held.min(n);
         require(n_train >= 1, "early_stopping", "on fewer than all sequences", n_held)?;
-        let mut stopping = self.early_stopping.map(|(patience, _)| EarlyStopping::new(patience, 0.0)).transpose()?;
+        let mut stopping =
+            self.early_stopping.map(|(patience, _)| EarlyStopping::new(patience, 0.0)).transpose()?;
         let batch_size = self.batch_size.min(n_train);
         let mut batches = MiniBatches::new(n_train, batch_size, self.seed)?;
         let mut trainer = Trainer {
@@ -173,6 +175,8 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
         };
         let mut best: Option<Vec<F>> = None;
         let n_batches = batches.iter().len();
+        // Room for all beforehand, unless somebody counts on the observer to stop.
+        model.losses.reserve_exact(self.n_epochs.min(1 << 20));
         for epoch in 0..self.n_epochs {
             if self.shuffle {
                 batches.shuffle();
@@ -184,11 +188,13 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
                 } else {
                     (epoch, self.n_epochs)
                 };
-                let seen = if model.validation_losses.is_empty() { &model.losses } else { &model.validation_losses };
+                let seen =
+                    if model.validation_losses.is_empty() { &model.losses } else { &model.validation_losses };
                 let rate = self.learning_rate * self.schedule.share(t, total, seen);
-                let rows = trainer.step(&model.net, &mut model.params, examples, batch, rate, &mut |mean, rows| {
-                    loss += mean * rows as f64;
-                });
+                let rows =
+                    trainer.step(&model.net, &mut model.params, examples, batch, rate, &mut |mean, rows| {
+                        loss += mean * rows as f64;
+                    });
                 n_rows += rows.map_err(|what| {
                     let rule = format!(
                         "low enough for a finite {what} (it was not in epoch {epoch}, batch {b}; the first parameter that is not finite is {})",
@@ -273,7 +279,8 @@ impl<F: Float, C: Cell> Trainer<'_, F, C> {
                 state.enter(net, &mut self.w, |part| left().nth(part).map_or(0, |(place, _)| place));
             }
             let sequence = |part: usize| left().nth(part).map_or(0, |(_, i)| i);
-            let dropout = (self.settings.dropout != super::Dropout::default()).then_some(self.settings.dropout);
+            let dropout =
+                (self.settings.dropout != super::Dropout::default()).then_some(self.settings.dropout);
             let dropping = dropout.map(|dropout| (dropout, &mut self.rng));
             net.forward(params, examples.inputs, &mut self.w, dropping);
             let loss = loss_and_gradient(net, examples.targets, &mut self.w, sequence);
@@ -300,7 +307,13 @@ impl<F: Float, C: Cell> Trainer<'_, F, C> {
     }
 
     /// Mean loss of some sequences, without dropout and without an update.
-    fn loss_of(&mut self, net: &Net<C>, params: &[F], examples: Examples<'_, F>, which: std::ops::Range<usize>) -> f64 {
+    fn loss_of(
+        &mut self,
+        net: &Net<C>,
+        params: &[F],
+        examples: Examples<'_, F>,
+        which: std::ops::Range<usize>,
+    ) -> f64 {
         let Examples { lengths, starts, .. } = examples;
         let (mut first, mut sum, mut n_rows) = (which.start, 0.0, 0);
         while first < which.end {
@@ -435,10 +448,15 @@ impl<F: Float, C: Cell, L: Label> Recurrent<F, C, ClassIndex<L>> {
     }
 }
 
-fn check_targets<F: Float, D: Data<Elem = F>>(targets: &ArrayBase<D, Ix2>, n_outputs: Option<usize>) -> Result<()> {
+fn check_targets<F: Float, D: Data<Elem = F>>(
+    targets: &ArrayBase<D, Ix2>,
+    n_outputs: Option<usize>,
+) -> Result<()> {
     check_finite("targets", targets)?;
     match n_outputs {
-        Some(n) if n != targets.ncols() => Err(Error::shape("targets", format!("{n} columns"), targets.ncols())),
+        Some(n) if n != targets.ncols() => {
+            Err(Error::shape("targets", format!("{n} columns"), targets.ncols()))
+        }
         _ if targets.ncols() == 0 => Err(Error::shape("targets", "at least one column", 0)),
         _ => Ok(()),
     }

@@ -161,13 +161,31 @@ impl<C: Cell> Layer<C> {
             let d_a = &slots[block * n_rows * row..][..n_rows * row];
             let c = &mut grads[w_x + block * self.n_inputs * of_x..][..self.n_inputs * of_x];
             let n_k = self.n_inputs;
-            F::run(AddTransposed { n_rows, n_k, width: C::FROM_INPUT, a: x, a_row: x_row, b: d_a, b_row: row, c });
+            F::run(AddTransposed {
+                n_rows,
+                n_k,
+                width: C::FROM_INPUT,
+                a: x,
+                a_row: x_row,
+                b: d_a,
+                b_row: row,
+                c,
+            });
 
             let c = &mut grads[w_h + block * self.n_hidden * of_h..][..self.n_hidden * of_h];
             for (before, now, n_rows) in runs(steps) {
                 let (a, b) = (&hidden[before * width..], &d_a[now * row + row - of_h..]);
                 let n_k = self.n_hidden;
-                F::run(AddTransposed { n_rows, n_k, width: C::FROM_HIDDEN, a, a_row: width, b, b_row: row, c });
+                F::run(AddTransposed {
+                    n_rows,
+                    n_k,
+                    width: C::FROM_HIDDEN,
+                    a,
+                    a_row: width,
+                    b,
+                    b_row: row,
+                    c,
+                });
             }
 
             let (d_b_x, d_b_h) = grads[b_x..].split_at_mut(b_h - b_x);
@@ -226,11 +244,12 @@ impl<C: Cell> Layer<C> {
     pub(super) fn tensors<F: Float>(&self, suffix: &str) -> Vec<Tensor> {
         let n = self.n_hidden;
         let (of_x, of_h) = (C::INPUT_ORDER.len() * n, C::HIDDEN_ORDER.len() * n);
-        let matrix = |name: &str, rows: usize, columns: usize, index: &dyn Fn(usize, usize) -> usize| Tensor {
-            name: format!("{name}_{suffix}"),
-            shape: vec![rows, columns],
-            places: (0..rows * columns).map(|i| index(i / columns, i % columns)).collect(),
-        };
+        let matrix =
+            |name: &str, rows: usize, columns: usize, index: &dyn Fn(usize, usize) -> usize| Tensor {
+                name: format!("{name}_{suffix}"),
+                shape: vec![rows, columns],
+                places: (0..rows * columns).map(|i| index(i / columns, i % columns)).collect(),
+            };
         let mut tensors = vec![
             matrix("weight_ih", of_x, self.n_inputs, &|r, c| self.w_x_index::<F>(r / n, r % n, c)),
             matrix("weight_hh", of_h, n, &|r, c| self.w_h_index::<F>(r / n, r % n, c)),

@@ -30,15 +30,18 @@
 
 mod batch;
 mod cell;
+mod diagnose;
 mod fit;
 mod layer;
 mod model;
 mod net;
 mod params;
 mod state;
+mod text;
 mod torch;
 
 pub use cell::{Cell, GruCell, LstmCell, RnnCell};
+pub use diagnose::{Flow, GateSaturation, GradientThroughTime};
 pub use fit::Gradients;
 pub use model::{Recurrent, Values};
 pub use net::{Dropout, Workspace};

@@ -2,7 +2,7 @@
 
 use linfa::dataset::Label;
 use linfa::traits::{Predict, PredictInplace};
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Data, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Data};
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
 
 use super::cell::Cell;
@@ -58,7 +58,11 @@ impl<F: Float, C: Cell> Recurrent<F, C, Values> {
     ///
     /// # Errors
     /// [`Error::Parameter`] for invalid settings or sizes of 0.
-    pub fn untrained(params: &Params<RecurrentParams<F, C>>, n_inputs: usize, n_outputs: usize) -> Result<Self> {
+    pub fn untrained(
+        params: &Params<RecurrentParams<F, C>>,
+        n_inputs: usize,
+        n_outputs: usize,
+    ) -> Result<Self> {
         let params = linfa::ParamGuard::check_ref(params)?;
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(params.seed);
         let (net, params) = params.build(None, n_inputs, n_outputs, true, &mut rng)?;
@@ -154,7 +158,11 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
     /// A tensor in PyTorch's layout; a vector has one column.
     #[must_use]
     pub fn tensor(&self, name: &str) -> Option<Array2<F>> {
-        self.net.tensors::<F>().iter().find(|tensor| tensor.name == name).map(|tensor| collect(tensor, &self.params))
+        self.net
+            .tensors::<F>()
+            .iter()
+            .find(|tensor| tensor.name == name)
+            .map(|tensor| collect(tensor, &self.params))
     }
 
     /// Sets a tensor, in PyTorch's layout; a vector has one column.
@@ -169,7 +177,11 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         let shape = (tensor.shape[0], tensor.shape.get(1).copied().unwrap_or(1));
         if values.dim() != shape {
             let ((rows, columns), (r, c)) = (shape, values.dim());
-            return Err(Error::shape("values", format!("the shape {rows} x {columns}"), format_args!("{r} x {c}")));
+            return Err(Error::shape(
+                "values",
+                format!("the shape {rows} x {columns}"),
+                format_args!("{r} x {c}"),
+            ));
         }
         crate::data::check_finite("values", &values)?;
         scatter(tensor, values, &mut self.params);
@@ -241,8 +253,12 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
                 let rule = format!("{} columns, as the model was fitted on", self.net.layers[0][0].n_inputs);
                 return Err(Error::shape("records", rule, n_columns));
             }
-            (Inputs::Tokens(_), None) => return Err(Error::shape("records", "floats, as the model was fitted on", "tokens")),
-            (Inputs::Values(_), Some(_)) => return Err(Error::shape("records", "tokens, as the model was fitted on", "floats")),
+            (Inputs::Tokens(_), None) => {
+                return Err(Error::shape("records", "floats, as the model was fitted on", "tokens"));
+            }
+            (Inputs::Values(_), Some(_)) => {
+                return Err(Error::shape("records", "tokens, as the model was fitted on", "floats"));
+            }
         }
         Ok(inputs)
     }
@@ -291,7 +307,9 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         let mut first = 0;
         while first < lengths.len() {
             let group = group_end(lengths, first) - first;
-            w.batch.fill((first..first + group).map(|i| (sequences.range(i).map_or(0, |r| r.start), lengths[i])));
+            w.batch.fill(
+                (first..first + group).map(|i| (sequences.range(i).map_or(0, |r| r.start), lengths[i])),
+            );
             self.net.prepare(w);
             if let Some(state) = &state {
                 state.enter(&self.net, w, |part| first + part);
@@ -303,7 +321,7 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
             let width = self.net.head.width::<F>();
             for (row, y) in w.y.chunks_exact(width).take(self.net.n_out_rows(&w.batch)).enumerate() {
                 let to = if self.net.each_row { w.batch.source[row] } else { first + w.batch.order[row] };
-                outputs.slice_mut(s![to, ..]).iter_mut().zip(y).for_each(|(to, &y)| *to = y);
+                outputs.row_mut(to).iter_mut().zip(y).for_each(|(to, &y)| *to = y);
             }
             first += group;
         }
@@ -337,14 +355,17 @@ where
     }
 }
 
-impl<F: Float, C: Cell, L: Label, S: Data> PredictInplace<Sequences<S>, Array1<L>> for Recurrent<F, C, ClassIndex<L>>
+impl<F: Float, C: Cell, L: Label, S: Data> PredictInplace<Sequences<S>, Array1<L>>
+    for Recurrent<F, C, ClassIndex<L>>
 where
     S::Elem: Element<F>,
 {
     /// # Panics
     /// Where [`Recurrent::predict`] returns an error, with its message.
     fn predict_inplace<'a>(&'a self, x: &'a Sequences<S>, y: &mut Array1<L>) {
-        *y = self.outputs(x, None).map_or_else(|error| panic!("{error}"), |outputs| self.most_probable(&outputs));
+        *y = self
+            .outputs(x, None)
+            .map_or_else(|error| panic!("{error}"), |outputs| self.most_probable(&outputs));
     }
 
     fn default_target(&self, _: &Sequences<S>) -> Array1<L> {

@@ -253,7 +253,19 @@ impl<C: Cell> Net<C> {
         d_inputs: bool,
         grads: &mut [F],
     ) {
-        let Workspace { batch, inputs: xs, d_inputs: d_xs, traces, masks, features, d_features, d_y, d_x, transposed, .. } = w;
+        let Workspace {
+            batch,
+            inputs: xs,
+            d_inputs: d_xs,
+            traces,
+            masks,
+            features,
+            d_features,
+            d_y,
+            d_x,
+            transposed,
+            ..
+        } = w;
         let (n_rows, n_out) = (batch.n_rows(), self.n_out_rows(batch));
         let features_row = padded::<F>(self.head.n_inputs);
         grow(d_features, n_out * features_row);

@@ -35,7 +35,10 @@ impl<F: Float> State<F> {
         let zeros = |n: usize| {
             net.layers.iter().take(n).map(|layer| Array2::zeros((n_sequences, layer[0].n_hidden))).collect()
         };
-        Self { hidden: zeros(net.layers.len()), memory: zeros(if C::HAS_MEMORY { net.layers.len() } else { 0 }) }
+        Self {
+            hidden: zeros(net.layers.len()),
+            memory: zeros(if C::HAS_MEMORY { net.layers.len() } else { 0 }),
+        }
     }
 
     /// Sequences that it holds.
@@ -162,7 +165,11 @@ impl<'a, F: Float, C: Cell> Stream<'a, F, C> {
     pub fn step(&mut self, x: &[F]) -> Result<&[F]> {
         let n_inputs = self.net.layers[0][0].n_inputs;
         if self.net.embedding.is_some() || x.len() != n_inputs {
-            return Err(Error::shape("x", format!("{n_inputs} numbers, as the model was fitted on"), x.len()));
+            return Err(Error::shape(
+                "x",
+                format!("{n_inputs} numbers, as the model was fitted on"),
+                x.len(),
+            ));
         }
         Ok(self.advance(Inputs::Values(x)))
     }

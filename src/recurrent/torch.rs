@@ -42,7 +42,9 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
                 }
             }
             let (name, shape, to) = (&tensor.name, &tensor.shape, data.len());
-            entries.push(format!(r#""{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{from},{to}]}}"#));
+            entries.push(format!(
+                r#""{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{from},{to}]}}"#
+            ));
         }
         let mut header = format!("{{{}}}", entries.join(","));
         while header.len() % 8 != 0 {
@@ -85,16 +87,23 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
                 other => return Err(format_error(at, "F32 or F64", other)),
             };
             let range = usize::try_from(entry.from).ok().zip(usize::try_from(entry.to).ok());
-            let Some(numbers) = range.and_then(|(from, to)| data.get(from..to)).filter(|x| x.len() == tensor.places.len() * size)
+            let Some(numbers) = range
+                .and_then(|(from, to)| data.get(from..to))
+                .filter(|x| x.len() == tensor.places.len() * size)
             else {
                 let expected = format!("{} bytes for `{name}`", tensor.places.len() * size);
-                return Err(format_error(at, expected, format!("{}..{} of {}", entry.from, entry.to, data.len())));
+                return Err(format_error(
+                    at,
+                    expected,
+                    format!("{}..{} of {}", entry.from, entry.to, data.len()),
+                ));
             };
             let values: Vec<F> = if size == 4 {
                 let number = |x: &[u8]| F::of(f64::from(f32::from_le_bytes([x[0], x[1], x[2], x[3]])));
                 numbers.chunks_exact(4).map(number).collect()
             } else {
-                let number = |x: &[u8]| F::of(f64::from_le_bytes([x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]]));
+                let number =
+                    |x: &[u8]| F::of(f64::from_le_bytes([x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]]));
                 numbers.chunks_exact(8).map(number).collect()
             };
             if let Some(value) = values.iter().find(|value| !value.is_finite()) {
@@ -141,8 +150,17 @@ struct Entry {
     to: u64,
 }
 
-fn format_error(at: u64, expected: impl Into<std::borrow::Cow<'static, str>>, found: impl Into<String>) -> Error {
-    Error::Format { path: PathBuf::from("<memory>"), at: Position::Byte(at), expected: expected.into(), found: found.into() }
+fn format_error(
+    at: u64,
+    expected: impl Into<std::borrow::Cow<'static, str>>,
+    found: impl Into<String>,
+) -> Error {
+    Error::Format {
+        path: PathBuf::from("<memory>"),
+        at: Position::Byte(at),
+        expected: expected.into(),
+        found: found.into(),
+    }
 }
 
 /// The tensors of the file, and where the numbers begin.
@@ -186,7 +204,8 @@ struct Json<'a> {
 
 impl Json<'_> {
     fn error(&self, expected: &'static str) -> Error {
-        let found = self.bytes.get(self.at).map_or_else(|| "the end".into(), |&byte| char::from(byte).to_string());
+        let found =
+            self.bytes.get(self.at).map_or_else(|| "the end".into(), |&byte| char::from(byte).to_string());
         format_error(8 + self.at as u64, expected, found)
     }
 
