@@ -89,7 +89,7 @@ fn run<C: Cell>(case: &Case, folder: Option<&Path>) {
     let n = calls(4.0 * flops).max(4);
     let data = DatasetBase::new(sequences, Array2::from_elem((batch * steps, 1), 0.5_f32));
     let settings = settings.clip(None).batch_size(batch).shuffle(false);
-    let mut fit = |n: usize| {
+    let fit = |n: usize| {
         seconds(1, || drop(black_box(settings.clone().n_epochs(n).fit(&data).expect("a finite loss"))))
     };
     println!("recurrent/train/{name} {:.4e}", (fit(n + 1) - fit(1)) / n as f64);

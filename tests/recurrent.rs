@@ -1,7 +1,10 @@
 //! Recurrent nets: gradients by differences, sequences of any length, states, settings that must fail.
 
 use sapwood::data::Sequences;
-use sapwood::linfa::{DatasetBase, traits::Fit};
+use sapwood::linfa::{
+    DatasetBase,
+    traits::{Fit, FitWith},
+};
 use sapwood::ndarray::{Array1, Array2, ArrayView2, OwnedRepr, array, s};
 use sapwood::optim::{Adam, Clip, Rule, Schedule, Sgd};
 use sapwood::recurrent::{Cell, Dropout, GruCell, LstmCell, Recurrent, RnnCell};
@@ -159,6 +162,17 @@ fn the_seed_fixes_every_bit() {
     };
     assert_eq!(fit(1), fit(1));
     assert_ne!(fit(1).losses(), fit(2).losses());
+}
+
+#[test]
+fn a_fit_goes_on_from_a_model() {
+    let data = DatasetBase::new(sequences(&[5, 7], 2), Array1::from(vec!["up", "down"]));
+    let settings = Gru::params(4).n_epochs(20).learning_rate(0.01);
+    let first = settings.fit(&data).unwrap();
+    let second = settings.fit_with(Some(first.clone()), &data).unwrap();
+    assert!(second.losses()[0] < first.losses()[0]);
+    assert_eq!(settings.fit_with(None, &data).unwrap(), first);
+    assert!(settings.n_layers(2).fit_with(Some(first), &data).is_err(), "another net");
 }
 
 #[test]

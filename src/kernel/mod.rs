@@ -6,9 +6,15 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod activation;
+mod block;
+mod lanes;
+mod partition;
 pub(crate) mod product;
 pub(crate) mod recurrent;
 pub(crate) mod vector;
+
+pub(crate) use block::{BLOCK, Blocks, Radius, bits, sq_distances};
+pub(crate) use partition::{Columns, Movable, partition};
 
 use std::sync::OnceLock;
 

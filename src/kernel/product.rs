@@ -92,6 +92,7 @@ pub(crate) unsafe fn rows<R: Register, const G: usize>(
 /// # Safety
 /// As for [`rows`], with `m + M <= n_rows`.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "the sums of a tile are addressed by row, register and part")]
 unsafe fn tile<R: Register, const M: usize, const G: usize, const P: usize>(
     m: usize,
     left: &Left<R::Scalar>,
@@ -352,7 +353,7 @@ mod tests {
         for isa in available() {
             let (a, n_blocks) = (to_f(&a), width / F::BLOCK);
             let (bias, mut c) = (vec![F::of(3.0); width], vec![F::of(f64::NAN); n_rows * width]);
-            let (n_outer, n_inner) = if n_k % 2 == 0 { (2, n_k / 2) } else { (1, n_k) };
+            let (n_outer, n_inner) = if n_k.is_multiple_of(2) { (2, n_k / 2) } else { (1, n_k) };
             for (bias, base) in [(Some(&bias[..]), 3.0), (None, 0.0)] {
                 if bias.is_none() {
                     c.fill(F::of(0.0));

@@ -7,6 +7,8 @@
 //! `slots[block][row][slot][lane]`: first the part that comes from the inputs, after the forward pass the gates, after the backward
 //! pass the gradient of their arguments.
 
+use std::marker::PhantomData;
+
 use super::product::{Finish, Left, panels, rows};
 use super::vector::{Real, Register, Task, Vector};
 
@@ -30,8 +32,7 @@ pub trait Gates: Copy + Send + Sync + 'static {
 }
 
 /// What [`Gates::forward`] leaves.
-#[derive(Clone, Copy)]
-#[allow(missing_debug_implementations, reason = "registers")]
+#[derive(Debug, Clone, Copy)]
 pub struct Kept<R> {
     pub slots: [Vector<R>; 4],
     pub memory: Vector<R>,
@@ -39,8 +40,7 @@ pub struct Kept<R> {
 }
 
 /// What [`Gates::backward`] sees.
-#[derive(Clone, Copy)]
-#[allow(missing_debug_implementations, reason = "registers")]
+#[derive(Debug, Clone, Copy)]
 pub struct Step<R> {
     pub slots: [Vector<R>; 4],
     pub memory_before: Vector<R>,
@@ -81,7 +81,7 @@ impl Rows<'_> {
 /// `slots[block][row][slot][lane]`.
 #[derive(Debug)]
 pub(crate) struct Project<'a, F, C> {
-    pub(crate) cell: C,
+    pub(crate) cell: PhantomData<C>,
     pub(crate) rows: Rows<'a>,
     pub(crate) x: &'a [F],
     pub(crate) x_row: usize,

@@ -2,7 +2,7 @@
 
 use linfa::DatasetBase;
 use linfa::dataset::Label;
-use linfa::traits::Fit;
+use linfa::traits::{Fit, FitWith};
 use ndarray::{Array2, ArrayBase, Data, Ix1, Ix2};
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
 
@@ -92,8 +92,8 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
         each_row: bool,
         rng: &mut Xoshiro256PlusPlus,
     ) -> Result<(Net<C>, Vec<F>)> {
-        require(n_inputs >= 1 && n_inputs < 1 << 24, "n_inputs", "in 1..16777216", n_inputs)?;
-        require(n_outputs >= 1 && n_outputs < 1 << 24, "n_outputs", "in 1..16777216", n_outputs)?;
+        require((1..1 << 24).contains(&n_inputs), "n_inputs", "in 1..16777216", n_inputs)?;
+        require((1..1 << 24).contains(&n_outputs), "n_outputs", "in 1..16777216", n_outputs)?;
         let tokens = n_tokens.map(|n_tokens| (n_tokens, self.embedding));
         let (cell, h, l) = (self.cell, self.n_hidden, self.n_layers);
         let net = Net::new::<F>(cell, tokens, n_inputs, h, l, self.bidirectional, n_outputs, each_row);
@@ -101,15 +101,13 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
         Ok((net, params))
     }
 
-    /// Trains a net; `start` is a net to go on with.
-    fn train<T, S: Data, L>(
+    /// Trains a net from the beginning, or `start` further.
+    fn train<T, S: Data>(
         &self,
         sequences: &Sequences<S>,
-        targets: Targets<'_, F>,
-        n_targets: usize,
-        n_outputs: usize,
-        kind: T,
-        start: Option<Recurrent<F, C, L>>,
+        (targets, n_targets): (Targets<'_, F>, usize),
+        (kind, n_outputs): (T, usize),
+        start: Option<Recurrent<F, C, T>>,
         observer: &mut dyn Observer,
     ) -> Result<Recurrent<F, C, T>>
     where
@@ -295,10 +293,9 @@ impl<F: Float, C: Cell> Trainer<'_, F, C> {
             if !loss.is_finite() {
                 return Err("loss");
             }
-            if let Some(clip) = self.settings.clip {
-                if !clip.apply(&mut self.grads).is_ok_and(f64::is_finite) {
-                    return Err("gradient");
-                }
+            let finite = |clip: optim::Clip| clip.apply(&mut self.grads).is_ok_and(f64::is_finite);
+            if !self.settings.clip.is_none_or(finite) {
+                return Err("gradient");
             }
             let updated = self.settings.rule.update(rate, params, &self.grads, &mut self.memory);
             updated.map_err(|_| "learning rate")?;
@@ -462,6 +459,46 @@ fn check_targets<F: Float, D: Data<Elem = F>>(
     }
 }
 
+impl<F: Float, C: Cell> RecurrentParams<F, C> {
+    fn fit_values<S: Data, D: Data<Elem = F>>(
+        &self,
+        start: Option<Recurrent<F, C, Values>>,
+        dataset: &DatasetBase<Sequences<S>, ArrayBase<D, Ix2>>,
+        observer: &mut dyn Observer,
+    ) -> Result<Recurrent<F, C, Values>>
+    where
+        S::Elem: Element<F>,
+    {
+        let targets = dataset.targets();
+        check_targets(targets, None)?;
+        let (n, n_outputs) = targets.dim();
+        let values = rows(&targets.view());
+        self.train(dataset.records(), (Targets::Values(&values), n), (Values, n_outputs), start, observer)
+    }
+
+    fn fit_labels<S: Data, D: Data<Elem = L>, L: Label>(
+        &self,
+        start: Option<Recurrent<F, C, ClassIndex<L>>>,
+        dataset: &DatasetBase<Sequences<S>, ArrayBase<D, Ix1>>,
+        observer: &mut dyn Observer,
+    ) -> Result<Recurrent<F, C, ClassIndex<L>>>
+    where
+        S::Elem: Element<F>,
+    {
+        let labels = dataset.targets().view();
+        let classes =
+            start.as_ref().map_or_else(|| ClassIndex::new(labels), |start| Ok(start.targets.clone()))?;
+        let (columns, n) = (classes.columns(labels)?.to_vec(), classes.n_classes());
+        self.train(
+            dataset.records(),
+            (Targets::Classes(&columns), labels.len()),
+            (classes, n),
+            start,
+            observer,
+        )
+    }
+}
+
 impl<F, C, S, D> FitObserved<Sequences<S>, ArrayBase<D, Ix2>> for RecurrentParams<F, C>
 where
     F: Float,
@@ -477,12 +514,7 @@ where
         dataset: &DatasetBase<Sequences<S>, ArrayBase<D, Ix2>>,
         observer: &mut dyn Observer,
     ) -> Result<Self::Object> {
-        let targets = dataset.targets();
-        check_targets(targets, None)?;
-        let (n, n_outputs) = targets.dim();
-        let values = rows(&targets.view());
-        let start = None::<Self::Object>;
-        self.train(dataset.records(), Targets::Values(&values), n, n_outputs, Values, start, observer)
+        self.fit_values(None, dataset, observer)
     }
 }
 
@@ -497,7 +529,28 @@ where
     type Object = Recurrent<F, C, Values>;
 
     fn fit(&self, dataset: &DatasetBase<Sequences<S>, ArrayBase<D, Ix2>>) -> Result<Self::Object> {
-        self.fit_observed(dataset, &mut ())
+        self.fit_values(None, dataset, &mut ())
+    }
+}
+
+/// Goes on with a net of the same sizes; what the update rule remembered begins anew.
+impl<'a, F, C, S, D> FitWith<'a, Sequences<S>, ArrayBase<D, Ix2>, Error> for RecurrentParams<F, C>
+where
+    F: Float,
+    C: Cell + 'a,
+    S: Data,
+    S::Elem: Element<F>,
+    D: Data<Elem = F>,
+{
+    type ObjectIn = Option<Recurrent<F, C, Values>>;
+    type ObjectOut = Recurrent<F, C, Values>;
+
+    fn fit_with(
+        &self,
+        model: Self::ObjectIn,
+        dataset: &'a DatasetBase<Sequences<S>, ArrayBase<D, Ix2>>,
+    ) -> Result<Self::ObjectOut> {
+        self.fit_values(model, dataset, &mut ())
     }
 }
 
@@ -517,11 +570,7 @@ where
         dataset: &DatasetBase<Sequences<S>, ArrayBase<D, Ix1>>,
         observer: &mut dyn Observer,
     ) -> Result<Self::Object> {
-        let labels = dataset.targets();
-        let classes = ClassIndex::new(labels.view())?;
-        let (columns, n) = (classes.columns(labels.view())?.to_vec(), classes.n_classes());
-        let start = None::<Self::Object>;
-        self.train(dataset.records(), Targets::Classes(&columns), labels.len(), n, classes, start, observer)
+        self.fit_labels(None, dataset, observer)
     }
 }
 
@@ -537,6 +586,28 @@ where
     type Object = Recurrent<F, C, ClassIndex<L>>;
 
     fn fit(&self, dataset: &DatasetBase<Sequences<S>, ArrayBase<D, Ix1>>) -> Result<Self::Object> {
-        self.fit_observed(dataset, &mut ())
+        self.fit_labels(None, dataset, &mut ())
+    }
+}
+
+/// Goes on with a net of the same sizes and classes; what the update rule remembered begins anew.
+impl<'a, F, C, S, D, L> FitWith<'a, Sequences<S>, ArrayBase<D, Ix1>, Error> for RecurrentParams<F, C>
+where
+    F: Float,
+    C: Cell + 'a,
+    S: Data,
+    S::Elem: Element<F>,
+    L: Label + 'a,
+    D: Data<Elem = L>,
+{
+    type ObjectIn = Option<Recurrent<F, C, ClassIndex<L>>>;
+    type ObjectOut = Recurrent<F, C, ClassIndex<L>>;
+
+    fn fit_with(
+        &self,
+        model: Self::ObjectIn,
+        dataset: &'a DatasetBase<Sequences<S>, ArrayBase<D, Ix1>>,
+    ) -> Result<Self::ObjectOut> {
+        self.fit_labels(model, dataset, &mut ())
     }
 }

@@ -1,5 +1,7 @@
 //! One layer in one direction, the dense head and the embedding: parameters in one vector, forward and backward over all rows.
 
+use std::marker::PhantomData;
+
 use ndarray::{Array2, ArrayView2};
 
 use super::cell::Cell;
@@ -122,7 +124,7 @@ impl<C: Cell> Layer<C> {
         let rows = self.rows(steps, n_rows);
         self.add_biases(params, &mut trace.bias);
         let Trace { slots, hidden, memory, bias, .. } = trace;
-        F::run(Project { cell: self.cell, rows, x, x_row, w_x: &params[w_x..w_h], bias, slots });
+        F::run(Project { cell: PhantomData::<C>, rows, x, x_row, w_x: &params[w_x..w_h], bias, slots });
         F::run(Forward { cell: self.cell, rows, w_h: &params[w_h..b_x], slots, hidden, memory });
     }
 

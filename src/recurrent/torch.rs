@@ -320,7 +320,7 @@ mod tests {
         let text = String::from_utf8_lossy(&bytes[8..]).into_owned();
         let head = &text[..text.find('}').unwrap() + 1];
         assert!(head.contains("[0,192]"), "{head}");
-        let mut load = |from: &str, to: &str| {
+        let load = |from: &str, to: &str| {
             assert_eq!(from.len(), to.len());
             let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
             let mut bytes = bytes.clone();
