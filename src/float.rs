@@ -1,5 +1,6 @@
 //! The two floating point types: `f32` and `f64`.
 
+use crate::kernel::nets::vector::Real;
 use crate::kernel::{Blocks, Columns, Element, Movable};
 
 /// `f32` or `f64`: what records are made of.
@@ -15,7 +16,7 @@ use crate::kernel::{Blocks, Columns, Element, Movable};
 /// ```
 #[allow(private_bounds, reason = "the kernels are no part of the public interface")]
 pub trait Float:
-    linfa::Float + std::str::FromStr + Blocks + Columns + Movable + Element + sealed::Sealed
+    linfa::Float + std::str::FromStr + Blocks + Columns + Movable + Element + Real + sealed::Sealed
 {
     /// The value as `f64`, exactly.
     fn as_f64(self) -> f64;

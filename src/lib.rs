@@ -15,6 +15,7 @@
 //!
 //! # Where to look
 //! - [`dbscan`]: clusters of any shape, noise apart, and how to choose `eps`.
+//! - [`recurrent`]: LSTM, GRU and Elman nets over sequences; [`optim`]: update rules, schedules, first values.
 //! - [`index`]: neighbours of a point, within a radius or the nearest few.
 //! - [`io`]: point clouds from files and back.
 //! - [`plot`]: pictures of results as SVG.
@@ -34,9 +35,11 @@ pub mod io;
 mod kernel;
 pub mod math;
 pub mod observe;
+pub mod optim;
 mod par;
 mod params;
 pub mod plot;
+pub mod recurrent;
 
 pub use dbscan::Dbscan;
 pub use error::{Error, Position, Result};
@@ -44,6 +47,7 @@ pub use float::Float;
 pub use index::Index;
 pub use par::with_threads;
 pub use params::{Check, Params};
+pub use recurrent::{Gru, Lstm, Rnn};
 
 pub use linfa;
 pub use ndarray;

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod blocks;
+pub(crate) mod nets;
 pub(crate) mod pairs;
 
 pub(crate) use blocks::{BLOCK, Blocks, Columns, Movable, Radius, bits, partition, sq_distances};

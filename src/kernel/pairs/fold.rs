@@ -174,7 +174,7 @@ where
 mod tests {
     use super::*;
     use crate::kernel::available;
-    use crate::kernel::step::{
+    use crate::kernel::{
         Difference, LargestDifference, Power, RelativeDifference, SquaredDifference, Sum, Unequal,
     };
 

@@ -218,7 +218,7 @@ fn registers<V: Lanes, S: Step<V::Elem>, const ROWS: usize>(
 mod tests {
     use super::*;
     use crate::kernel::available;
-    use crate::kernel::step::{LargestDifference, Product, SquaredDifference};
+    use crate::kernel::{LargestDifference, Product, SquaredDifference};
 
     fn value(i: usize, k: usize) -> f64 {
         ((i * 31 + k * 17 + i * k) % 23) as f64 / 8.0 - 1.0
