@@ -11,7 +11,7 @@
 /// }
 /// assert_eq!(mean(&[1.0_f32, 2.0, 6.0]), 3.0);
 /// ```
-pub trait Float: linfa::Float + sealed::Sealed {
+pub trait Float: linfa::Float + Into<f64> + sealed::Sealed {
     /// The value as `f64`, exactly.
     fn as_f64(self) -> f64;
 
