@@ -328,3 +328,51 @@ fn odd_but_valid_inputs_have_an_answer() {
         LogisticRegression::params().fit(&DatasetBase::new(same, array![true, false, true, true])).unwrap();
     close(model.predict_proba(&same).unwrap()[[0, 1]], 0.75, 1e-6);
 }
+
+#[test]
+fn inference_tables_equal_statsmodels() {
+    let fixture = fixture();
+    for name in ["ucla", "infert", "spector", "mtcars", "anes96", "fair"] {
+        let data = &fixture[name];
+        let (x, y) = if name == "fair" {
+            let columns = data["columns"].as_u64().unwrap() as usize;
+            let packed: Array1<f64> =
+                data["packed"].as_str().unwrap().chars().map(|c| (c as u32 - 35) as f64 / 2.0).collect();
+            let packed = packed.into_shape_with_order((6366, columns)).unwrap();
+            (packed.slice(s![.., ..-1]).to_owned(), packed.column(columns - 1).mapv(|v| v as usize))
+        } else {
+            (matrix(&data["x"]), labels(&data["y"]))
+        };
+        let params = with(LogisticRegression::params().alpha(0.0), None);
+        let (_, table) = params.fit_inference(&Dataset::new(x, y), 0.95).unwrap();
+        let expected = &data["table"];
+        let column =
+            |f: fn(&sapwood::logistic::Estimate) -> f64| table.estimates.iter().map(f).collect::<Vec<_>>();
+        all_close(&column(|e| e.value), &vector(&expected["estimate"]), 1e-8);
+        all_close(&column(|e| e.std_error), &vector(&expected["error"]), 1e-6);
+        all_close(&column(|e| e.z), &vector(&expected["z"]), 1e-6);
+        all_close(&column(|e| e.p_value), &vector(&expected["p"]), 1e-9);
+        all_close(&column(|e| e.low), &vector(&expected["low"]), 1e-6);
+        all_close(&column(|e| e.high), &vector(&expected["high"]), 1e-6);
+        // statsmodels finds this one numerically; here it is the formula.
+        close(table.null_log_likelihood, expected["null_log_likelihood"].as_f64().unwrap(), 1e-8);
+        for (value, name) in
+            [(table.log_likelihood, "log_likelihood"), (table.aic, "aic"), (table.bic, "bic")]
+        {
+            close(value, expected[name].as_f64().unwrap(), 1e-10);
+        }
+    }
+}
+
+#[test]
+fn inference_asks_for_no_penalty_and_for_independent_columns() {
+    let data = cancer();
+    let x = standardised(data.records()).slice(s![.., ..2]).to_owned();
+    let twice = ndarray::concatenate![Axis(1), x, x.slice(s![.., ..1])];
+    let data = Dataset::new(twice, data.targets().clone());
+    let error = LogisticRegression::params().fit_inference(&data, 0.95).unwrap_err();
+    assert_eq!(error.to_string(), "`alpha` must be 0 for a table of inference, got 1");
+    let error = LogisticRegression::params().alpha(0.0).fit_inference(&data, 0.95).unwrap_err();
+    assert!(error.to_string().contains("columns that do not depend on one another"), "{error}");
+    assert!(LogisticRegression::params().alpha(0.0).fit_inference(&data, 1.0).is_err());
+}

@@ -49,11 +49,12 @@ pub(super) fn exp_one<const FMA: bool>(x: f64) -> f64 {
         p = fma::<FMA>(p, r, INVERSE_FACTORIALS[n]);
     }
     let e = 1.0 + fma::<FMA>(r * r, p, r);
-    // 2^k in two factors, so that results below the normal range and infinity come out by themselves.
-    let k = shifted.to_bits() as i64 - ROUND.to_bits() as i64;
-    let half = k >> 1;
-    let power = |k: i64| f64::from_bits(((k + 1023) as u64) << 52);
-    let y = e * power(half) * power(k - half);
+    // 2^k in two factors, so that results below the normal range and infinity come out by themselves. Added to ROUND, an
+    // integer stands in the low bits, and the shift leaves only the exponent's.
+    let half = (0.5 * k + ROUND) - ROUND;
+    let y = e
+        * f64::from_bits((half + (ROUND + 1023.0)).to_bits() << 52)
+        * f64::from_bits((k - half + (ROUND + 1023.0)).to_bits() << 52);
     if x.is_nan() { x } else { y }
 }
 

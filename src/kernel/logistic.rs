@@ -15,28 +15,52 @@ pub(crate) fn lanes(m: usize) -> usize {
     if m == 1 { 1 } else { m.next_multiple_of(4) }
 }
 
+/// `N` numbers that stay together in vector registers: accumulators in plain nested arrays end up as scalars.
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+struct Vector<const N: usize>([f64; N]);
+
+impl<const N: usize> Vector<N> {
+    const ZERO: Self = Self([0.0; N]);
+
+    /// The first `N` values, widened.
+    #[inline(always)]
+    fn load<F: Copy + Into<f64>>(values: &[F]) -> Self {
+        let values = &values[..N];
+        Self(std::array::from_fn(|l| values[l].into()))
+    }
+
+    /// `self + a b`.
+    #[inline(always)]
+    fn add<const FMA: bool>(mut self, a: Self, b: Self) -> Self {
+        for l in 0..N {
+            self.0[l] = fma::<FMA>(a.0[l], b.0[l], self.0[l]);
+        }
+        self
+    }
+}
+
 /// Dot products of `R` rows with `w`, so that each load of `w` serves `R` rows.
 #[inline(always)]
 fn dots<F: Copy + Into<f64>, const R: usize, const FMA: bool>(x: &[F], d: usize, w: &[f64]) -> [f64; R] {
     let rows: [&[F]; R] = std::array::from_fn(|i| &x[i * d..(i + 1) * d]);
     let w = &w[..d];
-    let mut sums = [[0.0; 8]; R];
+    let mut sums = [Vector::<8>::ZERO; R];
     let whole = d - d % 8;
     for j in (0..whole).step_by(8) {
-        let w = &w[j..j + 8];
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            let row = &row[j..j + 8];
-            for l in 0..8 {
-                sum[l] = fma::<FMA>(row[l].into(), w[l], sum[l]);
-            }
+        let w = Vector::load(&w[j..j + 8]);
+        for r in 0..R {
+            sums[r] = sums[r].add::<FMA>(Vector::load(&rows[r][j..j + 8]), w);
         }
     }
-    for (sum, row) in sums.iter_mut().zip(rows) {
+    std::array::from_fn(|r| {
+        let s = sums[r].0;
+        let mut sum = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
         for j in whole..d {
-            sum[j - whole] = fma::<FMA>(row[j].into(), w[j], sum[j - whole]);
+            sum = fma::<FMA>(rows[r][j].into(), w[j], sum);
         }
-    }
-    sums.map(|s| ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
+        sum
+    })
 }
 
 /// Adds the products of `R` rows with `4 V` columns of `w`, beginning at column `c`, to the margins of rows `i..i + R`.
@@ -49,33 +73,22 @@ fn margin_tile<F: Copy + Into<f64>, const R: usize, const V: usize, const FMA: b
     (i, c): (usize, usize),
 ) {
     let rows: [&[F]; R] = std::array::from_fn(|r| &x[(i + r) * d..(i + r + 1) * d]);
-    let mut sums = [[[0.0; 4]; V]; R];
+    let mut sums = [[Vector::<4>::ZERO; V]; R];
     for j in 0..d {
         let w = &w[j * lanes + c..j * lanes + c + 4 * V];
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            let value: f64 = row[j].into();
-            for v in 0..V {
-                for l in 0..4 {
-                    sum[v][l] = fma::<FMA>(value, w[4 * v + l], sum[v][l]);
-                }
+        for v in 0..V {
+            let w = Vector::load(&w[4 * v..4 * v + 4]);
+            for r in 0..R {
+                sums[r][v] = sums[r][v].add::<FMA>(Vector([rows[r][j].into(); 4]), w);
             }
         }
     }
-    for (r, sum) in sums.iter().enumerate() {
-        for (l, value) in sum.as_flattened().iter().enumerate().take(m - c.min(m)) {
-            z[(c + l) * n + i + r] += value;
+    for (r, sums) in sums.iter().enumerate() {
+        for (v, sum) in sums.iter().enumerate() {
+            for (l, value) in sum.0.iter().enumerate().take(m.saturating_sub(c + 4 * v)) {
+                z[(c + 4 * v + l) * n + i + r] += value;
+            }
         }
-    }
-}
-
-/// Calls `tile` with the widest vectors first: `(first column, vectors)`.
-#[inline(always)]
-fn columns(lanes: usize, mut tile: impl FnMut(usize, usize)) {
-    let mut c = 0;
-    while c < lanes {
-        let vectors = ((lanes - c) / 4).min(GROUP);
-        tile(c, vectors);
-        c += 4 * vectors;
     }
 }
 
@@ -105,7 +118,9 @@ fn margins_body<F: Copy + Into<f64>, const FMA: bool>(
     let lanes = lanes(m);
     let dims = (n, d, m, lanes);
     let whole = n - n % 4;
-    columns(lanes, |c, vectors| {
+    let mut c = 0;
+    while c < lanes {
+        let vectors = ((lanes - c) / 4).min(GROUP);
         for i in (0..whole).step_by(4) {
             match vectors {
                 1 => margin_tile::<F, 4, 1, FMA>(x, dims, w, z, (i, c)),
@@ -122,7 +137,8 @@ fn margins_body<F: Copy + Into<f64>, const FMA: bool>(
                 _ => margin_tile::<F, 1, 4, FMA>(x, dims, w, z, (i, c)),
             }
         }
-    });
+        c += 4 * vectors;
+    }
 }
 
 /// Adds the outer products of `R` rows with `4 V` of their residuals, beginning at column `c`, to the gradient.
@@ -189,7 +205,9 @@ fn gradient_body<F: Copy + Into<f64>, const FMA: bool>(
     }
     let lanes = lanes(m);
     let dims = (d, lanes);
-    columns(lanes, |c, vectors| {
+    let mut c = 0;
+    while c < lanes {
+        let vectors = ((lanes - c) / 4).min(GROUP);
         for i in (0..whole).step_by(4) {
             match vectors {
                 1 => gradient_tile::<F, 4, 1, FMA>(x, dims, r, g, (i, c)),
@@ -206,7 +224,8 @@ fn gradient_body<F: Copy + Into<f64>, const FMA: bool>(
                 _ => gradient_tile::<F, 1, 4, FMA>(x, dims, r, g, (i, c)),
             }
         }
-    });
+        c += 4 * vectors;
+    }
 }
 
 /// Losses of a block: their weighted sum, and the largest single one without its weight.
@@ -218,28 +237,30 @@ pub(crate) struct Losses {
 
 /// With `t = +-1` and `u = t z`: loss `log(1 + exp(-u))`, residual `-t sigmoid(-u)`; no difference of close numbers anywhere.
 #[inline(always)]
-fn binary_body<const FMA: bool>(z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64]) -> Losses {
+fn binary_body<const FMA: bool>(
+    z: &[f64],
+    target: &[u32],
+    weight: &[f64],
+    r: &mut [f64],
+    losses: &mut [f64],
+) -> Losses {
     let n = z.len();
-    let (target, weight, r) = (&target[..n], &weight[..n], &mut r[..n]);
+    let (target, weight, r, losses) = (&target[..n], &weight[..n], &mut r[..n], &mut losses[..n]);
     let (mut sums, mut worst) = ([0.0; 8], [0.0_f64; 8]);
-    let mut one = |i: usize, l: usize| {
-        let t = f64::from(target[i]) * 2.0 - 1.0;
+    for i in 0..n {
+        let t = f64::from(target[i] as i32) * 2.0 - 1.0;
         let u = t * z[i];
         let e = exp_one::<FMA>(-u.abs());
         let loss = (-u).max(0.0) + log_1p_unit::<FMA>(e);
         let p = if u >= 0.0 { e } else { 1.0 } / (1.0 + e);
         r[i] = -t * weight[i] * p;
-        sums[l] = fma::<FMA>(weight[i], loss, sums[l]);
-        worst[l] = worst[l].max(loss);
-    };
-    let whole = n - n % 8;
-    for i in (0..whole).step_by(8) {
-        for l in 0..8 {
-            one(i + l, l);
-        }
+        losses[i] = loss;
     }
-    for i in whole..n {
-        one(i, i - whole);
+    for (losses, weight) in losses.chunks(8).zip(weight.chunks(8)) {
+        for (l, (loss, weight)) in losses.iter().zip(weight).enumerate() {
+            sums[l] = fma::<FMA>(*weight, *loss, sums[l]);
+            worst[l] = if *loss > worst[l] { *loss } else { worst[l] };
+        }
     }
     let s = sums;
     Losses {
@@ -325,14 +346,14 @@ fn gradient_avx512<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usize, r
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn binary_avx2(z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64]) -> Losses {
-    binary_body::<true>(z, target, weight, r)
+fn binary_avx2(z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64], losses: &mut [f64]) -> Losses {
+    binary_body::<true>(z, target, weight, r, losses)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn binary_avx512(z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64]) -> Losses {
-    binary_body::<true>(z, target, weight, r)
+fn binary_avx512(z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64], losses: &mut [f64]) -> Losses {
+    binary_body::<true>(z, target, weight, r, losses)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -413,17 +434,24 @@ fn gradient_on<F: Copy + Into<f64>>(
     }
 }
 
-fn binary_on(isa: Isa, z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64]) -> Losses {
+fn binary_on(
+    isa: Isa,
+    z: &[f64],
+    target: &[u32],
+    weight: &[f64],
+    r: &mut [f64],
+    losses: &mut [f64],
+) -> Losses {
     match isa {
-        Isa::Portable => binary_body::<false>(z, target, weight, r),
+        Isa::Portable => binary_body::<false>(z, target, weight, r, losses),
         // SAFETY: `isa()` and `available()` name an instruction set only after its detection on this machine.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { binary_avx2(z, target, weight, r) },
+        Isa::Avx2 => unsafe { binary_avx2(z, target, weight, r, losses) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { binary_avx512(z, target, weight, r) },
+        Isa::Avx512 => unsafe { binary_avx512(z, target, weight, r, losses) },
         #[cfg(not(target_arch = "x86_64"))]
-        _ => binary_body::<false>(z, target, weight, r),
+        _ => binary_body::<false>(z, target, weight, r, losses),
     }
 }
 
@@ -456,9 +484,9 @@ pub(crate) fn gradient<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usiz
     gradient_on(isa(), x, (n, d, m), r, g);
 }
 
-/// Losses of one logit and their weighted derivatives `r`; `target` is 0 or 1.
-pub(crate) fn binary(z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64]) -> Losses {
-    binary_on(isa(), z, target, weight, r)
+/// Losses of one logit and their weighted derivatives `r`; `target` is 0 or 1, `losses` receives each row's loss.
+pub(crate) fn binary(z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64], losses: &mut [f64]) -> Losses {
+    binary_on(isa(), z, target, weight, r, losses)
 }
 
 /// Replaces the margins `z` of `n` rows by probabilities; `top` becomes the largest logit of each row and `sum` the sum of `exp(z - top)`.
@@ -573,7 +601,7 @@ mod tests {
             }
             for isa in available() {
                 let mut r = vec![0.0; n];
-                let losses = binary_on(isa, &z, &target, &weight, &mut r);
+                let losses = binary_on(isa, &z, &target, &weight, &mut r, &mut vec![0.0; n]);
                 assert!(
                     close(&r, &naive) && close(&[losses.sum, losses.worst], &[sum, worst]),
                     "{isa:?} {n}"

@@ -5,12 +5,12 @@ use linfa::dataset::{AsSingleTargets, Label};
 use linfa::traits::Fit;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, Data, Ix2};
 
+use super::LogisticRegression;
 use super::objective::Objective;
 use super::params::{ClassWeight, LogisticRegressionValidParams, Solver};
 use super::report::{Outcome, Report};
 use super::rows::Rows;
 use super::solve::{self, Limits, Plan};
-use super::{LogisticRegression, pack};
 use crate::data::{self, ClassIndex};
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -102,12 +102,58 @@ pub(super) fn check_records<F: Float, D: Data<Elem = F>>(x: &ArrayBase<D, Ix2>) 
     }
 }
 
+/// Which logits a fit has, and which of them are free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// Logits of the model: 1 for two classes.
+    pub(super) logits: usize,
+    /// The first free one. Without a penalty all logits could be shifted together, so the first class's stay 0.
+    pub(super) first: usize,
+}
+
+impl Layout {
+    pub(super) fn new(n_classes: usize, alpha: f64) -> Self {
+        let logits = if n_classes == 2 { 1 } else { n_classes };
+        Self { logits, first: usize::from(n_classes > 2 && alpha == 0.0) }
+    }
+
+    /// The smooth objective of the free logits.
+    pub(super) fn objective<'a, F: Float, L>(
+        self,
+        params: &LogisticRegressionValidParams,
+        rows: Rows<'a, F>,
+        targets: &'a Targets<L>,
+        offset: &'a [f64],
+    ) -> Objective<'a, F> {
+        Objective {
+            rows,
+            target: &targets.column,
+            weight: &targets.weight,
+            offset,
+            reference: self.logits == 1 || self.first == 1,
+            m: self.logits - self.first,
+            l2: params.l2(),
+            intercept: params.fit_intercept,
+        }
+    }
+
+    /// Coefficients and intercepts of all logits as parameters of the free ones.
+    pub(super) fn pack(self, w: &Array2<f64>, b: &Array1<f64>) -> Vec<f64> {
+        let shift = self.first as f64;
+        let m = self.logits - self.first;
+        let shifted = |c: usize, j: usize| w[[c + self.first, j]] - shift * w[[0, j]];
+        let w = Array2::from_shape_fn((m, w.ncols()), |(c, j)| shifted(c, j));
+        super::pack(&w, &Array1::from_shape_fn(m, |c| b[c + self.first] - shift * b[0]))
+    }
+}
+
 impl LogisticRegressionValidParams {
-    /// The offsets row after row, or nothing.
-    pub(super) fn offsets(&self, n: usize, logits: usize) -> Result<Vec<f64>> {
+    /// The offsets of the free logits row after row, or nothing.
+    pub(super) fn offsets(&self, n: usize, layout: Layout) -> Result<Vec<f64>> {
         let Some(offset) = &self.offset else {
             return Ok(vec![]);
         };
+        let Layout { logits, first } = layout;
         if offset.dim() != (n, logits) {
             let rule = format!("{n} rows and {logits} columns, as the logits");
             return Err(Error::shape(
@@ -116,7 +162,9 @@ impl LogisticRegressionValidParams {
                 format_args!("{} x {}", offset.nrows(), offset.ncols()),
             ));
         }
-        Ok(offset.iter().copied().collect())
+        let shift =
+            |z: ArrayView1<'_, f64>| (first..logits).map(|c| z[c] - first as f64 * z[0]).collect::<Vec<_>>();
+        Ok(offset.rows().into_iter().flat_map(shift).collect())
     }
 
     /// Fits the rows, whatever their kind.
@@ -126,33 +174,15 @@ impl LogisticRegressionValidParams {
         targets: Targets<L>,
         observer: &mut dyn Observer,
     ) -> Result<LogisticRegression<F, L>> {
-        let Targets { classes, column, weight } = targets;
-        let (k, n, d) = (classes.n_classes(), rows.n(), rows.d());
-        let logits = if k == 2 { 1 } else { k };
-        // Without a penalty all logits could be shifted together: the first class's stay 0.
-        let first = usize::from(k > 2 && self.alpha == 0.0);
-        let mut offset = self.offsets(n, logits)?;
-        if first == 1 {
-            offset = offset.chunks_exact(k).flat_map(|z| z[1..].iter().map(|v| v - z[0])).collect();
-        }
-        let m = logits - first;
-        let objective = Objective {
-            rows,
-            target: &column,
-            weight: &weight,
-            offset: &offset,
-            reference: m < k,
-            m,
-            l2: self.l2(),
-            intercept: self.fit_intercept,
-        };
+        let layout = Layout::new(targets.classes.n_classes(), self.alpha);
+        let Layout { logits, first } = layout;
+        let d = rows.d();
+        let offset = self.offsets(rows.n(), layout)?;
+        let objective = layout.objective(self, rows, &targets, &offset);
         let mut v = match &self.start {
             None => vec![0.0; objective.len()],
             Some((w, b)) if w.dim() == (logits, d) && b.len() == logits => {
-                let shift = first as f64;
-                let w = Array2::from_shape_fn((m, d), |(c, j)| w[[c + first, j]] - shift * w[[0, j]]);
-                let b = Array1::from_shape_fn(m, |c| b[c + first] - shift * b[0]);
-                pack(&w, &if self.fit_intercept { b } else { Array1::zeros(m) })
+                layout.pack(w, &if self.fit_intercept { b.clone() } else { Array1::zeros(logits) })
             }
             Some((w, b)) => {
                 let got = format!("{} x {} and {}", w.nrows(), w.ncols(), b.len());
@@ -172,14 +202,14 @@ impl LogisticRegressionValidParams {
         let lanes = objective.lanes();
         let entry = |c: usize, j: usize| if c < first { 0.0 } else { v[j * lanes + c - first] };
         let mut intercepts = Array1::from_shape_fn(logits, |c| entry(c, d));
-        if m > 1 && first == 0 {
-            let mean = intercepts.sum() / m as f64;
+        if logits > 1 && first == 0 {
+            let mean = intercepts.sum() / logits as f64;
             intercepts -= mean;
         }
         Ok(LogisticRegression {
             coefficients: Array2::from_shape_fn((logits, d), |(c, j)| F::cast(entry(c, j))),
             intercepts: intercepts.mapv(F::cast),
-            classes,
+            classes: targets.classes,
             report,
         })
     }

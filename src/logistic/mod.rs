@@ -4,6 +4,7 @@
 
 mod factor;
 mod fit;
+mod inference;
 mod objective;
 mod params;
 mod report;
@@ -14,6 +15,7 @@ use linfa::dataset::Label;
 use linfa::traits::PredictInplace;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
 
+pub use inference::{Estimate, Inference};
 pub use params::{ClassWeight, LogisticRegressionParams, LogisticRegressionValidParams, Solver};
 pub use report::{Outcome, Report};
 

@@ -167,7 +167,7 @@ impl<'a, F: Float> Objective<'a, F> {
             let (target, weight) = (&self.target[rows.clone()], &self.weight[rows.clone()]);
             self.margins(rows.clone(), v, z);
             let block = if m == 1 {
-                kernel::binary(z, target, weight, r)
+                kernel::binary(z, target, weight, r, top)
             } else {
                 self.softmax_residuals(z, target, weight, r, top, sum)
             };
