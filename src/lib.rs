@@ -20,3 +20,4 @@ pub use params::{Check, Params};
 
 pub use linfa;
 pub use ndarray;
+pub use sprs;

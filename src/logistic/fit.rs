@@ -5,16 +5,18 @@ use linfa::dataset::{AsSingleTargets, Label};
 use linfa::traits::Fit;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, Data, Ix2};
 
-use super::LogisticRegression;
 use super::objective::Objective;
 use super::params::{ClassWeight, LogisticRegressionValidParams, Solver};
 use super::report::{Outcome, Report};
 use super::rows::Rows;
 use super::solve::{self, Limits, Plan};
+use super::{LogisticRegression, coordinate};
 use crate::data::{self, ClassIndex};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::logistic as kernel;
 use crate::observe::{FitObserved, Observer};
+use crate::par;
 
 /// What a fit knows about the rows beside their records.
 #[derive(Debug)]
@@ -85,21 +87,24 @@ pub(super) fn sample_weights(weights: &Array1<f32>, n: usize) -> Result<Vec<f64>
 /// Size beyond which squares of records, and sums of these, could overflow.
 const LARGEST: f64 = 1e100;
 
-/// Errors unless all values are finite and at most [`LARGEST`].
-pub(super) fn check_records<F: Float, D: Data<Elem = F>>(x: &ArrayBase<D, Ix2>) -> Result<()> {
-    data::check_not_empty("records", x)?;
-    let largest = match x.as_slice_memory_order() {
-        Some(values) => crate::kernel::logistic::largest(values),
-        None => f64::NAN,
-    };
-    if largest <= LARGEST {
+/// Errors unless all values are finite and at most [`LARGEST`]; `place` tells row and column of an entry.
+pub(super) fn check_values<F: Float>(values: &[F], place: impl Fn(usize) -> (usize, usize)) -> Result<()> {
+    const CHUNK: usize = 1 << 16;
+    let chunks = values.len().div_ceil(CHUNK);
+    let fine = |i: usize| kernel::largest(&values[i * CHUNK..((i + 1) * CHUNK).min(values.len())]) <= LARGEST;
+    if par::map(chunks, fine).into_iter().all(|fine| fine) {
         return Ok(());
     }
-    data::check_finite("records", x)?;
-    match x.iter().find(|v| v.as_f64().abs() > LARGEST) {
-        None => Ok(()),
-        Some(v) => Err(Error::shape("records", "values of at most 1e100 in size", v)),
+    let bad = |v: &F| !(v.as_f64().abs() <= LARGEST);
+    let Some(k) = values.iter().position(|v| !v.is_finite()).or_else(|| values.iter().position(bad)) else {
+        return Ok(());
+    };
+    let (row, column) = place(k);
+    let value = values[k].as_f64();
+    if value.is_finite() {
+        return Err(Error::shape("records", "values of at most 1e100 in size", value));
     }
+    Err(Error::NonFinite { name: "records", row, column, value })
 }
 
 /// Which logits a fit has, and which of them are free.
@@ -197,7 +202,11 @@ impl LogisticRegressionValidParams {
             Some(Solver::SampledNewton) => Plan::Sample,
             Some(Solver::Lbfgs) => Plan::Diagonal,
         };
-        let report = solve::minimize(&objective, plan, &mut v, limits, observer)?;
+        let report = if self.l1() > 0.0 {
+            coordinate::minimize(&objective, self.l1(), &mut v, limits, observer)?
+        } else {
+            solve::minimize(&objective, plan, &mut v, limits, observer)?
+        };
         self.judge(&report)?;
         let lanes = objective.lanes();
         let entry = |c: usize, j: usize| if c < first { 0.0 } else { v[j * lanes + c - first] };
@@ -245,10 +254,11 @@ where
         observer: &mut dyn Observer,
     ) -> Result<Self::Object> {
         let x = dataset.records();
-        check_records(x)?;
+        data::check_not_empty("records", x)?;
         let targets = Targets::new(self, dataset.as_single_targets(), &dataset.weights, x.nrows())?;
         let view = x.view();
         let slice = data::rows(&view);
+        check_values(&slice, |k| (k / x.ncols(), k % x.ncols()))?;
         self.fit_rows(Rows::Dense { x: &slice, d: x.ncols() }, targets, observer)
     }
 }

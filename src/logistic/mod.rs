@@ -2,6 +2,7 @@
 //!
 //! See [`LogisticRegression`].
 
+mod coordinate;
 mod factor;
 mod fit;
 mod inference;
@@ -10,6 +11,7 @@ mod params;
 mod report;
 mod rows;
 mod solve;
+mod sparse;
 
 use linfa::dataset::Label;
 use linfa::traits::PredictInplace;
@@ -40,7 +42,7 @@ use rows::Rows;
 /// first class are 0, as in statsmodels' `MNLogit`.
 ///
 /// # Shapes
-/// Records `(n_samples, n_features)` of `f32` or `f64` in any layout, dense or sparse; coefficients `(1, n_features)` for two
+/// Records `(n_samples, n_features)` of `f32` or `f64` in any layout, dense or [`Csr`](crate::data::Csr); coefficients `(1, n_features)` for two
 /// classes, else `(n_classes, n_features)`. Arithmetic is `f64` for both types of records; records that do not lie row after row are copied.
 ///
 /// # Example

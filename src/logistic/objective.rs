@@ -252,6 +252,39 @@ impl<'a, F: Float> Objective<'a, F> {
         parts.into_iter().fold(0.0, f64::max)
     }
 
+    /// `sum_i s_i KL(q_i || p_i)` with `q = (1 - c) e_y + c p`: what shrinking the residuals by `c` costs the dual objective.
+    pub(super) fn divergence(&self, v: &[f64], c: f64) -> f64 {
+        let n_chunks = self.n_chunks(1);
+        let parts = par::map(n_chunks, |i| {
+            let block = self.rows.block();
+            let mut p = vec![0.0; self.m * block];
+            let mut sum = 0.0;
+            let chunk = self.chunk(i, n_chunks);
+            for start in chunk.clone().step_by(block) {
+                let rows = start..(start + block).min(chunk.end);
+                let n = rows.len();
+                let p = &mut p[..self.m * n];
+                self.probabilities(rows.clone(), v, p);
+                for (i, row) in rows.enumerate() {
+                    let column = (self.target[row] as usize).checked_sub(usize::from(self.reference));
+                    let others: f64 = match column {
+                        // 1 - p_y as the sum of the others, which keeps its digits where p_y is near 1.
+                        Some(y) if !self.reference => {
+                            (0..self.m).filter(|&c| c != y).map(|c| p[c * n + i]).sum()
+                        }
+                        Some(y) => 1.0 - p[y * n + i],
+                        None => (0..self.m).map(|c| p[c * n + i]).sum(),
+                    };
+                    let p_y = (1.0 - others).max(f64::MIN_POSITIVE);
+                    let q_y = 1.0 - c * others;
+                    sum += self.weight[row] * (c * others * c.ln() + q_y * (q_y / p_y).ln());
+                }
+            }
+            sum
+        });
+        parts.into_iter().sum()
+    }
+
     /// The Hessian at `v`, upper triangles of its blocks at least; parameter `(c, j)` of logit `c` stands at `c (d + 1) + j`.
     pub(super) fn hessian(&self, v: &[f64], blocks: Blocks) -> Vec<f64> {
         let (k, m) = (self.rows.d() + 1, self.m);

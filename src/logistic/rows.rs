@@ -139,4 +139,29 @@ impl<F: Float> Rows<'_, F> {
             }
         }
     }
+
+    /// The columns `set`, sorted, side by side as dense `f64`: `(n, set)`.
+    pub(super) fn columns(&self, set: &[usize]) -> Vec<f64> {
+        let width = set.len();
+        let mut out = vec![0.0; self.n() * width];
+        let mut place = vec![usize::MAX; self.d()];
+        for (i, &j) in set.iter().enumerate() {
+            place[j] = i;
+        }
+        for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            match *self {
+                Self::Dense { x, d } => {
+                    for (out, &j) in out.iter_mut().zip(set) {
+                        *out = x[row * d + j].as_f64();
+                    }
+                }
+                Self::Sparse { .. } => self.for_each_entry(row, |j, v| {
+                    if place[j] != usize::MAX {
+                        out[place[j]] += v;
+                    }
+                }),
+            }
+        }
+        out
+    }
 }
