@@ -1,7 +1,9 @@
 //! Classical machine learning on density, distance and sequence.
 #![doc = include_str!("../README.md")]
 
+mod categorical_nb;
 pub mod data;
+pub mod discriminant;
 mod error;
 mod float;
 mod kernel;
@@ -11,7 +13,10 @@ pub mod observe;
 pub mod optim;
 mod par;
 mod params;
+pub mod score;
 
+pub use categorical_nb::{CategoricalNb, CategoricalNbParams, CategoricalNbValidParams};
+pub use discriminant::{LinearDiscriminant, QuadraticDiscriminant};
 pub use error::{Error, Position, Result};
 pub use float::Float;
 pub use logistic::LogisticRegression;

@@ -38,6 +38,7 @@ const ROUND: f64 = 6_755_399_441_055_744.0;
 #[inline(always)]
 pub(super) fn exp_one<const FMA: bool>(x: f64) -> f64 {
     // Beyond these bounds the result is 0 or infinity all the same; NaN falls through `max` and is put back at the end.
+    #[allow(clippy::manual_clamp, reason = "`clamp` keeps NaN, and then the integer part would be NaN too")]
     let clamped = x.max(-746.0).min(710.0);
     let shifted = fma::<FMA>(clamped, std::f64::consts::LOG2_E, ROUND);
     let k = shifted - ROUND;
@@ -64,6 +65,7 @@ pub(super) fn exp_one<const FMA: bool>(x: f64) -> f64 {
 /// exact, so nothing is lost for small `e`. The coefficients are those of fdlibm's `log` (Sun Microsystems 1993), within 2^-58.45.
 #[inline(always)]
 pub(super) fn log_1p_unit<const FMA: bool>(e: f64) -> f64 {
+    #[allow(clippy::excessive_precision, reason = "as published")]
     const SERIES: [f64; 7] = [
         6.666_666_666_666_735_13e-1,
         3.999_999_999_940_941_908e-1,

@@ -4,6 +4,8 @@
 //! Records `x` are `(n, d)`, weights `w` and gradients `g` are `(d, lanes)`, margins `z` are `(m, n)`, residuals `r` are `(n, lanes)`; all row after row.
 //! Records may be `f32`: they are widened as they are loaded, and everything else is `f64`.
 
+#![allow(clippy::needless_range_loop, reason = "several arrays share each index, in the order of the formulas")]
+
 use super::exp::{exp_one, fma, log_1p_unit};
 use super::{Isa, isa};
 
@@ -305,7 +307,7 @@ fn largest_body<F: Copy + Into<f64>>(x: &[F]) -> f64 {
         let size = v.abs();
         largest[l] = if size > largest[l] { size } else { largest[l] };
         // 0 for a finite value, else NaN.
-        bad[l] += v - v;
+        bad[l] += v * 0.0;
     };
     for chunk in chunks {
         for l in 0..16 {
