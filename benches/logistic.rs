@@ -81,6 +81,7 @@ fn main() {
     let directory = arguments.iter().position(|a| a == "--write").map(|i| arguments[i + 1].clone());
     let names: Vec<&str> = arguments.iter().map(String::as_str).take_while(|a| *a != "--write").collect();
     let threads = std::env::var("THREADS").map_or(1, |t| t.parse().unwrap());
+    #[allow(clippy::type_complexity, reason = "a list of names and makers")]
     let sets: [(&str, fn() -> Data); 8] = [
         ("cancer_scaled", || cancer(true)),
         ("cancer_raw", || cancer(false)),

@@ -316,7 +316,7 @@ fn groups<F: Float, D: Data<Elem = F>, T: AsSingleTargets<Elem = L>, L: Label>(
         let rows = x.select(Axis(0), &members).mapv(F::as_f64);
         let w: Array1<f64> = members.iter().map(|&i| weights[i]).collect();
         let weight = w.sum();
-        if !(weight > 0.0) {
+        if weight <= 0.0 {
             let got = format!("{:?} without any", classes.label(c));
             return Err(Error::parameter("weights", "greater than 0 for a row of each class", got));
         }

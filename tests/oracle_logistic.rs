@@ -85,7 +85,6 @@ fn iris_coefficients_equal_scikit_learns_with_every_solver() {
         for solver in solvers() {
             let model = with(params.clone(), solver).fit(&data).unwrap();
             let expected = &iris[name];
-            println!("{name} {solver:?} {}", model.report());
             close(model.report().objective, expected["objective"].as_f64().unwrap(), 1e-10);
             all_close(model.coefficients(), &matrix(&expected["coefficients"]), 1e-8);
             all_close(model.intercepts(), &vector(&expected["intercepts"]), 1e-8);
@@ -117,7 +116,6 @@ fn digits_converge_to_scikit_learns_optimum() {
     let (x, y) = digits();
     let data = Dataset::new(x.mapv(|v| v as f64 / 16.0), y);
     let model = LogisticRegression::params().tol(1e-12).fit(&data).unwrap();
-    println!("{}", model.report());
     close(model.report().objective, 358.548947733962, 1e-10);
     close(model.report().objective, fixture()["digits"]["objective"].as_f64().unwrap(), 1e-10);
 }
@@ -337,7 +335,7 @@ fn inference_tables_equal_statsmodels() {
         let (x, y) = if name == "fair" {
             let columns = data["columns"].as_u64().unwrap() as usize;
             let packed: Array1<f64> =
-                data["packed"].as_str().unwrap().chars().map(|c| (c as u32 - 35) as f64 / 2.0).collect();
+                data["packed"].as_str().unwrap().chars().map(|c| f64::from(c as u32 - 35) / 2.0).collect();
             let packed = packed.into_shape_with_order((6366, columns)).unwrap();
             (packed.slice(s![.., ..-1]).to_owned(), packed.column(columns - 1).mapv(|v| v as usize))
         } else {
@@ -386,7 +384,6 @@ fn lasso_and_elastic_net_reach_scikit_learns_objective() {
         let number = |name: &str| case[name].as_f64().unwrap();
         let params = LogisticRegression::params().alpha(1.0 / number("c")).l1_ratio(number("l1_ratio"));
         let model = params.tol(1e-12).fit(&data).unwrap();
-        println!("{}", model.report());
         close(model.report().objective, number("objective"), 1e-10);
         let expected = matrix(&case["coefficients"]);
         let zeros = |w: ndarray::ArrayView2<'_, f64>| w.mapv(|w| w.abs() < 1e-6);
@@ -429,7 +426,6 @@ fn sparse_records_give_the_dense_model() {
         let y = if two { y.mapv(|y| y % 2) } else { y.clone() };
         let a = params.fit(&DatasetBase::new(records, y.clone())).unwrap();
         let b = params.fit(&Dataset::new(dense.clone(), y)).unwrap();
-        println!("{}\n{}", a.report(), b.report());
         close(a.report().objective, b.report().objective, 1e-11);
         all_close(&a.predict_proba_sparse(&records).unwrap(), &b.predict_proba(&dense).unwrap(), 1e-5);
     }

@@ -4,7 +4,10 @@
 //! Records `x` are `(n, d)`, weights `w` and gradients `g` are `(d, lanes)`, margins `z` are `(m, n)`, residuals `r` are `(n, lanes)`; all row after row.
 //! Records may be `f32`: they are widened as they are loaded, and everything else is `f64`.
 
-#![allow(clippy::needless_range_loop, reason = "several arrays share each index, in the order of the formulas")]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "several arrays share each index, in the order of the formulas"
+)]
 
 use super::exp::{exp_one, fma, log_1p_unit};
 use super::{Isa, isa};

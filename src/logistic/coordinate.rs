@@ -160,7 +160,7 @@ fn on_features<F: Float>(
         let enough = 1e-2 * limits.tol * limits.tol * value;
         let hessian = part.hessian(&u, Blocks::All);
         let (step, decrease) = quadratic_step(hessian, &gradient, &u, (m, k, lanes), l1, 0.1 * enough);
-        if !(decrease > enough) {
+        if decrease.is_nan() || decrease <= enough {
             break;
         }
         let mut next = vec![0.0; u.len()];
@@ -230,7 +230,7 @@ fn quadratic_step(
         for i in 0..q {
             let curvature = hessian[i * q + i];
             let free = i % k == k - 1;
-            if !(curvature > 0.0) || (!everything && !free && w[i] == 0.0) {
+            if curvature <= 0.0 || (!everything && !free && w[i] == 0.0) {
                 continue;
             }
             let target = curvature * w[i] - (slope[i] + bend[i]);

@@ -95,7 +95,7 @@ pub(super) fn check_values<F: Float>(values: &[F], place: impl Fn(usize) -> (usi
     if par::map(chunks, fine).into_iter().all(|fine| fine) {
         return Ok(());
     }
-    let bad = |v: &F| !(v.as_f64().abs() <= LARGEST);
+    let bad = |v: &F| v.as_f64().abs() > LARGEST;
     let Some(k) = values.iter().position(|v| !v.is_finite()).or_else(|| values.iter().position(bad)) else {
         return Ok(());
     };

@@ -240,14 +240,14 @@ pub(super) fn minimize<F: Float>(
         lbfgs.direction(&gradient, |q| preconditioner.apply(q, m, lanes), &mut direction);
         let slope = dot(&gradient, &direction);
         report.objective = losses.sum;
-        report.gap = (-0.5 * slope).max(0.0) / losses.sum.max(f64::MIN_POSITIVE);
+        report.gap = -0.5 * slope / losses.sum.max(f64::MIN_POSITIVE);
         report.gradient_norm = gradient.iter().fold(0.0, |a, g| g.abs().max(a));
         if objective.l2 == 0.0 && losses.worst < std::f64::consts::LN_2 {
             report.outcome = Outcome::Separable;
             return Ok(report);
         }
-        if !(report.gap > limits.tol * safety) {
-            if objective.l2 > 0.0 || !(objective.largest_margin(&direction) > MOVING) {
+        if report.gap <= limits.tol * safety {
+            if objective.l2 > 0.0 || objective.largest_margin(&direction) <= MOVING {
                 report.outcome = Outcome::Converged;
                 return Ok(report);
             }
@@ -257,7 +257,7 @@ pub(super) fn minimize<F: Float>(
                 return Ok(report);
             }
         }
-        if report.iterations == limits.max_iter {
+        if report.iterations == limits.max_iter || report.gap.is_nan() {
             return Ok(report);
         }
         let step = line_search(losses.sum, slope, 1.0, |t| {

@@ -67,7 +67,8 @@ impl Lbfgs {
     /// Adds a step `s` and the gradient's change `y`; one without positive curvature is left out.
     pub fn push(&mut self, s: &[f64], y: &[f64]) {
         let sy = dot(s, y);
-        if self.memory == 0 || !(sy > f64::EPSILON * dot(y, y).sqrt() * dot(s, s).sqrt()) {
+        let curved = sy > f64::EPSILON * dot(y, y).sqrt() * dot(s, s).sqrt();
+        if self.memory == 0 || !curved {
             return;
         }
         let mut pair = if self.pairs.len() == self.memory {
