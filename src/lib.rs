@@ -14,6 +14,7 @@ pub mod optim;
 mod par;
 mod params;
 pub mod score;
+pub mod select;
 
 pub use categorical_nb::{CategoricalNb, CategoricalNbParams, CategoricalNbValidParams};
 pub use discriminant::{LinearDiscriminant, QuadraticDiscriminant};
