@@ -511,7 +511,7 @@ impl<L: Label> QuadraticDiscriminant<L> {
     /// let y = array![0_usize, 0, 0, 1, 1, 1];
     /// let model = QuadraticDiscriminant::params().fit(&Dataset::new(x.clone(), y.clone()))?;
     /// let second = QuadraticDiscriminant::params().fit(&Dataset::new(x.slice(s![.., 1..]).to_owned(), y))?;
-    /// let known = array![[3.0]];
+    /// let known = array![[3.0_f64]];
     /// let (a, b) = (model.marginal(&[1])?.predict_proba(&known)?, second.predict_proba(&known)?);
     /// assert!((a[[0, 0]] - b[[0, 0]]).abs() < 1e-12);
     /// # Ok::<(), sapwood::Error>(())

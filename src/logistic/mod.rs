@@ -49,7 +49,7 @@ use rows::Rows;
 /// ```
 /// use sapwood::{LogisticRegression, linfa::{Dataset, traits::{Fit, Predict}}, ndarray::array};
 ///
-/// let hours = array![[0.5], [1.0], [1.75], [2.5], [3.0], [4.0], [5.0]];
+/// let hours = array![[0.5_f64], [1.0], [1.75], [2.5], [3.0], [4.0], [5.0]];
 /// let passed = array!["no", "no", "yes", "no", "yes", "yes", "yes"];
 /// let model = LogisticRegression::params().alpha(0.5).fit(&Dataset::new(hours, passed))?;
 ///

@@ -99,7 +99,8 @@ impl LearningPoint {
 /// };
 /// let (train, test) = (data(0), data(7));
 /// let curve = select::learning_curve(
-///     (&train, &test),
+///     &train,
+///     &test,
 ///     &[10, 80],
 ///     3,
 ///     0,
@@ -113,7 +114,8 @@ impl LearningPoint {
 /// # Errors
 /// [`Error::Parameter`] for no repetition and for a size of 0 or beyond the rows; the first error of a fit or of a score.
 pub fn learning_curve<A, D, T, S, U, L, M, E>(
-    (train, test): (&DatasetBase<ArrayBase<D, Ix2>, T>, &DatasetBase<ArrayBase<S, Ix2>, U>),
+    train: &DatasetBase<ArrayBase<D, Ix2>, T>,
+    test: &DatasetBase<ArrayBase<S, Ix2>, U>,
     sizes: &[usize],
     n_repeats: usize,
     seed: u64,
