@@ -51,7 +51,7 @@ fn made() -> Vec<([f64; 7], bool)> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/cls/adult/adult.data");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/cls/adult/adult-train.csv");
     let rows = std::fs::read_to_string(path)
         .map_or_else(|_| made(), |text| text.lines().filter_map(parse).collect());
     let x = Array2::from_shape_fn((rows.len(), NAMES.len()), |(i, j)| rows[i].0[j]);

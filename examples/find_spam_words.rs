@@ -33,7 +33,7 @@ fn matrix(texts: &[BTreeSet<String>], vocabulary: &BTreeMap<&String, usize>) -> 
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/cls/sms/SMSSpamCollection");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/cls/sms/sms.tsv");
     let file = std::fs::read(path)
         .map_or_else(|_| FEW.to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned());
     let lines: Vec<(&str, &str)> = file.lines().filter_map(|line| line.split_once('\t')).collect();
