@@ -16,7 +16,7 @@ use crate::kernel::{Blocks, Columns, Element, Movable};
 /// ```
 #[allow(private_bounds, reason = "the kernels are no part of the public interface")]
 pub trait Float:
-    linfa::Float + std::str::FromStr + Blocks + Columns + Movable + Element + Real + sealed::Sealed
+    linfa::Float + Into<f64> + std::str::FromStr + Blocks + Columns + Movable + Element + Real + sealed::Sealed
 {
     /// The value as `f64`, exactly.
     fn as_f64(self) -> f64;
