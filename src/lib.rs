@@ -5,6 +5,7 @@ pub mod data;
 mod error;
 mod float;
 mod kernel;
+pub mod markov;
 pub mod math;
 pub mod observe;
 mod par;
@@ -12,6 +13,7 @@ mod params;
 
 pub use error::{Error, Position, Result};
 pub use float::Float;
+pub use markov::MarkovChain;
 pub use par::with_threads;
 pub use params::{Check, Params};
 
