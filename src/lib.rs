@@ -4,6 +4,7 @@
 pub mod data;
 mod error;
 mod float;
+pub mod hmm;
 mod kernel;
 pub mod markov;
 pub mod math;
@@ -13,6 +14,7 @@ mod params;
 
 pub use error::{Error, Position, Result};
 pub use float::Float;
+pub use hmm::{CategoricalHmm, GaussianHmm, GaussianMixtureHmm, Hmm, PoissonHmm};
 pub use markov::MarkovChain;
 pub use par::with_threads;
 pub use params::{Check, Params};

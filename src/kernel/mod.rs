@@ -5,6 +5,9 @@
 //! tested against a three-line naive version, on all lengths.
 #![allow(unsafe_code)]
 
+pub(crate) mod gauss;
+pub(crate) mod hmm;
+
 use std::sync::OnceLock;
 
 /// Instruction sets that kernels are compiled for; a later one includes the earlier.
