@@ -149,7 +149,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
                 }
                 let first = &mut work.alpha[..k];
                 let mass: F = first.iter().copied().sum();
-                if !(mass >= lost()) {
+                if mass.is_nan() || mass < lost() {
                     return None;
                 }
                 let (factor, e) = kernel::hmm::Real::rescale(mass);
@@ -312,8 +312,8 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         for t in 0..n {
             self.log_likelihoods(x, t..t + 1, &mut work.b[..k], &mut work.scratch);
             let (before, row) = work.alpha.split_at_mut(t * k);
-            for j in 0..k {
-                row[j] = work.b[j]
+            for (j, log_alpha) in row[..k].iter_mut().enumerate() {
+                *log_alpha = work.b[j]
                     + if t == 0 {
                         self.initial[j].ln()
                     } else {

@@ -418,7 +418,7 @@ impl<F: Float, E: Emission<Float = F>> HmmParams<E> {
         }
         let floored = next.emission.maximize(&sums.emission, &self.emission);
         let into = |state: usize| sums.initial[state] + sums.transitions.column(state).sum();
-        let unvisited = (0..model.n_states()).filter(|&state| !(into(state) > 0.0)).collect();
+        let unvisited = (0..model.n_states()).filter(|&state| into(state) <= 0.0).collect();
         (next, unvisited, floored)
     }
 

@@ -231,21 +231,19 @@ impl<F: Float> Gaussian<F> {
     fn lift(&mut self, state: usize, floor: F) -> bool {
         let d = self.means.ncols();
         if self.covariance.is_diagonal() {
-            let low = self.spreads.row(state).iter().any(|&v| !(v >= floor));
+            let low = self.spreads.row(state).iter().any(|&v| v.is_nan() || v < floor);
             self.spreads.row_mut(state).mapv_inplace(|v| v.max(floor));
             self.whiten(state);
             return low;
         }
         let pivots_hold = |cholesky: Cholesky<F>| cholesky.factor().diag().iter().all(|&l| l * l >= floor);
-        let low = !self.cholesky(state, F::zero()).is_some_and(pivots_hold);
         // Rounding can leave a matrix a hair outside of positive; doubling what is added ends that.
         let mut raise = floor;
-        while low {
+        let mut low = false;
+        while raise.is_finite() && !self.cholesky(state, F::zero()).is_some_and(pivots_hold) {
             (0..d).for_each(|i| self.spreads[[state, i * d + i]] += raise);
-            if self.cholesky(state, F::zero()).is_some_and(pivots_hold) || !raise.is_finite() {
-                break;
-            }
             raise += raise;
+            low = true;
         }
         self.whiten(state);
         low
@@ -432,8 +430,8 @@ impl<F: Float> Emission for Gaussian<F> {
         for &state in &seen {
             let n = sums.weights[state];
             let delta: Vec<f64> = sums.first.row(state).iter().map(|v| v / n).collect();
-            for i in 0..d {
-                self.means[[state, i]] = F::cast(sums.origins[[state, i]].as_f64() + delta[i]);
+            for (i, delta) in delta.iter().enumerate() {
+                self.means[[state, i]] = F::cast(sums.origins[[state, i]].as_f64() + delta);
             }
             let squares = |i: usize, j: usize| {
                 let at = if diagonal { i } else { i * d + j };

@@ -135,8 +135,10 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
         require(k > 0, "n_states", "at least 1", k)?;
         check_rows("initial", initial.view().insert_axis(ndarray::Axis(0)))?;
         check_rows("transition", transition.view())?;
-        let transition = transition.as_standard_layout().into_owned();
-        Ok(Self { initial: initial.iter().copied().collect(), transition, emission, labels, report: None })
+        // Both one number after another, whatever layout they came in.
+        let initial = Array1::from_vec(initial.into_iter().collect());
+        let transition = Array2::from_shape_vec((k, k), transition.into_iter().collect()).unwrap_or_default();
+        Ok(Self { initial, transition, emission, labels, report: None })
     }
 
     /// Probability of each state to come first.

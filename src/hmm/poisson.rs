@@ -158,7 +158,7 @@ impl<F: Float> Emission for Poisson<F> {
         let mut floored = Vec::new();
         for (state, sums) in sums.chunks_exact(1 + d).enumerate() {
             let weight = sums[0] + params.prior_rate;
-            if !(weight > 0.0) {
+            if weight <= 0.0 {
                 continue;
             }
             for (rate, sum) in self.rates.row_mut(state).iter_mut().zip(&sums[1..]) {

@@ -111,10 +111,10 @@ impl<F: Real> Job for Moments<'_, F> {
             for ((g, &w), &x) in self.weighted.iter_mut().zip(self.weights).zip(xi) {
                 *g = w * x;
             }
-            self.first[i] = self.first[i] + self.weighted.iter().fold(F::zero(), |s, &v| s + v);
+            self.first[i] += self.weighted.iter().fold(F::zero(), |s, &v| s + v);
             if !full {
                 let [square] = dots::<F, FMA, 1>(self.weighted, xi, n);
-                self.second[i] = self.second[i] + square;
+                self.second[i] += square;
                 continue;
             }
             let row = &mut self.second[i * d..=i * d + i];
@@ -122,13 +122,13 @@ impl<F: Real> Job for Moments<'_, F> {
             while j + 4 <= i + 1 {
                 let four = dots::<F, FMA, 4>(self.weighted, &self.x[j * n..], n);
                 for r in 0..4 {
-                    row[j + r] = row[j + r] + four[r];
+                    row[j + r] += four[r];
                 }
                 j += 4;
             }
             while j <= i {
                 let [one] = dots::<F, FMA, 1>(self.weighted, &self.x[j * n..], n);
-                row[j] = row[j] + one;
+                row[j] += one;
                 j += 1;
             }
         }

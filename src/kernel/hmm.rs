@@ -314,7 +314,7 @@ fn sum<F: Real>(x: &[F]) -> F {
     let rest: F = chunks.remainder().iter().copied().fold(F::zero(), |a, b| a + b);
     for chunk in chunks {
         for l in 0..8 {
-            acc[l] = acc[l] + chunk[l];
+            acc[l] += chunk[l];
         }
     }
     acc.into_iter().fold(rest, |a, b| a + b)
@@ -438,10 +438,10 @@ impl<F: Real> Backward<'_, F> {
             let (mut n, mut mass) = (F::zero(), F::zero());
             for l in 0..K {
                 joint[l] = alpha[l] * beta[l];
-                n = n + joint[l];
-                mass = mass + beta[l];
+                n += joint[l];
+                mass += beta[l];
             }
-            if !(n >= F::LOST) {
+            if n.is_nan() || n < F::LOST {
                 return false;
             }
             let w = F::one() / n;
@@ -470,7 +470,7 @@ impl<F: Real> Backward<'_, F> {
         for ((alpha, b), (gamma, u)) in rows.zip(outs).rev() {
             step::<F, SumProduct, FMA>(k, self.at, v, ones, beta);
             let n = dot::<F, FMA>(alpha, beta);
-            if !(n >= F::LOST) {
+            if n.is_nan() || n < F::LOST {
                 return false;
             }
             let w = F::one() / n;
@@ -546,7 +546,7 @@ impl<F: Real> Outer<'_, F> {
         for (r, row) in acc.iter().enumerate() {
             let out = &mut self.acc[(i + r) * self.m + j..][..C];
             for c in 0..C {
-                out[c] = out[c] + row[c];
+                out[c] += row[c];
             }
         }
     }
@@ -655,7 +655,7 @@ impl<F: Real> Job for ExpRows<'_, F> {
             log_scale += max.to_f64().unwrap_or(f64::NAN);
             // A row of -inf has no difference to its maximum.
             let max = if max == F::neg_infinity() { F::zero() } else { max };
-            row.iter_mut().for_each(|v| *v = *v - max);
+            row.iter_mut().for_each(|v| *v -= max);
         }
         for v in self.x.iter_mut() {
             *v = v.exp_flushed::<FMA>();

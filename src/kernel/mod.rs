@@ -5,14 +5,20 @@
 //! tested against a three-line naive version, on all lengths.
 #![allow(unsafe_code)]
 
+mod block;
 pub(crate) mod gauss;
 pub(crate) mod hmm;
+mod lanes;
+mod partition;
+
+pub(crate) use block::{BLOCK, Blocks, Radius, bits, sq_distances};
+pub(crate) use partition::{Columns, Movable, partition};
 
 use std::sync::OnceLock;
 
 /// Instruction sets that kernels are compiled for; a later one includes the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Isa {
+pub enum Isa {
     /// What the target of the build has: SSE2 on x86-64, NEON on aarch64.
     Portable,
     /// AVX2 and FMA: x86-64-v3.
