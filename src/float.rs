@@ -55,7 +55,7 @@ impl Float for f64 {
 }
 
 mod sealed {
-    pub trait Sealed: crate::kernel::hmm::Real {}
+    pub trait Sealed: crate::kernel::chain::Real {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
 }

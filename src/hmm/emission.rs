@@ -6,7 +6,7 @@ use rand::RngCore;
 
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::hmm::exp_rows;
+use crate::kernel::chain::exp_rows;
 use crate::params::Check;
 
 /// The distribution of an observation in each hidden state.

@@ -118,7 +118,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             return self.emission.likelihoods(&sequence.x[rows.start * d..rows.end * d], b, scratch);
         }
         self.log_likelihoods(sequence, rows, b, scratch);
-        kernel::hmm::exp_rows(self.k, b)
+        kernel::chain::exp_rows(self.k, b)
     }
 
     fn blocks(n: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
@@ -152,7 +152,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
                 if mass.is_nan() || mass < lost() {
                     return None;
                 }
-                let (factor, e) = kernel::hmm::Real::rescale(mass);
+                let (factor, e) = kernel::chain::Real::rescale(mass);
                 first.iter_mut().for_each(|alpha| *alpha *= factor);
                 exponent += i64::from(e);
                 (0, &b[k..])
@@ -163,7 +163,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
                 (0, &*b)
             };
             let end = from + k + b.len();
-            exponent += kernel::hmm::forward(k, self.a, b, &mut work.alpha[from..end])?;
+            exponent += kernel::chain::forward(k, self.a, b, &mut work.alpha[from..end])?;
             last = end - k..end;
         }
         let mass: f64 = work.alpha[last].iter().map(|alpha| alpha.as_f64()).sum();
@@ -250,12 +250,12 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             let (alpha_rest, b) = (&alpha[..rest], &b[..rest]);
             let (gamma_rest, u_rest) = (&mut gamma[..rest], &mut u[..rest]);
             let (v, beta) = (&mut work.v, &mut work.beta);
-            if !kernel::hmm::backward(k, &self.at, alpha_rest, b, v, beta, gamma_rest, u_rest) {
+            if !kernel::chain::backward(k, &self.at, alpha_rest, b, v, beta, gamma_rest, u_rest) {
                 return rows.end;
             }
             if let Some(steps) = steps.as_deref_mut() {
                 work.acc.fill(F::zero());
-                kernel::hmm::outer(k, k, alpha, u, &mut work.acc);
+                kernel::chain::outer(k, k, alpha, u, &mut work.acc);
                 steps.iter_mut().zip(&work.acc).for_each(|(sum, block)| *sum += block.as_f64());
             }
             each(rows, gamma, &mut work.scratch);
@@ -289,7 +289,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
                 ((rows.start - 1) * k, &*b)
             };
             let end = from + k + b.len();
-            kernel::hmm::best(k, &self.log_a, b, &mut work.alpha[from..end]);
+            kernel::chain::best(k, &self.log_a, b, &mut work.alpha[from..end]);
         }
         // delta_t(i) + log A_ij is the sum that the maximum was taken of, so the arrows need no memory: they are found again on the way back.
         let last = &work.alpha[(n - 1) * k..];
@@ -385,5 +385,5 @@ fn resize<F: Float>(buffer: &mut Vec<F>, len: usize) {
 }
 
 fn lost<F: Float>() -> F {
-    <F as kernel::hmm::Real>::LOST
+    <F as kernel::chain::Real>::LOST
 }

@@ -2,7 +2,7 @@
 //!
 //! A block is held by features, `(d, n)`: the vectors run along time, so they are long for every number of features and states.
 
-use super::hmm::{Job, Real, dispatch, fma};
+use super::chain::{Job, Real, dispatch, fma};
 
 /// Rows that are worked on at once: four vectors of the widest registers.
 const TILE: usize = 32;
@@ -151,7 +151,7 @@ pub(crate) fn add_moments<F: Real>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{available, hmm::dispatch_on};
+    use super::super::{available, chain::dispatch_on};
     use super::*;
 
     fn numbers(n: usize, seed: usize) -> Vec<f64> {

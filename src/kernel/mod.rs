@@ -6,8 +6,8 @@
 #![allow(unsafe_code)]
 
 mod block;
+pub(crate) mod chain;
 pub(crate) mod gauss;
-pub(crate) mod hmm;
 mod lanes;
 mod partition;
 
