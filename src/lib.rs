@@ -17,6 +17,7 @@
 //! - [`dbscan`]: clusters of any shape, noise apart, and how to choose `eps`.
 //! - [`recurrent`]: LSTM, GRU and Elman nets over sequences; [`optim`]: update rules, schedules, first values.
 //! - [`index`]: neighbours of a point, within a radius or the nearest few.
+//! - [`markov`]: Markov chains over labels; [`hmm`]: chains whose states are hidden.
 //! - [`io`]: point clouds from files and back.
 //! - [`plot`]: pictures of results as SVG.
 //! - [`data`]: what all models share about arrays, sequences and labels; [`observe`]: watching and stopping a fit.
@@ -32,10 +33,12 @@ pub mod discriminant;
 pub mod distance;
 mod error;
 mod float;
+pub mod hmm;
 pub mod index;
 pub mod io;
 mod kernel;
 pub mod logistic;
+pub mod markov;
 pub mod math;
 pub mod observe;
 pub mod optim;
@@ -51,8 +54,10 @@ pub use dbscan::Dbscan;
 pub use discriminant::{LinearDiscriminant, QuadraticDiscriminant};
 pub use error::{Error, Position, Result};
 pub use float::Float;
+pub use hmm::{CategoricalHmm, GaussianHmm, GaussianMixtureHmm, Hmm, PoissonHmm};
 pub use index::Index;
 pub use logistic::LogisticRegression;
+pub use markov::MarkovChain;
 pub use par::with_threads;
 pub use params::{Check, Params};
 pub use recurrent::{Gru, Lstm, Rnn};
