@@ -143,7 +143,7 @@ def bench(file, eps, min_samples, threads_list, options, scratch):
     sample = points[np.random.default_rng(0).integers(0, n, 300)]
     from sklearn.neighbors import KDTree
 
-    neighbours = KDTree(np.asarray(points)).query_radius(sample, eps, count_only=True).mean()
+    neighbours = KDTree(np.asarray(points)).query_radius(sample, eps, count_only=True).mean().item()
     fits = 8 * neighbours * n < options.memory * 2**30
     rows, expected = [], None
     for threads in threads_list:
