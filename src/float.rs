@@ -1,6 +1,7 @@
 //! The two floating point types: `f32` and `f64`.
 
-use crate::kernel::{Blocks, Columns, Movable};
+use crate::kernel::nets::vector::Real;
+use crate::kernel::{Blocks, Columns, Element, Movable};
 
 /// `f32` or `f64`: what records are made of.
 ///
@@ -14,7 +15,9 @@ use crate::kernel::{Blocks, Columns, Movable};
 /// assert_eq!(mean(&[1.0_f32, 2.0, 6.0]), 3.0);
 /// ```
 #[allow(private_bounds, reason = "the kernels are no part of the public interface")]
-pub trait Float: linfa::Float + std::str::FromStr + Blocks + Columns + Movable + sealed::Sealed {
+pub trait Float:
+    linfa::Float + Into<f64> + std::str::FromStr + Blocks + Columns + Movable + Element + Real + sealed::Sealed
+{
     /// The value as `f64`, exactly.
     fn as_f64(self) -> f64;
 
