@@ -24,7 +24,14 @@ fn main() {
         "| id | eps | min_samples | clusters | noise | linfa-clustering 0.8.1, ms | sapwood 1 thread, ms | ratio | sapwood {all} threads, ms | ratio |"
     );
     println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
-    let cases = [(10_000, 2, 0.6), (100_000, 2, 0.2), (10_000, 3, 1.0), (100_000, 3, 0.5)];
+    let cases = [
+        (10_000, 2, 0.6),
+        (100_000, 2, 0.2),
+        (1_000_000, 2, 0.06),
+        (10_000, 3, 1.0),
+        (100_000, 3, 0.5),
+        (1_000_000, 3, 0.25),
+    ];
     let mut logs = (0.0, 0.0);
     for (n, d, eps) in cases {
         let min_samples = 10;
