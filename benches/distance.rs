@@ -51,9 +51,7 @@ impl Bench {
             self.run(&end("pairwise/cosine_similarity"), || {
                 distance::pairwise(&x, CosineSimilarity).unwrap()[[0, 1999]].as_f64()
             });
-            self.run(&end("pairwise/cosine"), || {
-                distance::pairwise(&x, Cosine).unwrap()[[0, 1999]].as_f64()
-            });
+            self.run(&end("pairwise/cosine"), || distance::pairwise(&x, Cosine).unwrap()[[0, 1999]].as_f64());
             self.run(&end("pairwise/euclidean"), || {
                 distance::pairwise(&x, Euclidean).unwrap()[[0, 1999]].as_f64()
             });

@@ -159,9 +159,8 @@ fn scale(point: &mut [f64]) -> Option<()> {
 fn exact_direction<F: Float>(a: &[F], b: &[F], centred: bool) -> Direction {
     let (Some(a), Some(b)) = (Unit::new(a, centred), Unit::new(b, centred)) else { return Direction::None };
     let cosine = kernel::fold(Product, &a.point, &b.point) * (a.per_length * b.per_length);
-    let half_chord = |sign: f64| {
-        0.5 * kernel::squared_chord(&a.point, a.per_length, &b.point, sign * b.per_length)
-    };
+    let half_chord =
+        |sign: f64| 0.5 * kernel::squared_chord(&a.point, a.per_length, &b.point, sign * b.per_length);
     if cosine > 0.9 {
         Direction::Near(half_chord(1.0))
     } else if cosine < -0.9 {

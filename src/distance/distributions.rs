@@ -65,7 +65,11 @@ fn check_distributions<F: Float>(name: &'static str, x: &ArrayView2<'_, F>) -> R
         }
         let sum = total(row.iter().copied());
         if sum == 0.0 || !sum.is_finite() {
-            return Err(Error::shape(name, "a positive finite sum in each row", format_args!("{sum} in row {i}")));
+            return Err(Error::shape(
+                name,
+                "a positive finite sum in each row",
+                format_args!("{sum} in row {i}"),
+            ));
         }
     }
     Ok(())
@@ -122,7 +126,10 @@ impl<F: Float> Metric<F> for Hellinger {
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
-        TileError { absolute: F::epsilon().sqrt().sqrt() * sum_error::<F>(x.dim()), relative: F::epsilon().sqrt() }
+        TileError {
+            absolute: F::epsilon().sqrt().sqrt() * sum_error::<F>(x.dim()),
+            relative: F::epsilon().sqrt(),
+        }
     }
 }
 
@@ -147,7 +154,10 @@ impl<F: Float> Metric<F> for JensenShannon {
 fn two_sided(t: f64) -> f64 {
     if t < 0.1 {
         let u = t * t;
-        return u * (1.0 + u * (1.0 / 6.0 + u * (1.0 / 15.0 + u * (1.0 / 28.0 + u * (1.0 / 45.0 + u * (1.0 / 66.0 + u / 91.0))))));
+        return u
+            * (1.0
+                + u * (1.0 / 6.0
+                    + u * (1.0 / 15.0 + u * (1.0 / 28.0 + u * (1.0 / 45.0 + u * (1.0 / 66.0 + u / 91.0))))));
     }
     let below = if t < 1.0 { (1.0 - t) * (-t).ln_1p() } else { 0.0 };
     (1.0 + t) * t.ln_1p() + below

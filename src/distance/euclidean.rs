@@ -83,7 +83,8 @@ impl<F: Float> Mahalanobis<F> {
         });
         let cholesky = if symmetric { Cholesky::new(covariance.view()) } else { None };
         let cholesky = cholesky.ok_or_else(|| {
-            let value = if symmetric { "one that is not positive definite" } else { "one that is not symmetric" };
+            let value =
+                if symmetric { "one that is not positive definite" } else { "one that is not symmetric" };
             Error::parameter("covariance", "symmetric and positive definite", value)
         })?;
         let length = |values: &[F]| kernel::fold(Product, values, values).sqrt();

@@ -32,6 +32,7 @@ mod haversine;
 mod metric;
 mod minkowski;
 mod nearest;
+mod nn;
 mod pairs;
 
 pub use cosine::{Angular, Correlation, Cosine, CosineSimilarity, Dot};
@@ -43,6 +44,6 @@ pub use metric::{Metric, Rows, TILE, TileError};
 pub use minkowski::{Chebyshev, Manhattan, Minkowski, WeightedMinkowski};
 pub use nearest::{Nearest, top_k, within, within_between};
 pub use pairs::{
-    between, between_into, blocks, condensed, cosine_distance, cosine_similarity, euclidean_distance, one_to_many,
-    pairwise, pairwise_into, points,
+    between, between_into, blocks, condensed, cosine_distance, cosine_similarity, euclidean_distance,
+    one_to_many, pairwise, pairwise_into, points,
 };

@@ -61,10 +61,8 @@ where
         return Err(Error::parameter("k", format!("from 1 to {n}, the number of rows"), k));
     }
     let all_queries = metric.rows(queries.view());
-    let mut best: Vec<Vec<Best<F>>> = (0..n_queries)
-        .step_by(TILE)
-        .map(|start| vec![Best::new(k); TILE.min(n_queries - start)])
-        .collect();
+    let mut best: Vec<Vec<Best<F>>> =
+        (0..n_queries).step_by(TILE).map(|start| vec![Best::new(k); TILE.min(n_queries - start)]).collect();
     // All queries pass over a block of rows before the next is made ready.
     for start in (0..n).step_by(BLOCK) {
         let block = metric.rows(x.slice_axis(Axis(0), Slice::from(start..n.min(start + BLOCK))));
@@ -209,7 +207,8 @@ fn visit_tiles<F: Float, M: Metric<F>>(
             for (i, row) in i.zip(square.chunks_exact_mut(TILE)) {
                 let row = &mut row[..j.len()];
                 smaller_is_nearer::<F, M>(row);
-                let mut from = if only_above_diagonal { (i + 1).saturating_sub(j.start).min(row.len()) } else { 0 };
+                let mut from =
+                    if only_above_diagonal { (i + 1).saturating_sub(j.start).min(row.len()) } else { 0 };
                 while let Some(step) = kernel::find_at_most(&row[from..], reach) {
                     from += step + 1;
                     let j = j.start + from - 1;

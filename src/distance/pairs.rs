@@ -128,7 +128,8 @@ where
     entries(n, n)?;
     let rows = metric.rows(x.view());
     let tiles = tiles(&rows, &rows, &metric);
-    let mut out = matrix(if M::SYMMETRIC { kernel::symmetric(n, tiles) } else { kernel::rectangle(n, n, tiles) }, n, n);
+    let mut out =
+        matrix(if M::SYMMETRIC { kernel::symmetric(n, tiles) } else { kernel::rectangle(n, n, tiles) }, n, n);
     if !M::SIMILARITY {
         out.diag_mut().fill(F::zero());
     }
@@ -339,8 +340,6 @@ where
             let part = standard_layout(part);
             let values = part.as_slice().unwrap_or(&[]);
             for (out, row) in out.iter_mut().zip(values.chunks_exact(query.len())) {
-                // The rows of the next round, while these are used.
-                kernel::expect_reads(row.as_ptr().wrapping_add(few * query.len()), query.len());
                 *out = metric.distance(&query, row);
             }
         }
@@ -355,7 +354,7 @@ where
 const ONE_PIECE: usize = 2048;
 
 /// Bytes of rows that stay in the first-level cache between their check and their use.
-const CACHED_BYTES: usize = 1 << 14;
+const CACHED_BYTES: usize = 1 << 12;
 
 /// Distances between the rows of `x` and those of `y`, `n_rows` rows of `x` at a time: for results that do not fit into memory.
 ///
@@ -433,9 +432,11 @@ fn check_columns<F: Float>(y: &ArrayView2<'_, F>, x: &ArrayView2<'_, F>) -> Resu
 
 /// Number of entries of a result, if there can be memory for it.
 fn entries(rows: usize, columns: usize) -> Result<usize> {
-    rows.checked_mul(columns).filter(|n| n.checked_mul(8).is_some_and(|bytes| bytes <= isize::MAX as usize)).ok_or_else(
-        || Error::shape("x", "few enough rows for a matrix of distances", format_args!("{rows} x {columns}")),
-    )
+    rows.checked_mul(columns)
+        .filter(|n| n.checked_mul(8).is_some_and(|bytes| bytes <= isize::MAX as usize))
+        .ok_or_else(|| {
+            Error::shape("x", "few enough rows for a matrix of distances", format_args!("{rows} x {columns}"))
+        })
 }
 
 fn matrix<F>(values: Vec<F>, rows: usize, columns: usize) -> Array2<F> {
@@ -457,7 +458,11 @@ fn slice_of<'a, F: Float>(
 }
 
 /// What fills the tiles of a matrix of distances.
-fn tiles<F: Float>(x: &Rows<'_, F>, y: &Rows<'_, F>, metric: &impl Metric<F>) -> impl Fn(usize, usize, &mut [F]) {
+fn tiles<F: Float>(
+    x: &Rows<'_, F>,
+    y: &Rows<'_, F>,
+    metric: &impl Metric<F>,
+) -> impl Fn(usize, usize, &mut [F]) {
     move |i, j, square| metric.tile(x, i..x.n().min(i + TILE), y, j..y.n().min(j + TILE), square)
 }
 

@@ -192,14 +192,18 @@ mod tests {
             for isa in available() {
                 let got = fold_on(isa, step, &a, &b);
                 let error = (got - expected).abs();
-                assert!(error <= expected.abs() * F::epsilon() * F::cast(80), "{isa:?} n {n}: {got} {expected}");
+                assert!(
+                    error <= expected.abs() * F::epsilon() * F::cast(80),
+                    "{isa:?} n {n}: {got} {expected}"
+                );
                 assert_eq!(got, fold_on(isa, step, &b, &a), "{isa:?} n {n}");
             }
         }
     }
 
     fn every_step_agrees<F: Element + linfa::Float>() {
-        let over = |f: fn(F, F) -> F| move |a: &[F], b: &[F]| a.iter().zip(b).map(|(&a, &b)| f(a, b)).sum::<F>();
+        let over =
+            |f: fn(F, F) -> F| move |a: &[F], b: &[F]| a.iter().zip(b).map(|(&a, &b)| f(a, b)).sum::<F>();
         agrees::<F, _>(SquaredDifference, over(|a, b| (a - b) * (a - b)));
         agrees::<F, _>(Difference, over(|a, b| (a - b).abs()));
         agrees::<F, _>(Sum, over(|a, b| (a + b).abs()));
