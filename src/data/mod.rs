@@ -1,9 +1,11 @@
 //! What every model does with its input before the first sum: checks, layouts, sequences and class columns.
 
 mod class_index;
+mod csr;
 mod sequences;
 
 pub use class_index::ClassIndex;
+pub use csr::Csr;
 pub use sequences::Sequences;
 
 use std::borrow::Cow;

@@ -235,7 +235,7 @@ where
 /// As [`pairwise`] for each of the two, and [`Error::Shape`] when they have different numbers of columns.
 ///
 /// # Complexity
-/// O(n_x n_y d) time, O(n_x n_y) memory for the result and O((n_x + n_y) d) beside it.
+/// O(n m d) time, O(n m) memory for the result and O((n + m) d) beside it, for n rows of `x` and m of `y`.
 ///
 /// # Example
 /// ```

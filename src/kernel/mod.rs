@@ -1,41 +1,23 @@
 //! Slices in, numbers out: the only folder with `unsafe`.
 //!
-//! A kernel is one portable body, marked `#[inline(always)]`, and a thin `#[target_feature]` wrapper of it for each instruction set;
-//! registers are [`Lanes`](lanes::Lanes), so the compiler has nothing to guess. No closure stands in a body: it would not inherit the wrapper's
-//! instruction set. [`isa`] says once per process which wrapper may run. Every path is
-//! tested against a three-line naive version, on all lengths.
+//! A kernel is one portable body, marked `#[inline(always)]`, and a thin `#[target_feature]` wrapper of it for each instruction set; the body is generic over the
+//! register, so the compiler has nothing to guess. [`isa`] says once per process which wrapper may run. Every path is tested against a three-line
+//! naive version, on all lengths.
 #![allow(unsafe_code)]
 
-mod ahead;
-mod chord;
-mod find;
-mod finish;
-mod finite;
-mod fold;
-mod lanes;
-mod matrix;
-mod step;
-mod tile;
+pub(crate) mod blocks;
+pub(crate) mod linear;
+pub(crate) mod nets;
+pub(crate) mod pairs;
 
-pub(crate) use chord::squared_chord;
-pub(crate) use find::find_at_most;
-pub(crate) use finish::{
-    Finish, OneMinus, Quotient, Root, Similarity, SquaredDistance, SymmetricDifference, Times, finish,
-};
-pub(crate) use finite::all_finite;
-pub(crate) use fold::{fold, gram};
-pub(crate) use lanes::Element;
-pub(crate) use matrix::{rectangle, rectangle_into, symmetric, symmetric_into};
-pub(crate) use step::{
-    Difference, LargestDifference, Power, Product, RelativeDifference, SquaredDifference, Step, Sum, Unequal,
-};
-pub(crate) use tile::{Panels, TILE, tile};
+pub(crate) use blocks::{BLOCK, Blocks, Columns, Movable, Radius, bits, partition, sq_distances};
+pub(crate) use pairs::*;
 
 use std::sync::OnceLock;
 
 /// Instruction sets that kernels are compiled for; a later one includes the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Isa {
+pub enum Isa {
     /// What the target of the build has: SSE2 on x86-64, NEON on aarch64.
     Portable,
     /// AVX2 and FMA: x86-64-v3.

@@ -12,7 +12,7 @@
 use super::ahead::{ask_for_large_pages, expect_reads};
 use super::lanes::{Element, Lanes};
 use super::step::Step;
-use super::{Isa, isa};
+use crate::kernel::{Isa, isa};
 
 /// Components that are summed before they go into the total: two panels of that depth fit into 48 KiB of first-level cache.
 pub(crate) const DEPTH: usize = 128;
@@ -108,7 +108,13 @@ pub(crate) fn tile<F: Element, S: Step<F>>(
     j: usize,
     out: &mut [F],
 ) {
-    assert!(x.dim == y.dim && x.isa == y.isa && i % TILE == 0 && j % TILE == 0 && out.len() == TILE * TILE);
+    assert!(
+        x.dim == y.dim
+            && x.isa == y.isa
+            && i.is_multiple_of(TILE)
+            && j.is_multiple_of(TILE)
+            && out.len() == TILE * TILE
+    );
     let (x_part, y_part) = (part(x, i), part(y, j));
     // Points against themselves: half of the totals are the other half.
     let half = std::ptr::eq(x, y) && i == j;
@@ -221,7 +227,7 @@ fn registers<V: Lanes, S: Step<V::Elem>, const ROWS: usize>(
 mod tests {
     use super::*;
     use crate::kernel::available;
-    use crate::kernel::step::{LargestDifference, Product, SquaredDifference};
+    use crate::kernel::{LargestDifference, Product, SquaredDifference};
 
     fn value(i: usize, k: usize) -> f64 {
         ((i * 31 + k * 17 + i * k) % 23) as f64 / 8.0 - 1.0

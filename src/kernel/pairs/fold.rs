@@ -6,7 +6,7 @@
 
 use super::lanes::{Element, Lanes};
 use super::step::{Product, Step};
-use super::{Isa, isa};
+use crate::kernel::{Isa, isa};
 
 /// The most numbers that a register holds.
 const WIDEST: usize = 16;
@@ -174,7 +174,7 @@ where
 mod tests {
     use super::*;
     use crate::kernel::available;
-    use crate::kernel::step::{
+    use crate::kernel::{
         Difference, LargestDifference, Power, RelativeDifference, SquaredDifference, Sum, Unequal,
     };
 

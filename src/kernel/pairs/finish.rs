@@ -1,7 +1,7 @@
 //! From totals to distances: what is done to each entry of a row, and the least value that shows whether one needs a closer look.
 
 use super::lanes::{Element, Lanes};
-use super::{Isa, isa};
+use crate::kernel::{Isa, isa};
 
 /// What becomes of an entry.
 pub(crate) trait Finish<F: Element>: Copy {

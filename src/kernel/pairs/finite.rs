@@ -1,7 +1,7 @@
 //! Whether every number is finite.
 
 use super::lanes::{Element, Lanes};
-use super::{Isa, isa};
+use crate::kernel::{Isa, isa};
 
 /// Whether none of `values` is NaN or infinite, at the speed of reading them.
 pub(crate) fn all_finite<F: Element + PartialEq>(values: &[F]) -> bool {

@@ -1,7 +1,7 @@
 //! The first small number of a row.
 
 use super::lanes::{Element, Lanes};
-use super::{Isa, isa};
+use crate::kernel::{Isa, isa};
 
 /// Where the first number stands that is at most `limit`.
 pub(crate) fn find_at_most<F: Element + PartialOrd>(row: &[F], limit: F) -> Option<usize> {
