@@ -235,7 +235,7 @@ where
 /// As [`pairwise`] for each of the two, and [`Error::Shape`] when they have different numbers of columns.
 ///
 /// # Complexity
-/// O(n_x n_y d) time, O(n_x n_y) memory for the result and O((n_x + n_y) d) beside it.
+/// O(n m d) time, O(n m) memory for the result and O((n + m) d) beside it, for n rows of `x` and m of `y`.
 ///
 /// # Example
 /// ```
@@ -340,8 +340,6 @@ where
             let part = standard_layout(part);
             let values = part.as_slice().unwrap_or(&[]);
             for (out, row) in out.iter_mut().zip(values.chunks_exact(query.len())) {
-                // The rows of the next round, while these are used.
-                kernel::expect_reads(row.as_ptr().wrapping_add(few * query.len()), query.len());
                 *out = metric.distance(&query, row);
             }
         }
@@ -356,7 +354,7 @@ where
 const ONE_PIECE: usize = 2048;
 
 /// Bytes of rows that stay in the first-level cache between their check and their use.
-const CACHED_BYTES: usize = 1 << 14;
+const CACHED_BYTES: usize = 1 << 12;
 
 /// Distances between the rows of `x` and those of `y`, `n_rows` rows of `x` at a time: for results that do not fit into memory.
 ///

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::ahead::expect_writes;
+use super::ahead::{ask_for_large_pages, expect_writes};
 use super::lanes::Element;
 use super::tile::TILE;
 use crate::par;
@@ -130,23 +130,6 @@ fn filled<F: Element>(len: usize, write: impl FnOnce(&mut [MaybeUninit<F>])) -> 
     // cover the whole matrix, and both write every entry of a tile that lies inside of it.
     unsafe { values.set_len(len) };
     values
-}
-
-/// Large pages make writing a large result the first time much cheaper, where the system has them.
-fn ask_for_large_pages<F>(room: &mut [MaybeUninit<F>]) {
-    const LARGE: usize = 1 << 22;
-    #[cfg(target_os = "linux")]
-    if size_of_val(room) >= LARGE {
-        let page = 4096;
-        let start = room.as_mut_ptr().cast::<u8>();
-        let skip = start.align_offset(page);
-        let bytes = (size_of_val(room) - skip) / page * page;
-        // SAFETY: the range lies inside of the slice and starts at a page; the advice changes no content. A system that refuses it
-        // goes on with small pages, so the answer is of no interest.
-        unsafe { libc::madvise(start.add(skip).cast(), bytes, libc::MADV_HUGEPAGE) };
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (room, LARGE);
 }
 
 /// Numbers that are there to be written over.
