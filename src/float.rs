@@ -1,7 +1,7 @@
 //! The two floating point types: `f32` and `f64`.
 
-use crate::kernel::vector::Real;
-use crate::kernel::{Blocks, Columns, Movable};
+use crate::kernel::nets::vector::Real;
+use crate::kernel::{Blocks, Columns, Element, Movable};
 
 /// `f32` or `f64`: what records are made of.
 ///
@@ -16,7 +16,7 @@ use crate::kernel::{Blocks, Columns, Movable};
 /// ```
 #[allow(private_bounds, reason = "the kernels are no part of the public interface")]
 pub trait Float:
-    linfa::Float + std::str::FromStr + Blocks + Columns + Movable + Real + sealed::Sealed
+    linfa::Float + Into<f64> + std::str::FromStr + Blocks + Columns + Movable + Element + Real + sealed::Sealed
 {
     /// The value as `f64`, exactly.
     fn as_f64(self) -> f64;
@@ -58,7 +58,7 @@ impl Float for f64 {
 }
 
 mod sealed {
-    pub trait Sealed {}
+    pub trait Sealed: crate::kernel::chain::Real {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
 }

@@ -21,6 +21,7 @@
 mod batches;
 mod clip;
 pub mod init;
+pub mod lbfgs;
 mod rule;
 mod schedule;
 

@@ -3,9 +3,9 @@
 //! Each vector holds one number for several units; `a` are the arguments of the gates, which the layer computes as
 //! `W x_t + U h_(t-1) + b`. Gradients of the loss are `d_*`.
 
-use crate::kernel::activation::{sigmoid, tanh};
-use crate::kernel::recurrent::{Gates, Kept, Step};
-use crate::kernel::vector::{Register, Vector};
+use crate::kernel::nets::activation::{sigmoid, tanh};
+use crate::kernel::nets::recurrent::{Gates, Kept, Step};
+use crate::kernel::nets::vector::{Register, Vector};
 
 /// A recurrent cell: the arithmetic of one unit, and how PyTorch orders its gates.
 ///

@@ -107,7 +107,7 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         super::layer::grow(&mut trace.d_hidden, n_rows * width);
         trace.d_hidden[(n_rows - 1) * width..][..layer.n_hidden].fill(F::one());
         let mut grads = vec![F::zero(); self.params.len()];
-        let x_row = crate::kernel::product::padded::<F>(layer.n_inputs);
+        let x_row = crate::kernel::nets::product::padded::<F>(layer.n_inputs);
         layer.backward(&self.params, &batch.steps, n_rows, &inputs[top], x_row, trace, &mut grads, None);
         let norm = |row: &[F]| row.iter().map(|d| d.as_f64() * d.as_f64()).sum::<f64>().sqrt();
         Ok(GradientThroughTime {

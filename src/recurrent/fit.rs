@@ -388,7 +388,7 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         self.net.backward(&self.params, inputs, &mut w, None, true, &mut parameters);
         let n_inputs = self.net.layers[0][0].n_inputs;
         let mut d_inputs = Array2::zeros((view.nrows(), n_inputs));
-        let d_rows = w.d_inputs[0].chunks_exact(crate::kernel::product::padded::<F>(n_inputs));
+        let d_rows = w.d_inputs[0].chunks_exact(crate::kernel::nets::product::padded::<F>(n_inputs));
         for (d_row, &row) in d_rows.zip(&w.batch.source) {
             d_inputs.row_mut(row).iter_mut().zip(d_row).for_each(|(to, &d)| *to = d);
         }

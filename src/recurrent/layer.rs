@@ -6,8 +6,8 @@ use ndarray::{Array2, ArrayView2};
 
 use super::cell::Cell;
 use crate::float::Float;
-use crate::kernel::product::{AddTransposed, Multiply, packed_index, padded, panels};
-use crate::kernel::recurrent::{Backward, Forward, Project, Rows, transpose, transpose_packed};
+use crate::kernel::nets::product::{AddTransposed, Multiply, packed_index, padded, panels};
+use crate::kernel::nets::recurrent::{Backward, Forward, Project, Rows, transpose, transpose_packed};
 
 /// A recurrent layer in one direction: its sizes, and where its parameters lie in the vector of all.
 ///

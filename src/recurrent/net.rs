@@ -8,7 +8,7 @@ use super::cell::Cell;
 use super::layer::{Dense, Embedding, Layer, Tensor, Trace, grow};
 use crate::error::Result;
 use crate::float::Float;
-use crate::kernel::product::padded;
+use crate::kernel::nets::product::padded;
 use crate::optim::init;
 
 /// Shares of numbers that training sets to 0; what stays is divided by the share that stays.

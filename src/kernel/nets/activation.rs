@@ -46,8 +46,8 @@ pub(crate) fn tanh<R: Register>(x: Vector<R>) -> Vector<R> {
 #[cfg(test)]
 mod tests {
     use super::super::vector::Task;
-    use super::super::{Isa, available};
     use super::*;
+    use crate::kernel::{Isa, available};
 
     #[derive(Clone, Copy)]
     enum Function {

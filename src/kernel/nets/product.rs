@@ -331,8 +331,8 @@ impl<R: Register, const G: usize> Finish<R, G> for Store<R::Scalar> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::available;
     use super::*;
+    use crate::kernel::available;
 
     fn values<F: Real>(n: usize) -> Vec<F> {
         (0..n).map(|i| F::of(((i * 37 + 11) % 19) as f64 - 9.0)).collect()

@@ -8,7 +8,7 @@ mod x86;
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use super::{Isa, isa};
+use crate::kernel::{Isa, isa};
 
 /// `f32` or `f64`, with the constants that kernels need of them.
 pub trait Real: Copy + Send + Sync + 'static {
