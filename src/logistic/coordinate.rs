@@ -21,7 +21,7 @@ use crate::observe::{self, Observer, Progress};
 use crate::optim::lbfgs::add;
 
 /// Features that the first working set has at least.
-const FIRST_FEATURES: usize = 16;
+const FIRST_FEATURES: usize = 64;
 /// Sweeps of coordinate descent for one step, and halvings of a step.
 const MAX_SWEEPS: usize = 500;
 const MAX_HALVINGS: usize = 30;
@@ -93,7 +93,9 @@ pub(super) fn minimize<F: Float>(
         }
         set.sort_unstable();
         let before = report.iterations;
-        on_features(objective, &set, l1, v, limits, &mut report, observer)?;
+        // While features are missing, a part of the present gap is close enough.
+        let tol = limits.tol.max(0.03 * report.gap.min(1.0));
+        on_features(objective, &set, l1, v, Limits { tol, ..limits }, &mut report, observer)?;
         if report.iterations == before && others.len() <= room {
             // No step lowers the objective any more: rounding is all that is left of the gap.
             report.outcome = if report.gap <= 1e-12 { Outcome::Converged } else { Outcome::RanOut };
