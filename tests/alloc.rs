@@ -2,6 +2,7 @@
 //!
 //! One test, because the counter is one for the process.
 #![allow(unsafe_code)]
+#![allow(clippy::print_stdout, reason = "the figures are worth reading")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
