@@ -10,7 +10,7 @@ use sapwood::linfa::DatasetBase;
 use sapwood::linfa::traits::Fit;
 use sapwood::{Dbscan, with_threads};
 
-/// Rows, columns, eps, min_samples; clusters and noise to be found.
+/// Rows, columns, eps, `min_samples`; clusters and noise to be found.
 const CASES: [(usize, usize, f64, usize, usize, usize); 6] = [
     (10_000, 2, 0.6, 10, 50, 1544),
     (100_000, 2, 0.2, 10, 153, 18_083),

@@ -187,7 +187,7 @@ def table(rows):
         these = [r for r in rows if r["threads"] == threads]
         means = [f"{geometric([r[p] / r['sapwood'] for r in these if p in r]):.1f} times {p}" for p in ("scikit-learn", "dbscan")
                  if any(p in r for r in these)]
-        lines += ["", f"Geometric means on {threads} threads: " + ", ".join(means) + "."]
+        lines += ["", f"Geometric means on {threads} thread{'s' * (threads > 1)}: " + ", ".join(means) + "."]
     return "\n".join(lines)
 
 
