@@ -224,20 +224,21 @@ fn panel<F: Real, G: Algebra<F>, const FMA: bool, const W: usize, const U: usize
     b: &[F],
     out: &mut [F],
 ) {
+    let k = x.len();
     let mut acc = [[G::zero(); W]; U];
-    let (rows, _) = panel.as_chunks::<W>();
-    let (rows_by, rest) = rows.as_chunks::<U>();
-    let (x_by, x_rest) = x.as_chunks::<U>();
-    for (rows, x) in rows_by.iter().zip(x_by) {
+    let whole = k - k % U;
+    for i in (0..whole).step_by(U) {
         for u in 0..U {
+            let row = &panel[(i + u) * W..][..W];
             for l in 0..W {
-                acc[u][l] = G::push::<FMA>(acc[u][l], x[u], rows[u][l]);
+                acc[u][l] = G::push::<FMA>(acc[u][l], x[i + u], row[l]);
             }
         }
     }
-    for (row, &x) in rest.iter().zip(x_rest) {
+    for i in whole..k {
+        let row = &panel[i * W..][..W];
         for l in 0..W {
-            acc[0][l] = G::push::<FMA>(acc[0][l], x, row[l]);
+            acc[0][l] = G::push::<FMA>(acc[0][l], x[i], row[l]);
         }
     }
     let (b, out) = (&b[..W], &mut out[..W]);
@@ -264,7 +265,7 @@ fn width(columns: usize) -> usize {
 
 /// Sizes that have a kernel of their own, with the matrix as it is.
 fn is_small(k: usize) -> bool {
-    matches!(k, 1..=6 | 8 | 16)
+    matches!(k, 1..=6 | 8)
 }
 
 /// The matrix in the order in which the kernels read it: by panels of neighbouring columns, row after row in each.
@@ -422,7 +423,6 @@ impl<F: Real> Job for Forward<'_, F> {
             5 => self.small::<FMA, 5>(),
             6 => self.small::<FMA, 6>(),
             8 => self.small::<FMA, 8>(),
-            16 => self.small::<FMA, 16>(),
             _ => self.any::<FMA>(),
         }
     }
@@ -525,7 +525,6 @@ impl<F: Real> Job for Backward<'_, F> {
             5 => self.small::<FMA, 5>(),
             6 => self.small::<FMA, 6>(),
             8 => self.small::<FMA, 8>(),
-            16 => self.small::<FMA, 16>(),
             _ => self.any::<FMA>(),
         }
     }
@@ -654,7 +653,6 @@ impl<F: Real> Job for Best<'_, F> {
             5 => return self.small::<FMA, 5>(),
             6 => return self.small::<FMA, 6>(),
             8 => return self.small::<FMA, 8>(),
-            16 => return self.small::<FMA, 16>(),
             _ => {}
         }
         let k = self.k;
