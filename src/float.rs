@@ -1,5 +1,8 @@
 //! The two floating point types: `f32` and `f64`.
 
+use crate::kernel::nets::vector::Real;
+use crate::kernel::{Blocks, Columns, Element, Movable};
+
 /// `f32` or `f64`: what records are made of.
 ///
 /// [`linfa::Float`] with this crate's kernels beneath it. Sealed: the kernels exist for these two types.
@@ -11,12 +14,15 @@
 /// }
 /// assert_eq!(mean(&[1.0_f32, 2.0, 6.0]), 3.0);
 /// ```
-pub trait Float: linfa::Float + Into<f64> + sealed::Sealed {
+#[allow(private_bounds, reason = "the kernels are no part of the public interface")]
+pub trait Float:
+    linfa::Float + Into<f64> + std::str::FromStr + Blocks + Columns + Movable + Element + Real + sealed::Sealed
+{
     /// The value as `f64`, exactly.
     fn as_f64(self) -> f64;
 
-    /// The value of this type nearest to `x`.
-    fn from_f64(x: f64) -> Self;
+    /// The total order of IEEE 754, for sorting: `-0.0` before `0.0`, NaN at the ends.
+    fn total_order(a: &Self, b: &Self) -> std::cmp::Ordering;
 }
 
 impl Float for f32 {
@@ -24,9 +30,8 @@ impl Float for f32 {
         f64::from(self)
     }
 
-    #[allow(clippy::cast_possible_truncation, reason = "rounding is what the name promises")]
-    fn from_f64(x: f64) -> Self {
-        x as f32
+    fn total_order(a: &f32, b: &f32) -> std::cmp::Ordering {
+        a.total_cmp(b)
     }
 }
 
@@ -35,13 +40,13 @@ impl Float for f64 {
         self
     }
 
-    fn from_f64(x: f64) -> Self {
-        x
+    fn total_order(a: &f64, b: &f64) -> std::cmp::Ordering {
+        a.total_cmp(b)
     }
 }
 
 mod sealed {
-    pub trait Sealed {}
+    pub trait Sealed: crate::kernel::chain::Real {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
 }

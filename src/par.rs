@@ -28,28 +28,18 @@ pub fn with_threads<R: Send>(n_threads: usize, f: impl FnOnce() -> R + Send) -> 
     }
 }
 
-/// Number of threads that the functions below use.
-pub(crate) fn n_threads() -> usize {
+/// Both results; where it is `worth` a thread's while, computed side by side.
+pub(crate) fn join<A: Send, B: Send>(
+    worth: bool,
+    a: impl FnOnce() -> A + Send,
+    b: impl FnOnce() -> B + Send,
+) -> (A, B) {
     #[cfg(feature = "rayon")]
-    {
-        rayon::current_num_threads()
+    if worth {
+        return rayon::join(a, b);
     }
-    #[cfg(not(feature = "rayon"))]
-    {
-        1
-    }
-}
-
-/// Both results, computed side by side where a thread is free.
-pub(crate) fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
-    #[cfg(feature = "rayon")]
-    {
-        rayon::join(a, b)
-    }
-    #[cfg(not(feature = "rayon"))]
-    {
-        (a(), b())
-    }
+    let _ = worth;
+    (a(), b())
 }
 
 /// `f(0), f(1), .. f(n - 1)`, in that order.
@@ -112,6 +102,6 @@ mod tests {
 
     #[test]
     fn zero_threads_means_one() {
-        assert_eq!(with_threads(0, || join(|| 1, || 2)), (1, 2));
+        assert_eq!(with_threads(0, || join(true, || 1, || 2)), (1, 2));
     }
 }

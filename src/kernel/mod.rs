@@ -1,18 +1,24 @@
 //! Slices in, numbers out: the only folder with `unsafe`.
 //!
-//! A kernel is one portable body, marked `#[inline(always)]`, and a thin `#[target_feature]` wrapper of it for each instruction set;
-//! where the compiler makes too little of the body, a wrapper holds intrinsics instead. [`isa`] says once per process which wrapper may run. Every path is
-//! tested against a three-line naive version, on all lengths.
+//! A kernel is one portable body, marked `#[inline(always)]`, and a thin `#[target_feature]` wrapper of it for each instruction set; the body is generic over the
+//! register, so the compiler has nothing to guess. [`isa`] says once per process which wrapper may run. Every path is tested against a three-line
+//! naive version, on all lengths.
 #![allow(unsafe_code)]
 
-pub(crate) mod exp;
-pub(crate) mod logistic;
+pub(crate) mod blocks;
+pub(crate) mod chain;
+pub(crate) mod linear;
+pub(crate) mod nets;
+pub(crate) mod pairs;
+
+pub(crate) use blocks::{BLOCK, Blocks, Columns, Movable, Radius, bits, partition, sq_distances};
+pub(crate) use pairs::*;
 
 use std::sync::OnceLock;
 
 /// Instruction sets that kernels are compiled for; a later one includes the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Isa {
+pub enum Isa {
     /// What the target of the build has: SSE2 on x86-64, NEON on aarch64.
     Portable,
     /// AVX2 and FMA: x86-64-v3.

@@ -14,7 +14,7 @@ use super::{LogisticRegression, coordinate};
 use crate::data::{self, ClassIndex};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::logistic as kernel;
+use crate::kernel::linear::logistic as kernel;
 use crate::observe::{FitObserved, Observer};
 use crate::par;
 

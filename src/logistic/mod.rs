@@ -24,7 +24,7 @@ pub use report::{Outcome, Report};
 use crate::data::{self, ClassIndex};
 use crate::error::Result;
 use crate::float::Float;
-use crate::kernel::logistic as kernel;
+use crate::kernel::linear::logistic as kernel;
 use crate::par;
 use rows::Rows;
 

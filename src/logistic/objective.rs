@@ -13,7 +13,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul, s};
 
 use super::rows::Rows;
 use crate::float::Float;
-use crate::kernel::logistic::{self as kernel, Losses};
+use crate::kernel::linear::logistic::{self as kernel, Losses};
 use crate::par;
 
 /// Everything that is given: rows, classes, weights, offsets and the L2 penalty.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::float::Float;
-use crate::kernel::logistic as kernel;
+use crate::kernel::linear::logistic as kernel;
 
 /// Rows of the records, one after another.
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,7 @@
 )]
 
 use super::exp::{exp_one, fma, log_1p_unit};
-use super::{Isa, isa};
+use crate::kernel::{Isa, isa};
 
 /// Vectors of four that one sweep over the features holds in registers; more logits take more sweeps.
 const GROUP: usize = 4;

@@ -3,7 +3,7 @@
 //! The bodies are straight-line arithmetic without a branch or a table, so the compiler turns the loop over a slice into vector code.
 //! The tests hold both to 2 ulp of the standard library.
 
-use super::{Isa, isa};
+use crate::kernel::{Isa, isa};
 
 /// `a b + c`, fused where the instruction set has it: without FMA, `mul_add` would be a function call.
 #[inline(always)]

@@ -1,0 +1,388 @@
+//! Pictures of clusters and curves as SVG, without a drawing library.
+//!
+//! Every figure is a [`Figure`]: one of its constructors takes the data, setters name things, and
+//! [`to_svg`](Figure::to_svg) or [`save`](Figure::save) writes it. A picture of a million points stays under 1.5 MB,
+//! because points that fall on one cell of the figure are drawn once. Nothing in data makes a figure fail: values that are
+//! not finite are left out, and no points give an empty frame that says so.
+
+mod axis;
+mod canvas;
+mod cloud;
+mod line;
+mod marks;
+mod palette;
+mod scatter;
+
+pub use palette::Theme;
+
+use std::path::Path;
+
+use ndarray::{ArrayBase, Data, Ix2};
+
+use crate::data::check_same_rows;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use line::Curve;
+use scatter::Points;
+
+/// A figure that can be named, themed and written.
+///
+/// # Example
+/// ```
+/// use sapwood::{ndarray::array, plot::{Figure, Theme}};
+///
+/// let points = array![[0.0, 0.0], [0.1, 0.0], [5.0, 5.0], [5.1, 5.0], [9.0, 0.0]];
+/// let labels = [Some(0), Some(0), Some(1), Some(1), None];
+/// let svg = Figure::clusters(&points, &labels)?
+///     .title("Two pairs")
+///     .axes(["x (m)", "y (m)"])
+///     .theme(Theme::Dark)
+///     .to_svg();
+/// assert!(svg.starts_with("<svg") && svg.contains("Two pairs") && svg.contains("x (m)"));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Figure {
+    title: String,
+    subtitle: String,
+    axes: Vec<String>,
+    theme: Theme,
+    view: (f64, f64),
+    content: Content,
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    Plane(Points, usize),
+    Space(Points, usize),
+    Curve(Curve),
+}
+
+impl Figure {
+    /// Points coloured by cluster, noise in grey.
+    ///
+    /// Two columns are drawn in the plane. Three or more are drawn in space by the first three, z up, seen from
+    /// [`view`](Self::view), unless z spans less than a fiftieth of x or y: then from straight above. One column is drawn over the number of the row. Lengths in every direction are to one scale, as they
+    /// are to a distance; only in the plane, where one side is over twelve times the other, each axis has its own.
+    ///
+    /// The legend lists clusters from the largest down. Colours are those of Okabe and Ito, which colour-blind readers can tell
+    /// apart, in three lightnesses; clusters that lie close together get different ones.
+    ///
+    /// # Shapes
+    /// `points` is `(n, d)`, `labels` has `n` entries; `None` is noise.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the number of labels is not the number of rows.
+    ///
+    /// # Complexity
+    /// Time and memory O(n) for the points, O(min(k, 1500)^2) for the colours of k clusters.
+    pub fn clusters<'a, F: Float, S: Data<Elem = F>>(
+        points: &ArrayBase<S, Ix2>,
+        labels: impl IntoIterator<Item = &'a Option<usize>>,
+    ) -> Result<Self> {
+        let labels: Vec<Option<usize>> = labels.into_iter().copied().collect();
+        check_same_rows("labels", labels.len(), points.nrows())?;
+        let d = points.ncols();
+        let positions = points.rows().into_iter().enumerate().map(|(i, row)| match d {
+            0 => [i as f64, 0.0, 0.0],
+            1 => [row[0].as_f64(), i as f64, 0.0],
+            2 => [row[0].as_f64(), row[1].as_f64(), 0.0],
+            _ => [row[0].as_f64(), row[1].as_f64(), row[2].as_f64()],
+        });
+        let points = Points::new(positions, &labels);
+        let (k, n) = (points.sizes.len(), labels.len());
+        let n_noise = labels.iter().filter(|label| label.is_none()).count();
+        let title = format!("{} in {}", counted(k, "cluster"), counted(n, "point"));
+        let axes = match d {
+            1 => ["x", "row", ""],
+            _ => ["x", "y", "z"],
+        };
+        let content = if d > 2 && !points.is_flat() {
+            Content::Space(points, n_noise)
+        } else {
+            Content::Plane(points, n_noise)
+        };
+        Ok(Self::new(title, axes, content))
+    }
+
+    /// A curve of `y` over `x`; it breaks nowhere, and at most 1,000 vertices of it are drawn.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the two differ in length.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::plot::Figure;
+    ///
+    /// let svg = Figure::curve(&[1.0, 2.0, 3.0], &[0.9, 0.4, 0.3])?
+    ///     .title("Loss")
+    ///     .axes(["epoch", "loss"])
+    ///     .mark(3.0, 0.3, "lowest")
+    ///     .to_svg();
+    /// assert!(svg.contains("lowest"));
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn curve<'a, F: Float>(
+        x: impl IntoIterator<Item = &'a F>,
+        y: impl IntoIterator<Item = &'a F>,
+    ) -> Result<Self> {
+        let x: Vec<f64> = x.into_iter().map(|v| v.as_f64()).collect();
+        let y: Vec<f64> = y.into_iter().map(|v| v.as_f64()).collect();
+        check_same_rows("y", y.len(), x.len())?;
+        let curve = Curve { x, y, ..Curve::default() };
+        Ok(Self::new(String::new(), ["x", "y", ""], Content::Curve(curve)))
+    }
+
+    /// Several curves in one frame, `(name, x, y)` each, with a legend.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where an `x` and its `y` differ in length, and without a curve.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::plot::Figure;
+    ///
+    /// let x = [1.0, 2.0, 3.0];
+    /// let svg = Figure::curves(&[("LSTM", &x, &[0.9, 0.4, 0.3]), ("RNN", &x, &[0.9, 0.8, 0.8])])?.to_svg();
+    /// assert!(svg.contains("LSTM") && svg.contains("RNN"));
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn curves<F: Float, X: AsRef<[F]>, Y: AsRef<[F]>>(curves: &[(&str, X, Y)]) -> Result<Self> {
+        let mut all = Vec::new();
+        for (name, x, y) in curves {
+            let (x, y) = (x.as_ref(), y.as_ref());
+            check_same_rows("y", y.len(), x.len())?;
+            let values = |x: &[F]| x.iter().map(|x| x.as_f64()).collect();
+            all.push(Curve { name: (*name).to_owned(), x: values(x), y: values(y), ..Curve::default() });
+        }
+        if all.is_empty() {
+            return Err(Error::shape("curves", "at least one curve", 0));
+        }
+        let first = all.remove(0);
+        let axes = ["x", "y", ""];
+        Ok(Self::new(String::new(), axes, Content::Curve(Curve { others: all, ..first })))
+    }
+
+    /// The curve of distances to the k-th neighbour, in ascending order, with its knee marked.
+    ///
+    /// The height of the knee is a start for `eps`: points left of it lie in dense places, points right of it are far from others.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::plot::Figure;
+    ///
+    /// let svg = Figure::k_distance(&[0.1, 0.1, 0.2, 4.0, 9.0], 2).to_svg();
+    /// assert!(svg.contains("eps = 0.2"));
+    /// ```
+    #[must_use]
+    pub fn k_distance<'a, F: Float>(distances: impl IntoIterator<Item = &'a F>, knee: usize) -> Self {
+        let y: Vec<f64> = distances.into_iter().map(|v| v.as_f64()).collect();
+        let marks = y.get(knee).map(|&eps| (knee as f64, eps, format!("eps = {}", short(eps))));
+        let curve = Curve {
+            x: (0..y.len()).map(|i| i as f64).collect(),
+            y,
+            marks: marks.into_iter().collect(),
+            ..Curve::default()
+        };
+        let axes = ["points, from the densest place to the sparsest", "distance to the k-th neighbour", ""];
+        Self::new("Distance to the k-th neighbour".to_owned(), axes, Content::Curve(curve))
+    }
+
+    fn new(title: String, axes: [&str; 3], content: Content) -> Self {
+        let axes = axes.map(str::to_owned).to_vec();
+        Self { title, subtitle: String::new(), axes, theme: Theme::Light, view: (-60.0, 32.0), content }
+    }
+
+    /// The line at the top.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    /// The smaller line beneath the title.
+    #[must_use]
+    pub fn subtitle(mut self, subtitle: impl Into<String>) -> Self {
+        self.subtitle = subtitle.into();
+        self
+    }
+
+    /// Names of the axes with their units, `["x (m)", "y (m)", "z (m)"]`; those not given stay as they are.
+    #[must_use]
+    pub fn axes<const N: usize>(mut self, names: [&str; N]) -> Self {
+        for (axis, name) in self.axes.iter_mut().zip(names) {
+            name.clone_into(axis);
+        }
+        self
+    }
+
+    /// Light (default) or dark.
+    #[must_use]
+    pub fn theme(mut self, theme: Theme) -> Self {
+        self.theme = theme;
+        self
+    }
+
+    /// Where points in space are seen from, in degrees (default -60 and 32).
+    ///
+    /// `azimuth` turns counter-clockwise from the x axis; `elevation` is 0 from the side, 90 from above.
+    #[must_use]
+    pub fn view(mut self, azimuth: f64, elevation: f64) -> Self {
+        self.view = (azimuth, elevation);
+        self
+    }
+
+    /// A logarithmic y axis, on curves; values that are not positive are left out.
+    #[must_use]
+    pub fn log_y(mut self) -> Self {
+        if let Content::Curve(curve) = &mut self.content {
+            curve.log_y = true;
+        }
+        self
+    }
+
+    /// A ring with a text at a point of a curve.
+    #[must_use]
+    pub fn mark(mut self, x: f64, y: f64, text: impl Into<String>) -> Self {
+        if let Content::Curve(curve) = &mut self.content {
+            curve.marks.push((x, y, text.into()));
+        }
+        self
+    }
+
+    /// The SVG document.
+    #[must_use]
+    pub fn to_svg(&self) -> String {
+        let Self { title, subtitle, axes, theme, view, content } = self;
+        match content {
+            Content::Plane(points, n_noise) => points.draw_plane(*theme, title, subtitle, axes, *n_noise),
+            Content::Space(points, n_noise) => {
+                points.draw_space(*theme, title, subtitle, axes, *n_noise, *view)
+            }
+            Content::Curve(curve) => curve.draw(*theme, title, subtitle, axes),
+        }
+    }
+
+    /// Writes the SVG document to a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        std::fs::write(path, self.to_svg()).map_err(|source| Error::Io { path: path.to_owned(), source })
+    }
+}
+
+/// "1 cluster", "12 clusters".
+fn counted(n: usize, noun: &str) -> String {
+    format!("{} {noun}{}", axis::count(n), if n == 1 { "" } else { "s" })
+}
+
+/// `value` to three digits.
+fn short(value: f64) -> String {
+    let decimals = if value == 0.0 { 0.0 } else { (2.0 - value.abs().log10().floor()).clamp(0.0, 12.0) };
+    let text = format!("{value:.*}", decimals as usize);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, array};
+
+    /// Every tag closes, and no number is missing.
+    fn well_formed(svg: &str) {
+        assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+        assert_eq!(svg.matches("<g ").count(), svg.matches("</g>").count());
+        assert_eq!(svg.matches("<text ").count(), svg.matches("</text>").count());
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+
+    #[test]
+    fn labels_must_match_the_rows() {
+        let error = Figure::clusters(&array![[1.0], [2.0]], &[None]).unwrap_err();
+        assert_eq!(error.to_string(), "`labels` must have one entry for each of the 2 rows, got 1");
+        assert!(Figure::curve(&[1.0], &[1.0, 2.0]).is_err());
+    }
+
+    #[test]
+    fn data_never_breaks_a_figure() {
+        let values: [&[f64]; 9] = [
+            &[],
+            &[0.0],
+            &[7.0; 5],
+            &[f64::NAN; 3],
+            &[1.0, f64::NAN, f64::INFINITY, 2.0],
+            &[f64::MIN, 0.0, f64::MAX],
+            &[5e-324, 1e-323, 0.0],
+            &[1e9, 1e9 + 1e-3, 1e9 + 2e-3],
+            &[-0.0, 0.0],
+        ];
+        for values in values {
+            for d in 0..5 {
+                for constant in [None, Some(0.0), Some(1e6)] {
+                    let x = Array2::from_shape_fn((values.len(), d), |(i, j)| match constant {
+                        Some(constant) if j > 0 => constant,
+                        _ => values[(i + j) % values.len()],
+                    });
+                    let labels: Vec<_> = (0..values.len()).map(|i| (i % 3 > 0).then_some(i * 7)).collect();
+                    for view in [(-60.0, 32.0), (0.0, 90.0), (135.0, -90.0)] {
+                        let figure = Figure::clusters(&x, &labels).unwrap().view(view.0, view.1);
+                        well_formed(&figure.to_svg());
+                    }
+                }
+            }
+            let curve = Figure::curve(values, values).unwrap().mark(0.0, f64::NAN, "?").mark(1.0, 1.0, "a<b");
+            well_formed(&curve.clone().to_svg());
+            well_formed(&curve.log_y().to_svg());
+            well_formed(&Figure::k_distance(values, 3).to_svg());
+        }
+    }
+
+    #[test]
+    fn many_points_and_many_clusters_stay_light() {
+        // Points of 5,000 clusters scattered over each other: the worst picture there is.
+        let n = 200_000_usize;
+        let hash = |i: usize| (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31) >> 40;
+        for d in [2, 3] {
+            let x = Array2::from_shape_fn((n, d), |(i, j)| hash(i * 5 + j) as f32);
+            let labels: Vec<_> = (0..n).map(|i| (i % 10 > 0).then_some(i % 5000)).collect();
+            let svg = Figure::clusters(&x, &labels).unwrap().to_svg();
+            assert!(svg.len() < 1_500_000, "{} bytes", svg.len());
+            assert!(svg.contains("noise") && svg.contains(">20,000<"));
+        }
+    }
+
+    #[test]
+    fn a_flat_cloud_is_drawn_in_the_plane() {
+        let labels = [Some(0), Some(0), None];
+        let drawn =
+            |z| Figure::clusters(&array![[0.0, 0.0, z], [9.0, 1.0, 0.0], [3.0, 6.0, 0.0]], &labels).unwrap();
+        assert!(matches!(drawn(0.1).content, Content::Plane(..)));
+        assert!(matches!(drawn(1.0).content, Content::Space(..)));
+    }
+
+    #[test]
+    fn text_is_escaped_and_layers_are_named() {
+        let svg = Figure::clusters(&array![[0.0, 1.0, 2.0]], &[Some(3)])
+            .unwrap()
+            .title("a < b & c")
+            .subtitle("<script>")
+            .axes(["east (m)", "north (m)"])
+            .to_svg();
+        assert!(
+            svg.contains("a &lt; b &amp; c") && svg.contains("&lt;script&gt;") && svg.contains("cluster 3")
+        );
+    }
+
+    #[test]
+    fn the_knee_is_named_by_its_height() {
+        assert_eq!(
+            [0.0, 0.2, 12.345, 1234.5, 0.000_123_4].map(short),
+            ["0", "0.2", "12.3", "1234", "0.000123"]
+        );
+        let distances: Vec<f32> = (0..5000).map(|i| (i as f32 / 5000.0).powi(8)).collect();
+        let svg = Figure::k_distance(&distances, 4000).log_y().to_svg();
+        assert!(svg.contains("eps = 0.168") && svg.len() < 40_000);
+    }
+}
