@@ -9,12 +9,13 @@ use sapwood::linfa::traits::Predict;
 use sapwood::linfa::{DatasetBase, ParamGuard};
 use sapwood::ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder, concatenate, s};
 use sapwood::observe::{Observer, Progress};
-use sapwood::{Dbscan, Error, Float, Result, with_threads};
+use sapwood::{Dbscan, Error, Float, LogisticRegression, Result, ndarray, with_threads};
 
 /// One line for each model: its kind, its parameters with nothing set, and the setters that fit it to [`Table::new`].
 fn subjects() -> Vec<Subject> {
     vec![
-        clusters!(Dbscan::params(4), |params| params.eps(0.5)), //
+        clusters!(Dbscan::params(4), |params| params.eps(0.5)),
+        classes!(LogisticRegression::params(), |params| params),
     ]
 }
 
@@ -37,6 +38,8 @@ type Fit<F> = fn(&Table<'_, F>, &mut dyn Observer) -> Result<Fitted<F>>;
 enum Kind {
     /// Points: their order only numbers the answer.
     Clusters,
+    /// Samples with a class each, which the model learns to tell from the records.
+    Classes,
 }
 
 /// What a fitted model says. The boxes ask the model for `Send` and `Sync`.
@@ -87,6 +90,39 @@ macro_rules! clusters {
 }
 use clusters;
 
+/// Fits on records with the class of each; the model answers a class for a row.
+macro_rules! classes {
+    ($params:expr, |$name:ident| $set:expr) => {{
+        macro_rules! fit {
+            () => {
+                |table, observer| {
+                    let $name = $params;
+                    let data = DatasetBase::new(table.records, table.classes());
+                    let model = $set.fit_observed(&data, observer)?;
+                    let labels: Array1<usize> = model.predict(&table.records);
+                    Ok(Fitted {
+                        text: format!("{model:#?}"),
+                        restored: restored(&model),
+                        labels: labels.iter().map(|&label| Some(label)).collect(),
+                        predict: Box::new(move |x| {
+                            let labels: Array1<usize> = model.predict(&x);
+                            labels.iter().map(|&label| Some(label)).collect()
+                        }),
+                    })
+                }
+            };
+        }
+        Subject {
+            name: stringify!($params),
+            kind: Kind::Classes,
+            defaults: || $params.check().map(|_| ()),
+            fit_f32: fit!(),
+            fit_f64: fit!(),
+        }
+    }};
+}
+use classes;
+
 #[cfg(feature = "serde")]
 fn restored<M: std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned>(model: &M) -> String {
     let bytes = postcard::to_allocvec(model).expect("a model can be stored");
@@ -100,6 +136,17 @@ fn restored<M: std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned>
 #[derive(Clone, Copy)]
 struct Table<'a, F> {
     records: ArrayView2<'a, F>,
+}
+
+impl<F: Float> Table<'_, F> {
+    /// Which of the three balls a row is nearest to, about.
+    fn classes(&self) -> Array1<usize> {
+        let beyond = |value: Option<&F>| value.is_some_and(|v| v.as_f64() > 4.0);
+        let class = |row: ndarray::ArrayView1<'_, F>| {
+            usize::from(beyond(row.get(0))) + 2 * usize::from(beyond(row.get(1)))
+        };
+        self.records.rows().into_iter().map(class).collect()
+    }
 }
 
 const COLUMNS: usize = 3;
