@@ -70,17 +70,14 @@ fn main() -> Result<(), Error> {
     for seed in 0..100 {
         let ends = (0..20).map(|i| {
             let mut x = start(1_000 + 20 * seed + i);
-            for _ in 0..100 {
-                let g = gradient(&x);
-                x.iter_mut().zip(g).for_each(|(x, g)| *x -= 0.1 * g);
-            }
+            (0..100).for_each(|_| gradient(&x).into_iter().zip(&mut x).for_each(|(g, x)| *x -= 0.1 * g));
             x
         });
         let height = |x: &[f64; 2]| {
             x.iter().zip(C).map(|(x, c)| 0.175 * (x - c).powi(2) - (3.0 * (x - c)).cos() / 3.0).sum::<f64>()
         };
-        n_found +=
-            usize::from(ends.min_by(|a, b| height(a).total_cmp(&height(b))).is_some_and(|x| found(&x)));
+        let lowest = ends.min_by(|a, b| height(a).total_cmp(&height(b)));
+        n_found += usize::from(lowest.is_some_and(|x| found(&x)));
     }
     println!("{:28} {n_found:3} of 100", "random search, 20 starts");
     counts.push(n_found);
