@@ -44,8 +44,11 @@ fn fill_rectangle<F: Element>(room: &mut [MaybeUninit<F>], n: usize, m: usize, c
     par::for_each_chunk_mut(room, TILE * m, |band, room| {
         let mut square = vec![F::ZERO; TILE * TILE];
         for j in (0..m).step_by(TILE) {
-            compute(band * TILE, j, &mut square);
             let columns = j..m.min(j + TILE);
+            for room in room.chunks_exact_mut(m) {
+                expect_writes(room[j..].as_mut_ptr(), columns.len());
+            }
+            compute(band * TILE, j, &mut square);
             for (room, square) in room.chunks_exact_mut(m).zip(square.chunks_exact(TILE)) {
                 write(&mut room[columns.clone()], square);
             }

@@ -9,6 +9,8 @@
 //! they lie, on the other points or on the number of threads. With a symmetric step, the total of `(a, b)` is that of `(b, a)` to the
 //! bit.
 
+use std::mem::MaybeUninit;
+
 use super::ahead::{ask_for_large_pages, expect_reads};
 use super::lanes::{Element, Lanes};
 use super::step::Step;
@@ -48,12 +50,12 @@ impl<F: Element> Panels<F> {
         let width = width::<F>(isa);
         let len = n.div_ceil(width) * width * dim;
         let mut values = Vec::with_capacity(len);
-        ask_for_large_pages(&mut values.spare_capacity_mut()[..len]);
-        values.resize(len, F::ZERO);
+        let room: &mut [MaybeUninit<F>] = &mut values.spare_capacity_mut()[..len];
+        ask_for_large_pages(room);
         let mut beside: Vec<Option<R>> = Vec::new();
         beside.resize_with(n, || None);
         // A tile's worth of panels at a time.
-        let parts: Vec<_> = values.chunks_mut((TILE * dim).max(1)).zip(beside.chunks_mut(TILE)).collect();
+        let parts: Vec<_> = room.chunks_mut((TILE * dim).max(1)).zip(beside.chunks_mut(TILE)).collect();
         crate::par::for_each(parts, |part, (panels, beside)| {
             let mut points = vec![F::ZERO; width * dim];
             let parts = panels.chunks_exact_mut(width * dim).zip(beside.chunks_mut(width));
@@ -66,6 +68,8 @@ impl<F: Element> Panels<F> {
                 turn(&points, dim, out, width);
             }
         });
+        // SAFETY: the parts cover the room, a whole number of panels, and `turn` wrote every place of each.
+        unsafe { values.set_len(len) };
         // Without a component there are no parts, and still a number beside each point.
         let beside = beside.into_iter().enumerate().map(|(i, r)| r.unwrap_or_else(|| write(i, &mut [])));
         let beside = beside.collect();
@@ -73,15 +77,15 @@ impl<F: Element> Panels<F> {
     }
 }
 
-/// Writes `points`, one after another, as columns of `panel`.
-fn turn<F: Element>(points: &[F], dim: usize, panel: &mut [F], width: usize) {
+/// Writes `points`, `width` of them one after another, as the columns of `panel`.
+fn turn<F: Element>(points: &[F], dim: usize, panel: &mut [MaybeUninit<F>], width: usize) {
     // A few components at a time, so that what is written stays in the first-level cache until it is whole.
     const COMPONENTS: usize = 16;
     for (block, panel) in panel.chunks_mut(COMPONENTS * width).enumerate() {
         let components = block * COMPONENTS..dim.min((block + 1) * COMPONENTS);
         for (place, point) in points.chunks_exact(dim).enumerate() {
             for (&component, row) in point[components.clone()].iter().zip(panel.chunks_exact_mut(width)) {
-                row[place] = component;
+                row[place].write(component);
             }
         }
     }
