@@ -51,7 +51,7 @@ fn faults(path: &str, source: &str, names: &BTreeMap<String, String>) -> Vec<Str
                 fault(format!("imports `{other}` of floor {theirs} from floor {own}"));
             }
             Some(MODELS) if own == MODELS => {
-                fault(format!("the model `{module}` imports the model `{other}`"))
+                fault(format!("the model `{module}` imports the model `{other}`"));
             }
             Some(_) => {}
         }
