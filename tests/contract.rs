@@ -102,6 +102,7 @@ macro_rules! classes {
                     let labels: Array1<usize> = model.predict(&table.records);
                     Ok(Fitted {
                         text: format!("{model:#?}"),
+                        #[cfg(feature = "serde")]
                         restored: restored(&model),
                         labels: labels.iter().map(|&label| Some(label)).collect(),
                         predict: Box::new(move |x| {
