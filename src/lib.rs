@@ -26,6 +26,8 @@
 //! Records are two-dimensional arrays of `f32` or `f64`, one row per sample, in any memory layout. The same input gives the same bits, whatever the number of
 //! threads. What cannot be answered is an [`Error`] that names the argument, its rule and the value.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod categorical_nb;
 pub mod data;
 pub mod dbscan;

@@ -179,6 +179,9 @@ fn direction<F: Float>(a: &[F], b: &[F]) -> Direction {
             return Direction::Cosine(cosine);
         }
     }
+    if !kernel::all_finite(a) || !kernel::all_finite(b) {
+        return Direction::Cosine(f64::NAN);
+    }
     exact_direction(a, b, false)
 }
 
@@ -259,6 +262,8 @@ fn similarity_error<F: Float>(dim: usize) -> F {
 }
 
 impl<F: Float> Metric<F> for Cosine {
+    const SHOWS_NON_FINITE: bool = true;
+
     fn distance(&self, a: &[F], b: &[F]) -> F {
         F::cast(direction(a, b).distance())
     }
@@ -278,6 +283,7 @@ impl<F: Float> Metric<F> for Cosine {
 
 impl<F: Float> Metric<F> for CosineSimilarity {
     const SIMILARITY: bool = true;
+    const SHOWS_NON_FINITE: bool = true;
 
     fn distance(&self, a: &[F], b: &[F]) -> F {
         F::cast(direction(a, b).similarity())
@@ -299,6 +305,8 @@ impl<F: Float> Metric<F> for CosineSimilarity {
 }
 
 impl<F: Float> Metric<F> for Angular {
+    const SHOWS_NON_FINITE: bool = true;
+
     fn distance(&self, a: &[F], b: &[F]) -> F {
         F::cast(direction(a, b).angle())
     }
@@ -347,6 +355,7 @@ impl<F: Float> Metric<F> for Correlation {
 
 impl<F: Float> Metric<F> for Dot {
     const SIMILARITY: bool = true;
+    const SHOWS_NON_FINITE: bool = true;
 
     fn distance(&self, a: &[F], b: &[F]) -> F {
         let product = kernel::fold(Product, a, b);
@@ -360,11 +369,7 @@ impl<F: Float> Metric<F> for Dot {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        let dim = x.ncols();
-        Rows::with_panels(x, dim, |row, copy| {
-            copy.copy_from_slice(row);
-            F::zero()
-        })
+        Rows::copied(x)
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {

@@ -63,15 +63,6 @@ pub struct Canberra;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BrayCurtis;
 
-/// Copies for the kernels.
-fn copied_rows<F: Float>(x: ArrayView2<'_, F>) -> Rows<'_, F> {
-    let dim = x.ncols();
-    Rows::with_panels(x, dim, |row, copy| {
-        copy.copy_from_slice(row);
-        F::zero()
-    })
-}
-
 impl<F: Float> Metric<F> for Hamming {
     fn distance(&self, a: &[F], b: &[F]) -> F {
         if a.is_empty() {
@@ -81,7 +72,7 @@ impl<F: Float> Metric<F> for Hamming {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        copied_rows(x)
+        Rows::copied(x)
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
@@ -153,7 +144,7 @@ impl<F: Float> Metric<F> for Canberra {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        copied_rows(x)
+        Rows::copied(x)
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
@@ -185,7 +176,7 @@ impl<F: Float> Metric<F> for BrayCurtis {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        copied_rows(x)
+        Rows::copied(x)
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {

@@ -124,15 +124,6 @@ fn near<F: Float>() -> F {
     F::epsilon().sqrt().sqrt()
 }
 
-/// Copies, and the squared lengths beside them.
-fn copied_rows<F: Float>(x: ArrayView2<'_, F>) -> Rows<'_, F> {
-    let dim = x.ncols();
-    Rows::with_panels(x, dim, |row, copy| {
-        copy.copy_from_slice(row);
-        kernel::fold(Product, row, row)
-    })
-}
-
 /// Whether no square and no sum of squares can overflow.
 fn squares_fit<F: Float>(x: &Rows<'_, F>, y: &Rows<'_, F>) -> bool {
     let largest = x.largest().max(y.largest()).as_f64();
@@ -176,10 +167,12 @@ fn squares_error<F: Float>(dim: usize) -> F {
 }
 
 impl<F: Float> Metric<F> for Euclidean {
+    const SHOWS_NON_FINITE: bool = true;
+
     fn distance(&self, a: &[F], b: &[F]) -> F {
         let squared = kernel::fold(SquaredDifference, a, b);
         let [low, high] = safe_squares();
-        if squared > low && squared < high {
+        if squared > low && squared < high || squared.is_nan() {
             return squared.sqrt();
         }
         // Equal points, or squares out of range: the largest difference becomes 1.
@@ -192,7 +185,7 @@ impl<F: Float> Metric<F> for Euclidean {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        copied_rows(x)
+        Rows::copied(x)
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
@@ -223,12 +216,14 @@ fn safe_squares<F: Float>() -> [F; 2] {
 }
 
 impl<F: Float> Metric<F> for SquaredEuclidean {
+    const SHOWS_NON_FINITE: bool = true;
+
     fn distance(&self, a: &[F], b: &[F]) -> F {
         kernel::fold(SquaredDifference, a, b)
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        copied_rows(x)
+        Rows::copied(x)
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {

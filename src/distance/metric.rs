@@ -8,7 +8,7 @@ use ndarray::ArrayView2;
 use crate::data;
 use crate::error::Result;
 use crate::float::Float;
-use crate::kernel::{self, LargestDifference, Panels};
+use crate::kernel::{self, LargestDifference, Panels, Product};
 
 /// Rows on each side of the block that [`Metric::tile`] fills.
 pub const TILE: usize = kernel::TILE;
@@ -43,6 +43,10 @@ pub trait Metric<F: Float>: Sync {
 
     /// Whether larger values mean nearer points: true for similarities.
     const SIMILARITY: bool = false;
+
+    /// Whether the distance to a point with a NaN or an infinity is always NaN or infinite; [`one_to_many`](super::one_to_many) then has no need to
+    /// look for them itself.
+    const SHOWS_NON_FINITE: bool = false;
 
     /// The distance between two points of the same number of finite components.
     ///
@@ -87,6 +91,7 @@ pub trait Metric<F: Float>: Sync {
 impl<F: Float, M: Metric<F>> Metric<F> for &M {
     const SYMMETRIC: bool = M::SYMMETRIC;
     const SIMILARITY: bool = M::SIMILARITY;
+    const SHOWS_NON_FINITE: bool = M::SHOWS_NON_FINITE;
 
     fn distance(&self, a: &[F], b: &[F]) -> F {
         (**self).distance(a, b)
@@ -145,14 +150,24 @@ impl<'a, F: Float> Rows<'a, F> {
         write: impl Fn(&[F], &mut [F]) -> F + Send + Sync,
     ) -> Self {
         let mut rows = Self::new(x);
-        let zeros = vec![F::zero(); rows.dim];
-        let (panels, beside) = Panels::new(rows.n, width, |i, copy| {
+        let (panels, beside) = Panels::new(rows.n, width, |i, copy| write(rows.point(i), copy));
+        (rows.panels, rows.beside) = (Some(panels), beside);
+        rows
+    }
+
+    /// The rows of `x`, copies for the kernels, the squared length beside each, and the largest absolute value of all.
+    pub(crate) fn copied(x: ArrayView2<'a, F>) -> Self {
+        let dim = x.ncols();
+        let zeros = vec![F::zero(); dim];
+        let mut rows = Self::new(x);
+        let (panels, beside) = Panels::new(rows.n, dim, |i, copy| {
             let point = rows.point(i);
-            (write(point, copy), kernel::fold(LargestDifference, point, &zeros))
+            copy.copy_from_slice(point);
+            (kernel::fold(Product, point, point), kernel::fold(LargestDifference, point, &zeros))
         });
         rows.panels = Some(panels);
         rows.largest = beside.iter().fold(F::zero(), |largest, &(_, v)| largest.max(v));
-        rows.beside = beside.into_iter().map(|(number, _)| number).collect();
+        rows.beside = beside.into_iter().map(|(squared, _)| squared).collect();
         rows
     }
 
@@ -185,7 +200,7 @@ impl<'a, F: Float> Rows<'a, F> {
         }
     }
 
-    /// The largest absolute value in any row that has panels.
+    /// The largest absolute value, of rows that were [`copied`](Self::copied).
     pub(crate) fn largest(&self) -> F {
         self.largest
     }

@@ -107,22 +107,15 @@ impl<F: Float> WeightedMinkowski<F> {
     }
 }
 
-/// Copies for the kernels.
-fn copied_rows<F: Float>(x: ArrayView2<'_, F>) -> Rows<'_, F> {
-    let dim = x.ncols();
-    Rows::with_panels(x, dim, |row, copy| {
-        copy.copy_from_slice(row);
-        F::zero()
-    })
-}
-
 impl<F: Float> Metric<F> for Manhattan {
+    const SHOWS_NON_FINITE: bool = true;
+
     fn distance(&self, a: &[F], b: &[F]) -> F {
         kernel::fold(Difference, a, b)
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        copied_rows(x)
+        Rows::copied(x)
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
@@ -140,7 +133,7 @@ impl<F: Float> Metric<F> for Chebyshev {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        copied_rows(x)
+        Rows::copied(x)
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
@@ -245,7 +238,7 @@ impl<F: Float> Metric<F> for Minkowski<F> {
         match self.exponent() {
             Exponent::Two => Euclidean.rows(x),
             Exponent::Other => Rows::new(x),
-            _ => copied_rows(x),
+            _ => Rows::copied(x),
         }
     }
 

@@ -32,6 +32,7 @@ mod haversine;
 mod metric;
 mod minkowski;
 mod nearest;
+mod nn;
 mod pairs;
 
 pub use cosine::{Angular, Correlation, Cosine, CosineSimilarity, Dot};

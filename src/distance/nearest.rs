@@ -30,7 +30,7 @@ pub struct Nearest<F> {
 /// As [`between`](super::between), and [`Error::Parameter`] unless `1 <= k <= n`.
 ///
 /// # Complexity
-/// O(n_queries n d) time, O(n_queries (k + d)) memory.
+/// O(q n d) time and O(q (k + d)) memory for q queries.
 ///
 /// # Example
 /// ```
@@ -252,10 +252,16 @@ fn gap<F: Float, M: Metric<F>>(metric: &M, a: &[F], b: &[F]) -> F {
 }
 
 /// A distance with the order of numbers, which metrics of finite points keep to.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Gap<F>(F);
 
 impl<F: Float> Eq for Gap<F> {}
+
+impl<F: Float> PartialOrd for Gap<F> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl<F: Float> Ord for Gap<F> {
     fn cmp(&self, other: &Self) -> Ordering {

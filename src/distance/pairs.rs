@@ -235,7 +235,7 @@ where
 /// As [`pairwise`] for each of the two, and [`Error::Shape`] when they have different numbers of columns.
 ///
 /// # Complexity
-/// O(n_x n_y d) time, O(n_x n_y) memory for the result and O((n_x + n_y) d) beside it.
+/// O(n m d) time, O(n m) memory for the result and O((n + m) d) beside it, for n rows of `x` and m of `y`.
 ///
 /// # Example
 /// ```
@@ -322,7 +322,6 @@ where
     check_columns(&query, &x.view())?;
     check("query", &query, &metric)?;
     let query = rows(&query);
-    // A few rows at a time are checked right before they are used, so that they come from memory once.
     let view = x.view();
     if x.nrows() == 0 {
         check_not_empty("x", x)?;
@@ -330,20 +329,20 @@ where
     let mut out = vec![F::zero(); x.nrows()];
     let refused = AtomicBool::new(false);
     par::for_each_chunk_mut(&mut out, ONE_PIECE, |piece, out| {
-        let few = (CACHED_BYTES / (view.ncols() * size_of::<F>()).max(1)).max(1);
-        for (chunk, out) in out.chunks_mut(few).enumerate() {
-            let start = piece * ONE_PIECE + chunk * few;
-            let part = view.slice_axis(Axis(0), Slice::from(start..start + out.len()));
-            if check_finite("x", &part).is_err() || metric.check("x", &part).is_err() {
-                return refused.store(true, Ordering::Relaxed);
-            }
-            let part = standard_layout(part);
-            let values = part.as_slice().unwrap_or(&[]);
-            for (out, row) in out.iter_mut().zip(values.chunks_exact(query.len())) {
-                // The rows of the next round, while these are used.
-                kernel::expect_reads(row.as_ptr().wrapping_add(few * query.len()), query.len());
-                *out = metric.distance(&query, row);
-            }
+        let start = piece * ONE_PIECE;
+        let part = view.slice_axis(Axis(0), Slice::from(start..start + out.len()));
+        let refuse = || refused.store(true, Ordering::Relaxed);
+        if metric.check("x", &part).is_err() || !M::SHOWS_NON_FINITE && check_finite("x", &part).is_err() {
+            return refuse();
+        }
+        let part = standard_layout(part);
+        let values = part.as_slice().unwrap_or(&[]);
+        for (out, row) in out.iter_mut().zip(values.chunks_exact(query.len())) {
+            *out = metric.distance(&query, row);
+        }
+        // A distance may also be out of range, of points that are not.
+        if M::SHOWS_NON_FINITE && !kernel::all_finite(out) && !kernel::all_finite(values) {
+            refuse();
         }
     });
     if refused.into_inner() {
@@ -354,9 +353,6 @@ where
 
 /// Rows of one piece of work.
 const ONE_PIECE: usize = 2048;
-
-/// Bytes of rows that stay in the first-level cache between their check and their use.
-const CACHED_BYTES: usize = 1 << 14;
 
 /// Distances between the rows of `x` and those of `y`, `n_rows` rows of `x` at a time: for results that do not fit into memory.
 ///

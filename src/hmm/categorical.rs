@@ -18,6 +18,8 @@ pub struct Categorical<F = f64> {
     n_states: usize,
     /// `b[symbol * n_states + state]`: one row is what a step needs.
     b: Vec<F>,
+    /// Their logs.
+    log_b: Vec<F>,
 }
 
 /// How symbol probabilities are estimated.
@@ -62,7 +64,11 @@ impl<F: Float> Categorical<F> {
     pub fn new(probabilities: ArrayView2<'_, F>) -> Result<Self> {
         crate::data::check_not_empty("probabilities", &probabilities)?;
         check_rows("probabilities", probabilities)?;
-        Ok(Self { n_states: probabilities.nrows(), b: probabilities.t().iter().copied().collect() })
+        Ok(Self::with_logs(probabilities.nrows(), probabilities.t().iter().copied().collect()))
+    }
+
+    fn with_logs(n_states: usize, b: Vec<F>) -> Self {
+        Self { n_states, log_b: b.iter().map(|p| p.ln()).collect(), b }
     }
 
     /// The probabilities, `(n_states, n_symbols)`.
@@ -76,10 +82,33 @@ impl<F: Float> Categorical<F> {
     pub fn n_symbols(&self) -> usize {
         self.b.len() / self.n_states
     }
+}
 
-    fn row(&self, symbol: usize) -> Option<&[F]> {
-        let start = symbol.checked_mul(self.n_states)?;
-        self.b.get(start..start + self.n_states)
+/// Row `symbol` of `table` for each symbol; `missing` in each place for one that has none.
+fn gather<F: Float>(k: usize, table: &[F], symbols: &[usize], missing: F, out: &mut [F]) {
+    // Rows of a length that the compiler knows are moved in registers.
+    match k {
+        2 => gather_rows::<F, 2>(table, symbols, missing, out),
+        3 => gather_rows::<F, 3>(table, symbols, missing, out),
+        4 => gather_rows::<F, 4>(table, symbols, missing, out),
+        8 => gather_rows::<F, 8>(table, symbols, missing, out),
+        16 => gather_rows::<F, 16>(table, symbols, missing, out),
+        _ => {
+            for (&symbol, out) in symbols.iter().zip(out.chunks_exact_mut(k)) {
+                match symbol.checked_mul(k).and_then(|start| table.get(start..start + k)) {
+                    Some(row) => out.copy_from_slice(row),
+                    None => out.fill(missing),
+                }
+            }
+        }
+    }
+}
+
+fn gather_rows<F: Float, const K: usize>(table: &[F], symbols: &[usize], missing: F, out: &mut [F]) {
+    let (rows, _) = table.as_chunks::<K>();
+    let (out, _) = out.as_chunks_mut::<K>();
+    for (&symbol, out) in symbols.iter().zip(out) {
+        *out = rows.get(symbol).copied().unwrap_or([missing; K]);
     }
 }
 
@@ -110,19 +139,13 @@ impl<F: Float> Emission for Categorical<F> {
         }
     }
 
-    fn log_likelihoods(&self, x: &[usize], log_b: &mut [F], scratch: &mut Vec<F>) {
-        self.likelihoods(x, log_b, scratch);
-        log_b.iter_mut().for_each(|b| *b = b.ln());
+    fn log_likelihoods(&self, x: &[usize], log_b: &mut [F], _: &mut Vec<F>) {
+        gather(self.n_states, &self.log_b, x, F::zero(), log_b);
     }
 
     fn likelihoods(&self, x: &[usize], b: &mut [F], _: &mut Vec<F>) -> f64 {
         // Probabilities are at most 1 as they are.
-        for (&symbol, out) in x.iter().zip(b.chunks_exact_mut(self.n_states)) {
-            match self.row(symbol) {
-                Some(row) => out.copy_from_slice(row),
-                None => out.fill(F::one()),
-            }
-        }
+        gather(self.n_states, &self.b, x, F::one(), b);
         0.0
     }
 
@@ -155,6 +178,7 @@ impl<F: Float> Emission for Categorical<F> {
                 }
             }
         }
+        self.log_b.iter_mut().zip(&self.b).for_each(|(log, p)| *log = p.ln());
         Vec::new()
     }
 
@@ -205,7 +229,7 @@ impl<F: Float> Emission for Categorical<F> {
                 b[symbol * n_states + state] = F::cast(p);
             }
         }
-        Ok((Self { n_states, b }, None))
+        Ok((Self::with_logs(n_states, b), None))
     }
 
     fn sort_key(&self, state: usize) -> f64 {
@@ -216,6 +240,6 @@ impl<F: Float> Emission for Categorical<F> {
 
     fn reordered(&self, order: &[usize]) -> Option<Self> {
         let b = self.b.chunks_exact(self.n_states).flat_map(|row| order.iter().map(|&i| row[i])).collect();
-        Some(Self { n_states: self.n_states, b })
+        Some(Self::with_logs(self.n_states, b))
     }
 }

@@ -35,8 +35,9 @@ pub(super) struct Engine<'a, E: Emission> {
     pub(super) k: usize,
     pub(super) initial: &'a [E::Float],
     pub(super) a: &'a [E::Float],
-    at: Vec<E::Float>,
     log_a: Vec<E::Float>,
+    /// `A`, its transpose and its logs as the kernels read them.
+    packed: [Vec<E::Float>; 3],
     pub(super) emission: &'a E,
 }
 
@@ -78,8 +79,10 @@ pub(super) struct Best {
 impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
     pub(super) fn new(initial: &'a [F], a: &'a [F], emission: &'a E) -> Self {
         let k = initial.len();
-        let at = (0..k * k).map(|at| a[at % k * k + at / k]).collect();
-        Self { k, initial, a, at, log_a: a.iter().map(|p| p.ln()).collect(), emission }
+        let at: Vec<F> = (0..k * k).map(|at| a[at % k * k + at / k]).collect();
+        let log_a: Vec<F> = a.iter().map(|p| p.ln()).collect();
+        let packed = [a, &at, &log_a].map(|m| kernel::chain::pack(k, m));
+        Self { k, initial, a, log_a, packed, emission }
     }
 
     fn n_rows(&self, sequence: Observations<'_, E::Elem>) -> usize {
@@ -163,7 +166,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
                 (0, &*b)
             };
             let end = from + k + b.len();
-            exponent += kernel::chain::forward(k, self.a, b, &mut work.alpha[from..end])?;
+            exponent += kernel::chain::forward(k, &self.packed[0], b, &mut work.alpha[from..end])?;
             last = end - k..end;
         }
         let mass: f64 = work.alpha[last].iter().map(|alpha| alpha.as_f64()).sum();
@@ -250,7 +253,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             let (alpha_rest, b) = (&alpha[..rest], &b[..rest]);
             let (gamma_rest, u_rest) = (&mut gamma[..rest], &mut u[..rest]);
             let (v, beta) = (&mut work.v, &mut work.beta);
-            if !kernel::chain::backward(k, &self.at, alpha_rest, b, v, beta, gamma_rest, u_rest) {
+            if !kernel::chain::backward(k, &self.packed[1], alpha_rest, b, v, beta, gamma_rest, u_rest) {
                 return rows.end;
             }
             if let Some(steps) = steps.as_deref_mut() {
@@ -289,7 +292,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
                 ((rows.start - 1) * k, &*b)
             };
             let end = from + k + b.len();
-            kernel::chain::best(k, &self.log_a, b, &mut work.alpha[from..end]);
+            kernel::chain::best(k, &self.packed[2], b, &mut work.alpha[from..end]);
         }
         // delta_t(i) + log A_ij is the sum that the maximum was taken of, so the arrows need no memory: they are found again on the way back.
         let last = &work.alpha[(n - 1) * k..];

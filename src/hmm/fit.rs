@@ -461,7 +461,9 @@ impl<F: Float, E: Emission<Float = F>> HmmParams<E> {
         let (emission, clusters) = E::start(&observed.rows, d, k, &self.emission, self.start, rng)?;
         let (mut initial, mut transition) = (vec![0.0; k], Array2::from_elem((k, k), 0.0));
         for (i, mut row) in transition.rows_mut().into_iter().enumerate() {
-            row.assign(&Array1::from(random_row(k, rng)));
+            // Half of each row on staying: hidden states are mostly of a kind that lasts.
+            row.assign(&(Array1::from(random_row(k, rng)) * 0.5));
+            row[i] += 0.5;
             if let Topology::LeftRight { max_jump } = self.topology {
                 let allowed = |j: usize| (i..=i.saturating_add(max_jump)).contains(&j);
                 row.indexed_iter_mut().filter(|(j, _)| !allowed(*j)).for_each(|(_, p)| *p = 0.0);

@@ -11,7 +11,7 @@ use super::draw_normal;
 use super::emission::{Emission, Start};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::chain::gauss::{add_moments, sq_whitened};
+use crate::kernel::chain::gauss::{TILE, add_moments, sq_whitened};
 use crate::math::Cholesky;
 use crate::params::{Check, Params, require};
 
@@ -345,14 +345,15 @@ impl<F: Float> Emission for Gaussian<F> {
     fn log_likelihoods(&self, x: &[F], log_b: &mut [F], scratch: &mut Vec<F>) {
         let (k, d) = self.means.dim();
         let n = x.len() / d;
-        scratch.resize(2 * n * d + n, F::zero());
+        scratch.resize(n * d + TILE * d + n, F::zero());
         let (by_feature, rest) = scratch.split_at_mut(n * d);
-        let (centred, sq) = rest.split_at_mut(n * d);
+        let (centred, sq) = rest.split_at_mut(TILE * d);
+        let sq = &mut sq[..n];
         transpose(x, d, by_feature);
         for state in 0..k {
-            centre(by_feature, n, self.means.row(state), centred);
+            let mean = self.means.row(state).to_slice().unwrap_or_default();
             let whitener = self.whiteners.row(state).to_slice().unwrap_or_default();
-            sq_whitened(n, centred, whitener, self.covariance.is_diagonal(), sq);
+            sq_whitened(n, by_feature, mean, whitener, centred, sq);
             let peak = self.log_peaks[state];
             for (t, &sq) in sq.iter().enumerate() {
                 let log = peak - sq * F::cast(0.5);

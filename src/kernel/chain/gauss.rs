@@ -5,40 +5,51 @@
 use super::{Job, Real, dispatch, fma};
 
 /// Rows that are worked on at once: four vectors of the widest registers.
-const TILE: usize = 32;
+pub(crate) const TILE: usize = 32;
 
 struct Whitened<'a, F> {
     n: usize,
-    centred: &'a [F],
+    x: &'a [F],
+    mean: &'a [F],
     w: &'a [F],
-    diagonal: bool,
+    centred: &'a mut [F],
     out: &'a mut [F],
 }
 
 impl<F: Real> Whitened<'_, F> {
-    /// `W_i.(first..=last) . x` of `T` rows from row `t` on.
+    /// Rows `t..t + T` with a diagonal `W`.
     #[inline(always)]
-    fn project<const FMA: bool, const T: usize>(&self, w: &[F], first: usize, t: usize) -> [F; T] {
-        let mut y = [F::zero(); T];
-        for (j, &w) in w.iter().enumerate() {
-            let x = &self.centred[(first + j) * self.n + t..][..T];
+    fn diagonal<const FMA: bool, const T: usize>(&mut self, t: usize) {
+        let mut sq = [F::zero(); T];
+        for (i, (&mean, &w)) in self.mean.iter().zip(self.w).enumerate() {
+            let x = &self.x[i * self.n + t..][..T];
             for l in 0..T {
-                y[l] = fma::<F, FMA>(w, x[l], y[l]);
+                let y = (x[l] - mean) * w;
+                sq[l] = fma::<F, FMA>(y, y, sq[l]);
             }
         }
-        y
+        self.out[t..][..T].copy_from_slice(&sq);
     }
 
+    /// Rows `t..t + T` with a triangle `W`.
     #[inline(always)]
-    fn tile<const FMA: bool, const T: usize>(&mut self, t: usize) {
-        let d = self.centred.len() / self.n;
+    fn triangle<const FMA: bool, const T: usize>(&mut self, t: usize) {
+        let d = self.mean.len();
+        let (centred, _) = self.centred.as_chunks_mut::<T>();
+        for (i, (centred, &mean)) in centred.iter_mut().zip(self.mean).enumerate() {
+            let x = &self.x[i * self.n + t..][..T];
+            for l in 0..T {
+                centred[l] = x[l] - mean;
+            }
+        }
         let mut sq = [F::zero(); T];
-        for i in 0..d {
-            let y = if self.diagonal {
-                self.project::<FMA, T>(&self.w[i..=i], i, t)
-            } else {
-                self.project::<FMA, T>(&self.w[i * d..=i * d + i], 0, t)
-            };
+        for (i, row) in self.w.chunks_exact(d).enumerate() {
+            let mut y = [F::zero(); T];
+            for (&w, x) in row[..=i].iter().zip(&*centred) {
+                for l in 0..T {
+                    y[l] = fma::<F, FMA>(w, x[l], y[l]);
+                }
+            }
             for l in 0..T {
                 sq[l] = fma::<F, FMA>(y[l], y[l], sq[l]);
             }
@@ -52,21 +63,25 @@ impl<F: Real> Job for Whitened<'_, F> {
 
     #[inline(always)]
     fn run<const FMA: bool>(mut self) {
+        let diagonal = self.w.len() == self.mean.len();
         let mut t = 0;
-        while t + TILE <= self.n {
-            self.tile::<FMA, TILE>(t);
-            t += TILE;
-        }
         while t < self.n {
-            self.tile::<FMA, 1>(t);
-            t += 1;
+            match (self.n - t >= TILE, diagonal) {
+                (true, true) => self.diagonal::<FMA, TILE>(t),
+                (true, false) => self.triangle::<FMA, TILE>(t),
+                (false, true) => self.diagonal::<FMA, 1>(t),
+                (false, false) => self.triangle::<FMA, 1>(t),
+            }
+            t += if self.n - t >= TILE { TILE } else { 1 };
         }
     }
 }
 
-/// `out_t = |W x_t|^2` for `n` rows `x` held by features; `W` is the lower triangle of a `(d, d)` matrix, or its diagonal of `d`.
-pub(crate) fn sq_whitened<F: Real>(n: usize, centred: &[F], w: &[F], diagonal: bool, out: &mut [F]) {
-    dispatch(Whitened { n, centred, w, diagonal, out });
+/// `out_t = |W (x_t - mean)|^2` for `n` rows `x` held by features; `W` is the lower triangle of a `(d, d)` matrix, or its diagonal of `d`.
+///
+/// `centred` is scratch of `32 d`.
+pub(crate) fn sq_whitened<F: Real>(n: usize, x: &[F], mean: &[F], w: &[F], centred: &mut [F], out: &mut [F]) {
+    dispatch(Whitened { n, x, mean, w, centred, out });
 }
 
 struct Moments<'a, F> {
@@ -98,6 +113,27 @@ fn dots<F: Real, const FMA: bool, const R: usize>(g: &[F], x: &[F], n: usize) ->
     })
 }
 
+/// `g = w x`, and the sums of `g` and of `g x`.
+#[inline(always)]
+fn weigh<F: Real, const FMA: bool>(w: &[F], x: &[F], g: &mut [F]) -> (F, F) {
+    let (mut first, mut second) = ([F::zero(); 8], [F::zero(); 8]);
+    let ((ws, w), (xs, x), (gs, g)) = (w.as_chunks::<8>(), x.as_chunks::<8>(), g.as_chunks_mut::<8>());
+    for ((w, x), g) in ws.iter().zip(xs).zip(gs) {
+        for l in 0..8 {
+            g[l] = w[l] * x[l];
+            first[l] += g[l];
+            second[l] = fma::<F, FMA>(g[l], x[l], second[l]);
+        }
+    }
+    let mut sums = (F::zero(), F::zero());
+    for ((&w, &x), g) in w.iter().zip(x).zip(g) {
+        *g = w * x;
+        sums = (sums.0 + *g, fma::<F, FMA>(*g, x, sums.1));
+    }
+    let total = |start: F, lanes: [F; 8]| lanes.into_iter().fold(start, |s, v| s + v);
+    (total(sums.0, first), total(sums.1, second))
+}
+
 impl<F: Real> Job for Moments<'_, F> {
     type Output = ();
 
@@ -108,12 +144,9 @@ impl<F: Real> Job for Moments<'_, F> {
         let full = self.second.len() > d || d == 1;
         for i in 0..d {
             let xi = &self.x[i * n..][..n];
-            for ((g, &w), &x) in self.weighted.iter_mut().zip(self.weights).zip(xi) {
-                *g = w * x;
-            }
-            self.first[i] += self.weighted.iter().fold(F::zero(), |s, &v| s + v);
+            let (sum, square) = weigh::<F, FMA>(self.weights, xi, self.weighted);
+            self.first[i] += sum;
             if !full {
-                let [square] = dots::<F, FMA, 1>(self.weighted, xi, n);
                 self.second[i] += square;
                 continue;
             }
@@ -164,18 +197,22 @@ mod tests {
         for isa in available() {
             for n in 1..=70 {
                 for d in [1, 2, 3, 5, 9] {
-                    let (x, w) = (numbers(n * d, 1), numbers(d * d, 2));
+                    let (x, w, mean) = (numbers(n * d, 1), numbers(d * d, 2), numbers(d, 5));
                     let (mut full, mut diagonal) = (vec![0.0; n], vec![0.0; n]);
-                    let job = |w, diagonal, out| Whitened { n, centred: &x, w, diagonal, out };
-                    dispatch_on(isa, job(&w[..], false, &mut full[..]));
-                    dispatch_on(isa, job(&w[..d], true, &mut diagonal[..]));
+                    let mut scratch = vec![0.0; TILE * d];
+                    for (w, out) in [(&w[..], &mut full[..]), (&w[..d], &mut diagonal[..])] {
+                        let centred = &mut scratch[..];
+                        dispatch_on(isa, Whitened { n, x: &x, mean: &mean, w, centred, out });
+                    }
                     for t in 0..n {
-                        let at = |i: usize| x[i * n + t];
-                        let y = |i: usize| (0..=i).map(|j| w[i * d + j] * at(j)).sum::<f64>();
-                        let expected: f64 = (0..d).map(|i| y(i).powi(2)).sum();
-                        assert!((full[t] - expected).abs() < 1e-12, "{isa:?} {n} {d}");
+                        let at = |i: usize| x[i * n + t] - mean[i];
                         let expected: f64 = (0..d).map(|i| (w[i] * at(i)).powi(2)).sum();
                         assert!((diagonal[t] - expected).abs() < 1e-12, "{isa:?} {n} {d}");
+                        if d > 1 {
+                            let y = |i: usize| (0..=i).map(|j| w[i * d + j] * at(j)).sum::<f64>();
+                            let expected: f64 = (0..d).map(|i| y(i).powi(2)).sum();
+                            assert!((full[t] - expected).abs() < 1e-12, "{isa:?} {n} {d}");
+                        }
                     }
                 }
             }

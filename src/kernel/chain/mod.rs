@@ -218,33 +218,32 @@ impl<F: Real> Algebra<F> for MaxPlus {
     }
 }
 
-/// Columns `j..j + W` of `(x M) o b`, with `U` accumulators so that the chain of dependent steps is `k / U` long.
+/// `(x M) o b` for a panel of `W` columns, with `U` accumulators so that the chain of dependent steps is `k / U` long.
 #[inline(always)]
-fn columns<F: Real, G: Algebra<F>, const FMA: bool, const W: usize, const U: usize>(
-    k: usize,
-    m: &[F],
+fn panel<F: Real, G: Algebra<F>, const FMA: bool, const W: usize, const U: usize>(
+    panel: &[F],
     x: &[F],
     b: &[F],
-    j: usize,
     out: &mut [F],
 ) {
+    let k = x.len();
     let mut acc = [[G::zero(); W]; U];
     let whole = k - k % U;
     for i in (0..whole).step_by(U) {
         for u in 0..U {
-            let row = &m[(i + u) * k + j..][..W];
+            let row = &panel[(i + u) * W..][..W];
             for l in 0..W {
                 acc[u][l] = G::push::<FMA>(acc[u][l], x[i + u], row[l]);
             }
         }
     }
     for i in whole..k {
-        let row = &m[i * k + j..][..W];
+        let row = &panel[i * W..][..W];
         for l in 0..W {
             acc[0][l] = G::push::<FMA>(acc[0][l], x[i], row[l]);
         }
     }
-    let (b, out) = (&b[j..][..W], &mut out[j..][..W]);
+    let (b, out) = (&b[..W], &mut out[..W]);
     for l in 0..W {
         let mut sum = acc[0][l];
         for part in &acc[1..] {
@@ -254,29 +253,53 @@ fn columns<F: Real, G: Algebra<F>, const FMA: bool, const W: usize, const U: usi
     }
 }
 
-/// `out = (x M) o b`.
+/// Widths of the panels that `k` columns are cut into, from the left.
+#[inline(always)]
+fn width(columns: usize) -> usize {
+    match columns {
+        32.. => 32,
+        16.. => 16,
+        8.. => 8,
+        4.. => 4,
+        _ => 1,
+    }
+}
+
+/// Sizes that have a kernel of their own, with the matrix as it is.
+fn is_small(k: usize) -> bool {
+    matches!(k, 1..=6 | 8)
+}
+
+/// The matrix in the order in which the kernels read it: by panels of neighbouring columns, row after row in each.
+pub(crate) fn pack<F: Real>(k: usize, m: &[F]) -> Vec<F> {
+    if is_small(k) {
+        return m.to_vec();
+    }
+    let mut packed = Vec::with_capacity(k * k);
+    let mut j = 0;
+    while j < k {
+        let w = width(k - j);
+        m.chunks_exact(k).for_each(|row| packed.extend_from_slice(&row[j..j + w]));
+        j += w;
+    }
+    packed
+}
+
+/// `out = (x M) o b` for a packed `M`.
 #[inline(always)]
 fn step<F: Real, G: Algebra<F>, const FMA: bool>(k: usize, m: &[F], x: &[F], b: &[F], out: &mut [F]) {
     let mut j = 0;
-    while j + 32 <= k {
-        columns::<F, G, FMA, 32, 2>(k, m, x, b, j, out);
-        j += 32;
-    }
-    if j + 16 <= k {
-        columns::<F, G, FMA, 16, 4>(k, m, x, b, j, out);
-        j += 16;
-    }
-    if j + 8 <= k {
-        columns::<F, G, FMA, 8, 4>(k, m, x, b, j, out);
-        j += 8;
-    }
-    if j + 4 <= k {
-        columns::<F, G, FMA, 4, 4>(k, m, x, b, j, out);
-        j += 4;
-    }
     while j < k {
-        columns::<F, G, FMA, 1, 4>(k, m, x, b, j, out);
-        j += 1;
+        let w = width(k - j);
+        let (m, b, out) = (&m[j * k..(j + w) * k], &b[j..], &mut out[j..]);
+        match w {
+            32 => panel::<F, G, FMA, 32, 2>(m, x, b, out),
+            16 => panel::<F, G, FMA, 16, 4>(m, x, b, out),
+            8 => panel::<F, G, FMA, 8, 4>(m, x, b, out),
+            4 => panel::<F, G, FMA, 4, 4>(m, x, b, out),
+            _ => panel::<F, G, FMA, 1, 4>(m, x, b, out),
+        }
+        j += w;
     }
 }
 
@@ -374,7 +397,7 @@ impl<F: Real> Forward<'_, F> {
         for (t, b) in self.b.chunks_exact(k).enumerate() {
             let (before, after) = self.alpha.split_at_mut((t + 1) * k);
             let out = &mut after[..k];
-            step::<F, SumProduct, FMA>(k, self.a, &before[t * k..], b, out);
+            step::<F, SumProduct, FMA>(k, self.a, &before[t * k..][..k], b, out);
             let mass = sum(out);
             if mass < F::LOW {
                 if mass < F::LOST {
@@ -407,7 +430,7 @@ impl<F: Real> Job for Forward<'_, F> {
     }
 }
 
-/// Filters a block: row `t + 1` of `alpha` becomes `(alpha_t A) o b_t`, row 0 being where the block before ended.
+/// Filters a block under a packed `A`: row `t + 1` of `alpha` becomes `(alpha_t A) o b_t`, row 0 being where the block before ended.
 ///
 /// Rows are scaled by powers of two whenever their sum falls under `F::LOW`; the sum of those exponents is returned. `None` says that a
 /// single step lost all digits.
@@ -477,6 +500,9 @@ impl<F: Real> Backward<'_, F> {
             }
             let w = F::one() / n;
             let mass = sum(beta);
+            // One length for all of them, so that no bound is checked in the loop.
+            let (alpha, beta, b) = (&alpha[..k], &beta[..k], &b[..k]);
+            let (gamma, u, v) = (&mut gamma[..k], &mut u[..k], &mut v[..k]);
             let factor = if mass < F::LOW { mass.rescale().0 } else { F::one() };
             for l in 0..k {
                 gamma[l] = alpha[l] * beta[l] * w;
@@ -506,7 +532,7 @@ impl<F: Real> Job for Backward<'_, F> {
     }
 }
 
-/// Smooths a block, last row first.
+/// Smooths a block, last row first, under the packed transpose of `A`.
 ///
 /// With `v = b_(t+1) o beta_(t+1)` of the row after and `beta_t = A v`: `gamma_t` is `alpha_t o beta_t` scaled to a sum of 1, and `u_t` is `v`
 /// under the same scale, so that the posterior of the step `t -> t + 1` is `A o (alpha_t^T u_t)`. The scale of `alpha` and of `v` cancels in both.
@@ -622,21 +648,24 @@ impl<F: Real> Job for Best<'_, F> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         match self.k {
+            1 => return self.small::<FMA, 1>(),
             2 => return self.small::<FMA, 2>(),
             3 => return self.small::<FMA, 3>(),
             4 => return self.small::<FMA, 4>(),
+            5 => return self.small::<FMA, 5>(),
+            6 => return self.small::<FMA, 6>(),
             8 => return self.small::<FMA, 8>(),
             _ => {}
         }
         let k = self.k;
         for (t, b) in self.log_b.chunks_exact(k).enumerate() {
             let (before, after) = self.delta.split_at_mut((t + 1) * k);
-            step::<F, MaxPlus, FMA>(k, self.log_a, &before[t * k..], b, &mut after[..k]);
+            step::<F, MaxPlus, FMA>(k, self.log_a, &before[t * k..][..k], b, &mut after[..k]);
         }
     }
 }
 
-/// Best paths through a block: row `t + 1` of `delta` becomes `max_i (delta_t(i) + log A_ij) + log b_t(j)`.
+/// Best paths through a block under a packed `log A`: row `t + 1` of `delta` becomes `max_i (delta_t(i) + log A_ij) + log b_t(j)`.
 pub(crate) fn best<F: Real>(k: usize, log_a: &[F], log_b: &[F], delta: &mut [F]) {
     dispatch(Best { k, log_a, log_b, delta });
 }
@@ -646,19 +675,35 @@ struct ExpRows<'a, F> {
     x: &'a mut [F],
 }
 
+impl<F: Real> ExpRows<'_, F> {
+    #[inline(always)]
+    fn subtract_maxima<const K: usize>(&mut self) -> f64 {
+        self.x.as_chunks_mut::<K>().0.iter_mut().map(|row| subtract_max(row)).sum()
+    }
+}
+
+/// Subtracts the largest number from all, and returns it.
+#[inline(always)]
+fn subtract_max<F: Real>(row: &mut [F]) -> f64 {
+    let max = row.iter().copied().fold(F::neg_infinity(), |m, v| if v > m { v } else { m });
+    // A row of -inf has no difference to its maximum.
+    let shift = if max == F::neg_infinity() { F::zero() } else { max };
+    row.iter_mut().for_each(|v| *v -= shift);
+    max.to_f64().unwrap_or(f64::NAN)
+}
+
 impl<F: Real> Job for ExpRows<'_, F> {
     type Output = f64;
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) -> f64 {
-        let mut log_scale = 0.0;
-        for row in self.x.chunks_exact_mut(self.k) {
-            let max = row.iter().copied().fold(F::neg_infinity(), |m, v| if v > m { v } else { m });
-            log_scale += max.to_f64().unwrap_or(f64::NAN);
-            // A row of -inf has no difference to its maximum.
-            let max = if max == F::neg_infinity() { F::zero() } else { max };
-            row.iter_mut().for_each(|v| *v -= max);
-        }
+    fn run<const FMA: bool>(mut self) -> f64 {
+        let log_scale = match self.k {
+            2 => self.subtract_maxima::<2>(),
+            3 => self.subtract_maxima::<3>(),
+            4 => self.subtract_maxima::<4>(),
+            8 => self.subtract_maxima::<8>(),
+            _ => self.x.chunks_exact_mut(self.k).map(|row| subtract_max(row)).sum(),
+        };
         for v in self.x.iter_mut() {
             *v = v.exp_flushed::<FMA>();
         }
@@ -669,4 +714,150 @@ impl<F: Real> Job for ExpRows<'_, F> {
 /// Replaces each row of `k` logs by `exp(x - max)` and returns the sum of the maxima.
 pub(crate) fn exp_rows<F: Real>(k: usize, x: &mut [F]) -> f64 {
     dispatch(ExpRows { k, x })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::available;
+    use super::*;
+
+    fn numbers(n: usize, seed: usize) -> Vec<f64> {
+        (0..n).map(|i| (((i * 7919 + seed * 104_729) % 1009) as f64 + 1.0) / 1010.0).collect()
+    }
+
+    fn stochastic(k: usize) -> Vec<f64> {
+        let mut a = numbers(k * k, k);
+        a.chunks_exact_mut(k).for_each(|row| {
+            let sum: f64 = row.iter().sum();
+            row.iter_mut().for_each(|p| *p /= sum);
+        });
+        a
+    }
+
+    /// Scaled to a sum of 1, where the kernel's own scale is not of interest.
+    fn unit(row: &[f64]) -> Vec<f64> {
+        let sum: f64 = row.iter().sum();
+        row.iter().map(|v| v / sum).collect()
+    }
+
+    fn assert_close(a: &[f64], b: &[f64], what: &str) {
+        a.iter().zip(b).for_each(|(a, b)| assert!((a - b).abs() < 1e-12, "{what}: {a} {b}"));
+    }
+
+    #[test]
+    fn filters_smoothers_and_best_paths_equal_the_plain_recursions() {
+        const N: usize = 5;
+        for isa in available() {
+            for k in 1..=70 {
+                let what = format!("{isa:?} {k}");
+                let (a, b) = (stochastic(k), numbers(N * k, 3));
+                let at: Vec<f64> = (0..k * k).map(|i| a[i % k * k + i / k]).collect();
+                let mut alpha = numbers(k, 4);
+                alpha.resize((N + 1) * k, 0.0);
+                let exponent = dispatch_on(isa, Forward { k, a: &pack(k, &a), b: &b, alpha: &mut alpha });
+                assert_eq!(exponent, Some(0), "nothing so small that it needs a scale");
+                for t in 0..N {
+                    let plain = |j: usize| -> f64 {
+                        (0..k).map(|i| alpha[t * k + i] * a[i * k + j]).sum::<f64>() * b[t * k + j]
+                    };
+                    let row: Vec<f64> = (0..k).map(plain).collect();
+                    assert_close(&alpha[(t + 1) * k..][..k], &row, &what);
+                }
+
+                let after = numbers(k, 5);
+                let (mut v, mut beta) = (after.clone(), vec![0.0; 2 * k]);
+                let (mut gamma, mut u) = (vec![0.0; N * k], vec![0.0; N * k]);
+                let job = Backward {
+                    k,
+                    at: &pack(k, &at),
+                    alpha: &alpha[k..],
+                    b: &b,
+                    v: &mut v,
+                    beta: &mut beta,
+                    gamma: &mut gamma,
+                    u: &mut u,
+                };
+                assert!(dispatch_on(isa, job));
+                let mut plain_v = after;
+                for t in (0..N).rev() {
+                    let beta: Vec<f64> =
+                        (0..k).map(|i| (0..k).map(|j| a[i * k + j] * plain_v[j]).sum()).collect();
+                    let joint: Vec<f64> = (0..k).map(|i| alpha[(t + 1) * k + i] * beta[i]).collect();
+                    let n: f64 = joint.iter().sum();
+                    assert_close(&gamma[t * k..][..k], &unit(&joint), &what);
+                    let scaled: Vec<f64> = plain_v.iter().map(|v| v / n).collect();
+                    let relative: Vec<f64> =
+                        u[t * k..][..k].iter().zip(&scaled).map(|(a, b)| a / b).collect();
+                    assert_close(&unit(&relative), &vec![1.0 / k as f64; k], &what);
+                    plain_v = (0..k).map(|j| b[t * k + j] * beta[j]).collect();
+                }
+                assert_close(&unit(&v), &unit(&plain_v), &what);
+
+                let mut delta = numbers(k, 6);
+                delta.resize((N + 1) * k, 0.0);
+                dispatch_on(isa, Best { k, log_a: &pack(k, &a), log_b: &b, delta: &mut delta });
+                for t in 0..N {
+                    for j in 0..k {
+                        let ways = (0..k).map(|i| delta[t * k + i] + a[i * k + j]);
+                        let best = ways.fold(f64::NEG_INFINITY, f64::max) + b[t * k + j];
+                        assert_eq!(delta[(t + 1) * k + j].to_bits(), best.to_bits(), "{what}");
+                    }
+                }
+
+                let m = (k * 7) % 23 + 1;
+                let (x, y, mut acc) = (numbers(N * k, 7), numbers(N * m, 8), vec![1.0; k * m]);
+                dispatch_on(isa, Outer { k, m, x: &x, y: &y, acc: &mut acc });
+                for (at, &sum) in acc.iter().enumerate() {
+                    let plain: f64 = (0..N).map(|t| x[t * k + at / m] * y[t * m + at % m]).sum();
+                    assert!((sum - 1.0 - plain).abs() < 1e-12, "{what}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lost_digits_are_told_and_small_sums_are_rescaled() {
+        for isa in available() {
+            for k in [1, 2, 7, 16, 33] {
+                let a = pack(k, &stochastic(k));
+                let mut alpha = vec![1.0 / k as f64; 3 * k];
+                let b = [vec![1e-150; k], vec![1e-150; k]].concat();
+                let exponent = dispatch_on(isa, Forward { k, a: &a, b: &b, alpha: &mut alpha });
+                let sum: f64 = alpha[2 * k..].iter().sum();
+                let log = sum.ln() + exponent.expect("no digit is lost") as f64 * std::f64::consts::LN_2;
+                assert!((log - 300.0 * 0.1_f64.ln()).abs() < 1e-9);
+                let b = vec![1e-300; 2 * k];
+                assert_eq!(dispatch_on(isa, Forward { k, a: &a, b: &b, alpha: &mut alpha }), None);
+            }
+        }
+    }
+
+    #[test]
+    fn exponentials_are_right_to_two_units_in_the_last_place() {
+        for isa in available() {
+            for k in 1..=70 {
+                let mut x: Vec<f64> = numbers(2 * k, 9).iter().map(|v| -v * v * 600.0).collect();
+                let plain = x.clone();
+                let log_scale = dispatch_on(isa, ExpRows { k, x: &mut x });
+                let maxima: Vec<f64> = plain
+                    .chunks(k)
+                    .map(|row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+                    .collect();
+                assert!((log_scale - maxima.iter().sum::<f64>()).abs() < 1e-12);
+                for (at, (found, x)) in x.iter().zip(&plain).enumerate() {
+                    let expected = (x - maxima[at / k]).exp();
+                    assert!((found - expected).abs() <= 5e-16 * expected, "{found} {expected}");
+                }
+            }
+            let mut x = [f64::NEG_INFINITY, f64::NEG_INFINITY, -800.0, 0.0];
+            assert_eq!(dispatch_on(isa, ExpRows { k: 2, x: &mut x }), f64::NEG_INFINITY);
+            assert_eq!(x, [0.0, 0.0, 0.0, 1.0]);
+            let mut x = [0.0_f32, -1.0, -10.0, -86.0, -100.0];
+            dispatch_on(isa, ExpRows { k: 5, x: &mut x });
+            for (found, x) in x.iter().zip([0.0_f32, -1.0, -10.0, -86.0]) {
+                assert!((found - x.exp()).abs() <= 3e-7 * x.exp());
+            }
+            assert_eq!(x[4], 0.0);
+        }
+    }
 }

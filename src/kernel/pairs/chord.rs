@@ -75,8 +75,8 @@ mod tests {
     #[test]
     fn every_instruction_set_gives_the_naive_sum() {
         for n in 0..=70 {
-            let a: Vec<f64> = (0..n).map(|k| (k as f64 * 0.7).sin()).collect();
-            let b: Vec<f64> = (0..n).map(|k| (k as f64 * 0.3).cos()).collect();
+            let a: Vec<f64> = (0..n).map(|k| (f64::from(k) * 0.7).sin()).collect();
+            let b: Vec<f64> = (0..n).map(|k| (f64::from(k) * 0.3).cos()).collect();
             let naive: f64 = a.iter().zip(&b).map(|(a, b)| (a * 0.3 - b * 0.2).powi(2)).sum();
             for isa in available() {
                 let got = squared_chord_on(isa, &a, 0.3, &b, 0.2);

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::ahead::expect_writes;
+use super::ahead::{ask_for_large_pages, expect_writes};
 use super::lanes::Element;
 use super::tile::TILE;
 use crate::par;
@@ -44,8 +44,11 @@ fn fill_rectangle<F: Element>(room: &mut [MaybeUninit<F>], n: usize, m: usize, c
     par::for_each_chunk_mut(room, TILE * m, |band, room| {
         let mut square = vec![F::ZERO; TILE * TILE];
         for j in (0..m).step_by(TILE) {
-            compute(band * TILE, j, &mut square);
             let columns = j..m.min(j + TILE);
+            for room in room.chunks_exact_mut(m) {
+                expect_writes(room[j..].as_mut_ptr(), columns.len());
+            }
+            compute(band * TILE, j, &mut square);
             for (room, square) in room.chunks_exact_mut(m).zip(square.chunks_exact(TILE)) {
                 write(&mut room[columns.clone()], square);
             }
@@ -130,23 +133,6 @@ fn filled<F: Element>(len: usize, write: impl FnOnce(&mut [MaybeUninit<F>])) -> 
     // cover the whole matrix, and both write every entry of a tile that lies inside of it.
     unsafe { values.set_len(len) };
     values
-}
-
-/// Large pages make writing a large result the first time much cheaper, where the system has them.
-fn ask_for_large_pages<F>(room: &mut [MaybeUninit<F>]) {
-    const LARGE: usize = 1 << 22;
-    #[cfg(target_os = "linux")]
-    if size_of_val(room) >= LARGE {
-        let page = 4096;
-        let start = room.as_mut_ptr().cast::<u8>();
-        let skip = start.align_offset(page);
-        let bytes = (size_of_val(room) - skip) / page * page;
-        // SAFETY: the range lies inside of the slice and starts at a page; the advice changes no content. A system that refuses it
-        // goes on with small pages, so the answer is of no interest.
-        unsafe { libc::madvise(start.add(skip).cast(), bytes, libc::MADV_HUGEPAGE) };
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (room, LARGE);
 }
 
 /// Numbers that are there to be written over.

@@ -11,7 +11,6 @@ mod matrix;
 mod step;
 mod tile;
 
-pub(crate) use ahead::expect_reads;
 pub(crate) use chord::squared_chord;
 pub(crate) use find::find_at_most;
 pub(crate) use finish::{
