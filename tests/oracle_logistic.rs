@@ -434,3 +434,16 @@ fn sparse_records_give_the_dense_model() {
     let error = LogisticRegression::params().fit(&data).unwrap_err();
     assert_eq!(error.to_string(), "`records` must be finite, got NaN in row 1, column 0");
 }
+
+#[test]
+fn repeated_columns_share_their_weight_under_elastic_net() {
+    let fixture = fixture();
+    let x = standardised(&matrix(&fixture["iris"]["x"])).slice(s![..100, ..2]).to_owned();
+    let y = labels(&fixture["iris"]["y"]).slice(s![..100]).to_owned();
+    let wide = Array2::from_shape_fn((100, 40), |(i, j)| x[[i, j % 2]]);
+    let params = LogisticRegression::params().l1_ratio(0.5).tol(1e-12);
+    let model = params.fit(&Dataset::new(wide, y)).unwrap();
+    for j in 2..40 {
+        close(model.coefficients()[[0, j]], model.coefficients()[[0, j % 2]], 1e-6);
+    }
+}
