@@ -447,3 +447,18 @@ fn repeated_columns_share_their_weight_under_elastic_net() {
         close(model.coefficients()[[0, j]], model.coefficients()[[0, j % 2]], 1e-6);
     }
 }
+
+#[test]
+fn a_path_gives_the_models_of_its_penalties() {
+    let data = cancer();
+    let data = Dataset::new(standardised(data.records()), data.targets().clone());
+    let alphas = [100.0, 10.0, 1.0];
+    for l1_ratio in [0.0, 1.0] {
+        let params = LogisticRegression::params().l1_ratio(l1_ratio).tol(1e-13);
+        for (model, alpha) in params.fit_path(&data, &alphas).unwrap().iter().zip(alphas) {
+            let alone = params.clone().alpha(alpha).fit(&data).unwrap();
+            close(model.report().objective, alone.report().objective, 1e-11);
+        }
+    }
+    assert!(LogisticRegression::params().fit_path(&data, &[]).is_err());
+}
