@@ -434,3 +434,31 @@ fn sparse_records_give_the_dense_model() {
     let error = LogisticRegression::params().fit(&data).unwrap_err();
     assert_eq!(error.to_string(), "`records` must be finite, got NaN in row 1, column 0");
 }
+
+#[test]
+fn repeated_columns_share_their_weight_under_elastic_net() {
+    let fixture = fixture();
+    let x = standardised(&matrix(&fixture["iris"]["x"])).slice(s![..100, ..2]).to_owned();
+    let y = labels(&fixture["iris"]["y"]).slice(s![..100]).to_owned();
+    let wide = Array2::from_shape_fn((100, 40), |(i, j)| x[[i, j % 2]]);
+    let params = LogisticRegression::params().l1_ratio(0.5).tol(1e-12);
+    let model = params.fit(&Dataset::new(wide, y)).unwrap();
+    for j in 2..40 {
+        close(model.coefficients()[[0, j]], model.coefficients()[[0, j % 2]], 1e-6);
+    }
+}
+
+#[test]
+fn a_path_gives_the_models_of_its_penalties() {
+    let data = cancer();
+    let data = Dataset::new(standardised(data.records()), data.targets().clone());
+    let alphas = [100.0, 10.0, 1.0];
+    for l1_ratio in [0.0, 1.0] {
+        let params = LogisticRegression::params().l1_ratio(l1_ratio).tol(1e-13);
+        for (model, alpha) in params.fit_path(&data, &alphas).unwrap().iter().zip(alphas) {
+            let alone = params.clone().alpha(alpha).fit(&data).unwrap();
+            close(model.report().objective, alone.report().objective, 1e-11);
+        }
+    }
+    assert!(LogisticRegression::params().fit_path(&data, &[]).is_err());
+}

@@ -8,6 +8,7 @@ mod fit;
 mod inference;
 mod objective;
 mod params;
+mod path;
 mod report;
 mod rows;
 mod solve;
