@@ -4,14 +4,18 @@
 //! `peers/logistic.py`, which times the peers on the same numbers. Each line: name, best of the runs, gap from the optimum, report.
 #![allow(clippy::print_stdout, clippy::cast_precision_loss, missing_docs)]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use sapwood::linfa::Dataset;
+use sapwood::data::Csr;
 use sapwood::linfa::traits::Fit;
+use sapwood::linfa::{Dataset, DatasetBase};
+use sapwood::logistic::Report;
+use sapwood::sprs::CsMat;
 use sapwood::{LogisticRegression, ndarray};
 
 type Data = Dataset<f64, usize, ndarray::Ix1>;
@@ -67,13 +71,74 @@ fn digits() -> Data {
     Dataset::new(x, lines.iter().map(|line| digit(line[65])).collect())
 }
 
+/// Texts of 100 words each from 1e5, rare ones more telling: inverse document frequency, rows of length 1.
+fn text(n: usize) -> (CsMat<f64>, Array1<usize>) {
+    let (d, length) = (100_000, 100);
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+    let mut rows: Vec<BTreeMap<usize, f64>> = Vec::with_capacity(n);
+    let mut documents = vec![0.0; d];
+    for _ in 0..n {
+        let mut row = BTreeMap::new();
+        for _ in 0..length {
+            let word = (d as f64 * rng.r#gen::<f64>().powi(3)) as usize;
+            *row.entry(word).or_insert(0.0) += 1.0;
+        }
+        row.keys().for_each(|&word| documents[word] += 1.0);
+        rows.push(row);
+    }
+    let telling: Vec<f64> = (0..d).map(|_| 3.0 * normal(&mut rng)).collect();
+    let (mut starts, mut indices, mut values, mut y) = (vec![0], vec![], vec![], vec![]);
+    for row in rows {
+        let weight =
+            |(&word, &count): (&usize, &f64)| (1.0 + f64::ln(count)) * (n as f64 / documents[word]).ln();
+        let norm = row.iter().map(weight).map(|v| v * v).sum::<f64>().sqrt();
+        let mut z = 0.0;
+        for entry in &row {
+            let value = weight(entry) / norm;
+            z += value * telling[*entry.0];
+            indices.push(*entry.0);
+            values.push(value);
+        }
+        starts.push(indices.len());
+        y.push(usize::from(rng.r#gen::<f64>() < 1.0 / (1.0 + (-z).exp())));
+    }
+    (CsMat::new((n, d), starts, indices, values), y.into())
+}
+
+fn write_numbers(path: &Path, numbers: impl Iterator<Item = [u8; 8]>) {
+    std::fs::write(path, numbers.flatten().collect::<Vec<u8>>()).unwrap();
+}
+
+/// Largest penalty with which anything but the intercept is used.
+fn lambda_max(data: &Data) -> f64 {
+    let y = data.targets().mapv(|y| y as f64);
+    let residual = &y - y.mean().unwrap();
+    data.records().t().dot(&residual).iter().fold(0.0, |a, v| v.abs().max(a))
+}
+
+/// Times fits of any kind; prints the line.
+fn time(name: &str, mut fit: impl FnMut(f64) -> Report) {
+    let optimum = fit(1e-13).objective;
+    let mut best = f64::INFINITY;
+    let mut report = fit(1e-8);
+    let begun = Instant::now();
+    for _ in 0..7 {
+        let start = Instant::now();
+        report = fit(1e-8);
+        best = best.min(start.elapsed().as_secs_f64());
+        if begun.elapsed().as_secs_f64() > 2.0 {
+            break;
+        }
+    }
+    println!("logistic/{name} {best:.5} s, gap {:.1e}, {report}", (report.objective - optimum) / optimum);
+}
+
 fn write(directory: &str, name: &str, data: &Data) {
     std::fs::create_dir_all(directory).unwrap();
     let (n, d) = data.records().dim();
-    let x: Vec<u8> = data.records().iter().flat_map(|v| v.to_le_bytes()).collect();
-    let y: Vec<u8> = data.targets().iter().flat_map(|&v| (v as u64).to_le_bytes()).collect();
-    std::fs::write(Path::new(directory).join(format!("{name}.{n}x{d}.x")), x).unwrap();
-    std::fs::write(Path::new(directory).join(format!("{name}.{n}x{d}.y")), y).unwrap();
+    let path = |part: &str| Path::new(directory).join(format!("{name}.{n}x{d}.{part}"));
+    write_numbers(&path("x"), data.records().iter().map(|v| v.to_le_bytes()));
+    write_numbers(&path("y"), data.targets().iter().map(|&v| (v as u64).to_le_bytes()));
 }
 
 fn main() {
@@ -100,23 +165,33 @@ fn main() {
         if let Some(directory) = &directory {
             write(directory, name, &data);
         }
-        let fit = |tol: f64| {
+        time(name, |tol| {
             let params = LogisticRegression::params().tol(tol);
-            sapwood::with_threads(threads, || params.fit(&data).unwrap())
-        };
-        let optimum = fit(1e-15).report().objective;
-        let mut best = f64::INFINITY;
-        let mut model = fit(1e-8);
-        let begun = Instant::now();
-        for _ in 0..7 {
-            let start = Instant::now();
-            model = fit(1e-8);
-            best = best.min(start.elapsed().as_secs_f64());
-            if begun.elapsed().as_secs_f64() > 2.0 {
-                break;
-            }
+            *sapwood::with_threads(threads, || params.fit(&data).unwrap()).report()
+        });
+        if name == "dense_1e4x1000" {
+            let alpha = 0.1 * lambda_max(&data);
+            time("lasso_1e4x1000", |tol| {
+                let params = LogisticRegression::params().l1_ratio(1.0).alpha(alpha).tol(tol);
+                *sapwood::with_threads(threads, || params.fit(&data).unwrap()).report()
+            });
         }
-        let gap = (model.report().objective - optimum) / optimum;
-        println!("logistic/{name} {best:.5} s, gap {gap:.1e}, {}", model.report());
+    }
+    if names.is_empty() || names.contains(&"text_1e5x1e5") {
+        let (x, y) = text(100_000);
+        if let Some(directory) = &directory {
+            let path =
+                |part: &str| Path::new(directory).join(format!("text.{}x{}.{part}", x.rows(), x.cols()));
+            let words = |v: &[usize]| v.iter().map(|&v| (v as u64).to_le_bytes()).collect::<Vec<_>>();
+            write_numbers(&path("starts"), words(x.indptr().raw_storage()).into_iter());
+            write_numbers(&path("indices"), words(x.indices()).into_iter());
+            write_numbers(&path("values"), x.data().iter().map(|v| v.to_le_bytes()));
+            write_numbers(&path("labels"), words(y.as_slice().unwrap()).into_iter());
+        }
+        let data = DatasetBase::new(Csr::new(x.view()).unwrap(), y);
+        time("text_1e5x1e5", |tol| {
+            let params = LogisticRegression::params().tol(tol);
+            *sapwood::with_threads(threads, || params.fit(&data).unwrap()).report()
+        });
     }
 }

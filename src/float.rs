@@ -21,9 +21,6 @@ pub trait Float:
     /// The value as `f64`, exactly.
     fn as_f64(self) -> f64;
 
-    /// The value of this type nearest to `x`.
-    fn from_f64(x: f64) -> Self;
-
     /// The total order of IEEE 754, for sorting: `-0.0` before `0.0`, NaN at the ends.
     fn total_order(a: &Self, b: &Self) -> std::cmp::Ordering;
 }
@@ -31,11 +28,6 @@ pub trait Float:
 impl Float for f32 {
     fn as_f64(self) -> f64 {
         f64::from(self)
-    }
-
-    #[allow(clippy::cast_possible_truncation, reason = "rounding is what the name promises")]
-    fn from_f64(x: f64) -> Self {
-        x as f32
     }
 
     fn total_order(a: &f32, b: &f32) -> std::cmp::Ordering {
@@ -48,17 +40,13 @@ impl Float for f64 {
         self
     }
 
-    fn from_f64(x: f64) -> Self {
-        x
-    }
-
     fn total_order(a: &f64, b: &f64) -> std::cmp::Ordering {
         a.total_cmp(b)
     }
 }
 
 mod sealed {
-    pub trait Sealed {}
+    pub trait Sealed: crate::kernel::chain::Real {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
 }

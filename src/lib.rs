@@ -17,6 +17,7 @@
 //! - [`dbscan`]: clusters of any shape, noise apart, and how to choose `eps`.
 //! - [`recurrent`]: LSTM, GRU and Elman nets over sequences; [`optim`]: update rules, schedules, first values.
 //! - [`index`]: neighbours of a point, within a radius or the nearest few.
+//! - [`markov`]: Markov chains over labels; [`hmm`]: chains whose states are hidden.
 //! - [`io`]: point clouds from files and back.
 //! - [`plot`]: pictures of results as SVG.
 //! - [`data`]: what all models share about arrays, sequences and labels; [`observe`]: watching and stopping a fit.
@@ -25,6 +26,8 @@
 //! Records are two-dimensional arrays of `f32` or `f64`, one row per sample, in any memory layout. The same input gives the same bits, whatever the number of
 //! threads. What cannot be answered is an [`Error`] that names the argument, its rule and the value.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod categorical_nb;
 pub mod data;
 pub mod dbscan;
@@ -32,10 +35,12 @@ pub mod discriminant;
 pub mod distance;
 mod error;
 mod float;
+pub mod hmm;
 pub mod index;
 pub mod io;
 mod kernel;
 pub mod logistic;
+pub mod markov;
 pub mod math;
 pub mod observe;
 pub mod optim;
@@ -51,8 +56,10 @@ pub use dbscan::Dbscan;
 pub use discriminant::{LinearDiscriminant, QuadraticDiscriminant};
 pub use error::{Error, Position, Result};
 pub use float::Float;
+pub use hmm::{CategoricalHmm, GaussianHmm, GaussianMixtureHmm, Hmm, PoissonHmm};
 pub use index::Index;
 pub use logistic::LogisticRegression;
+pub use markov::MarkovChain;
 pub use par::with_threads;
 pub use params::{Check, Params};
 pub use recurrent::{Gru, Lstm, Rnn};

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 5] = [
     &["kernel", "error", "par"],
     &["float", "params", "data", "math", "observe"],
-    &["distance", "index", "optim"],
-    &["dbscan", "markov", "hmm", "logistic", "discriminant", "recurrent"],
+    &["distance", "index", "optim", "score"],
+    &["dbscan", "markov", "hmm", "logistic", "discriminant", "categorical_nb", "recurrent"],
     &["select", "io", "plot"],
 ];
 const MODELS: usize = 3;

@@ -130,7 +130,8 @@ def compare_partition(labels, core, expected, expected_core):
     both = core & expected_core
     pairs = len(np.unique(np.stack([labels[both], expected[both]]), axis=1).T)
     if not pairs == len(np.unique(labels[both])) == len(np.unique(expected[both])):
-        faults.append(f"{len(np.unique(labels[core]))} clusters for {len(np.unique(expected[expected_core]))}")
+        found, true = len(np.unique(labels[core])), len(np.unique(expected[expected_core]))
+        faults.append(f"{found} clusters for {true}" if found != true else "core points in other clusters")
     return ", ".join(faults)
 
 
@@ -143,7 +144,7 @@ def bench(file, eps, min_samples, threads_list, options, scratch):
     sample = points[np.random.default_rng(0).integers(0, n, 300)]
     from sklearn.neighbors import KDTree
 
-    neighbours = KDTree(np.asarray(points)).query_radius(sample, eps, count_only=True).mean()
+    neighbours = KDTree(np.asarray(points)).query_radius(sample, eps, count_only=True).mean().item()
     fits = 8 * neighbours * n < options.memory * 2**30
     rows, expected = [], None
     for threads in threads_list:
@@ -186,7 +187,7 @@ def table(rows):
         these = [r for r in rows if r["threads"] == threads]
         means = [f"{geometric([r[p] / r['sapwood'] for r in these if p in r]):.1f} times {p}" for p in ("scikit-learn", "dbscan")
                  if any(p in r for r in these)]
-        lines += ["", f"Geometric means on {threads} threads: " + ", ".join(means) + "."]
+        lines += ["", f"Geometric means on {threads} thread{'s' * (threads > 1)}: " + ", ".join(means) + "."]
     return "\n".join(lines)
 
 

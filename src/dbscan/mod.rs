@@ -15,7 +15,7 @@
 //! # The labels are a function of the data
 //! Clusters are numbered by their first core point in row order, and a border point that could belong to several takes the lowest number. So the labels are the same
 //! for every number of threads and on every run, and equal scikit-learn's element for element. Distances are computed as there: `sum_j (x_j - y_j)^2` in `f64`, in the
-//! order of `j`, at most `eps * eps`.
+//! order of `j`, at most `eps * eps`. (scikit-learn's tree takes in whole boxes by the root of that sum, so a point within one bit of `eps` may be counted there and not here.)
 //!
 //! # Choosing the parameters
 //! `min_samples`: twice the number of columns is a common start; more smooths over noise. `eps`: the distance at which the curve of [`suggest_eps`] bends. Columns in

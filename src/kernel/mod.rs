@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod blocks;
+pub(crate) mod chain;
 pub(crate) mod linear;
 pub(crate) mod nets;
 pub(crate) mod pairs;

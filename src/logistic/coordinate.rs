@@ -21,10 +21,12 @@ use crate::observe::{self, Observer, Progress};
 use crate::optim::lbfgs::add;
 
 /// Features that the first working set has at least.
-const FIRST_FEATURES: usize = 16;
+const FIRST_FEATURES: usize = 64;
 /// Sweeps of coordinate descent for one step, and halvings of a step.
 const MAX_SWEEPS: usize = 500;
 const MAX_HALVINGS: usize = 30;
+/// Ratio of the gains of two steps up to which the Hessian is kept.
+const GOOD_RATE: f64 = 0.2;
 
 /// Moves `v` to the minimum of `objective + l1 ||W||_1`.
 pub(super) fn minimize<F: Float>(
@@ -79,21 +81,23 @@ pub(super) fn minimize<F: Float>(
         if report.iterations >= limits.max_iter {
             return Ok(report);
         }
-        // Features in use, and twice as many as these at most in all.
+        // Features in use, and three times as many others at most.
         let largest = |j: usize| (0..m).map(|c| violation(j * lanes + c)).fold(0.0, f64::max);
         let used = |j: usize| weights[j * lanes..(j + 1) * lanes].iter().any(|&w| w != 0.0);
         let mut set: Vec<usize> = (0..d).filter(|&j| used(j)).collect();
         let mut others: Vec<(f64, usize)> =
             (0..d).filter(|&j| !used(j)).map(|j| (largest(j), j)).filter(|other| other.0 > 0.0).collect();
         others.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let room = set.len().max(FIRST_FEATURES);
+        let room = (3 * set.len()).max(FIRST_FEATURES);
         set.extend(others.iter().take(room).map(|other| other.1));
         if set.is_empty() {
             set.push(0);
         }
         set.sort_unstable();
         let before = report.iterations;
-        on_features(objective, &set, l1, v, limits, &mut report, observer)?;
+        // While features are missing, a part of the present gap is close enough.
+        let tol = limits.tol.max(0.03 * report.gap.min(1.0));
+        on_features(objective, &set, l1, v, Limits { tol, ..limits }, &mut report, observer)?;
         if report.iterations == before && others.len() <= room {
             // No step lowers the objective any more: rounding is all that is left of the gap.
             report.outcome = if report.gap <= 1e-12 { Outcome::Converged } else { Outcome::RanOut };
@@ -155,11 +159,15 @@ fn on_features<F: Float>(
     let mut workspace = part.workspace();
     let (mut gradient, mut next_gradient) = (vec![0.0; u.len()], vec![0.0; u.len()]);
     let mut value = part.evaluate(&u, &mut gradient, &mut workspace).sum + l1_norm(&u);
+    let (mut hessian, mut last_decrease) = (vec![], f64::INFINITY);
     while report.iterations < limits.max_iter {
         // The duality gap shrinks with the distance from the optimum, the objective with its square.
         let enough = 1e-2 * limits.tol * limits.tol * value;
-        let hessian = part.hessian(&u, Blocks::All);
-        let (step, decrease) = quadratic_step(hessian, &gradient, &u, (m, k, lanes), l1, 0.1 * enough);
+        let hessian_is_new = hessian.is_empty();
+        if hessian_is_new {
+            hessian = symmetric(part.hessian(&u, Blocks::All), m * k);
+        }
+        let (step, decrease) = quadratic_step(&hessian, &gradient, &u, (m, k, lanes), l1, 0.1 * enough);
         if decrease.is_nan() || decrease <= enough {
             break;
         }
@@ -180,8 +188,17 @@ fn on_features<F: Float>(
             lower
         });
         if !accepted {
-            break;
+            if hessian_is_new {
+                break;
+            }
+            hessian.clear();
+            continue;
         }
+        // An older Hessian serves as long as the steps shrink well: the gradient is that of the present point.
+        if decrease > GOOD_RATE * last_decrease {
+            hessian.clear();
+        }
+        last_decrease = decrease;
         u.copy_from_slice(&next);
         gradient.copy_from_slice(&next_gradient);
         report.iterations += 1;
@@ -199,11 +216,21 @@ fn on_features<F: Float>(
     Ok(())
 }
 
+/// The whole matrix of order `q` from its upper triangle.
+fn symmetric(mut matrix: Vec<f64>, q: usize) -> Vec<f64> {
+    for i in 0..q {
+        for j in 0..i {
+            matrix[i * q + j] = matrix[j * q + i];
+        }
+    }
+    matrix
+}
+
 /// Minimises `g^T s + 1/2 s^T H s + l1 ||u + s||_1` by coordinate descent, until a sweep gains at most `enough`.
 ///
 /// Returns the step and `s^T H s`, by which at least the model falls beside its own curvature: it is free of cancellation.
 fn quadratic_step(
-    mut hessian: Vec<f64>,
+    hessian: &[f64],
     gradient: &[f64],
     u: &[f64],
     (m, k, lanes): (usize, usize, usize),
@@ -211,12 +238,7 @@ fn quadratic_step(
     enough: f64,
 ) -> (Vec<f64>, f64) {
     let q = m * k;
-    for i in 0..q {
-        for j in 0..i {
-            hessian[i * q + j] = hessian[j * q + i];
-        }
-    }
-    // From here on parameter `i = c k + j` stands at `place(i)` of the parameter vector.
+    // Parameter `i = c k + j` stands at `place(i)` of the parameter vector.
     let place = |i: usize| i % k * lanes + i / k;
     let slope: Vec<f64> = (0..q).map(|i| gradient[place(i)]).collect();
     // `H s`.

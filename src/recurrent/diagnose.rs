@@ -164,7 +164,7 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         let mut w = Workspace::default();
         let range = |i| sequences.range(i).map_or((0, 0), |range| (range.start, range.len()));
         w.batch.fill((0..sequences.n_sequences()).map(range));
-        self.net.prepare(&mut w);
+        self.net.prepare(&self.params, &mut w);
         self.net.forward(&self.params, inputs, &mut w, None);
         Ok(w)
     }

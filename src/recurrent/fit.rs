@@ -271,7 +271,7 @@ impl<F: Float, C: Cell> Trainer<'_, F, C> {
             // Parts that have ended stay away; the number of a part among those left finds its sequence again.
             let left = || batch.iter().copied().enumerate().filter(|&(_, i)| lengths[i] > from);
             self.w.batch.fill(left().map(|(_, i)| (starts[i] + from, window.min(lengths[i] - from))));
-            net.prepare(&mut self.w);
+            net.prepare(params, &mut self.w);
             if from > 0 {
                 let state = &self.state;
                 state.enter(net, &mut self.w, |part| left().nth(part).map_or(0, |(place, _)| place));
@@ -316,7 +316,7 @@ impl<F: Float, C: Cell> Trainer<'_, F, C> {
         while first < which.end {
             let end = group_end(&lengths[..which.end], first);
             self.w.batch.fill((first..end).map(|i| (starts[i], lengths[i])));
-            net.prepare(&mut self.w);
+            net.prepare(params, &mut self.w);
             net.forward(params, examples.inputs, &mut self.w, None);
             let loss = loss_and_gradient(net, examples.targets, &mut self.w, |part| first + part);
             let n = net.n_out_rows(&self.w.batch);
@@ -373,7 +373,7 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         let mut w = Workspace::default();
         let range = |i| sequences.range(i).map_or((0, 0), |range| (range.start, range.len()));
         w.batch.fill((0..sequences.n_sequences()).map(range));
-        self.net.prepare(&mut w);
+        self.net.prepare(&self.params, &mut w);
         if let Some(state) = state {
             self.check_one_direction()?;
             if state.n_sequences() != sequences.n_sequences() {

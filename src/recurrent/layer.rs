@@ -80,13 +80,20 @@ impl<C: Cell> Layer<C> {
         self.parts::<F>()[4]
     }
 
-    /// Makes room for `n_rows` rows of `n_sequences` sequences.
-    pub(super) fn prepare<F: Float>(&self, trace: &mut Trace<F>, n_sequences: usize, n_rows: usize) {
+    /// Makes room for `n_rows` rows of `n_sequences` sequences, and adds up the biases.
+    pub(super) fn prepare<F: Float>(
+        &self,
+        params: &[F],
+        trace: &mut Trace<F>,
+        n_sequences: usize,
+        n_rows: usize,
+    ) {
         let width = self.width::<F>();
         grow(&mut trace.slots, n_rows * width * C::SLOTS);
         grow(&mut trace.hidden, (n_sequences + n_rows) * width);
         grow(&mut trace.memory, if C::HAS_MEMORY { (n_sequences + n_rows) * width } else { 0 });
         grow(&mut trace.bias, width * C::SLOTS);
+        self.add_biases(params, &mut trace.bias);
     }
 
     fn rows<'a>(&self, steps: &'a [usize], n_rows: usize) -> Rows<'a> {
@@ -108,7 +115,7 @@ impl<C: Cell> Layer<C> {
         }
     }
 
-    /// `slots`, `memory` and `hidden` for all steps. The state before the first step stands in `trace` already.
+    /// `slots`, `memory` and `hidden` for all steps. The state before the first step stands in `trace` already, as do the biases.
     ///
     /// Shapes: `x (n_rows, n_inputs)` at distance `x_row`, rows as [`Rows`] says.
     pub(super) fn forward<F: Float>(
@@ -122,7 +129,6 @@ impl<C: Cell> Layer<C> {
     ) {
         let [w_x, w_h, b_x, ..] = self.parts::<F>();
         let rows = self.rows(steps, n_rows);
-        self.add_biases(params, &mut trace.bias);
         let Trace { slots, hidden, memory, bias, .. } = trace;
         F::run(Project { cell: PhantomData::<C>, rows, x, x_row, w_x: &params[w_x..w_h], bias, slots });
         F::run(Forward { cell: self.cell, rows, w_h: &params[w_h..b_x], slots, hidden, memory });

@@ -310,7 +310,7 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
             w.batch.fill(
                 (first..first + group).map(|i| (sequences.range(i).map_or(0, |r| r.start), lengths[i])),
             );
-            self.net.prepare(w);
+            self.net.prepare(&self.params, w);
             if let Some(state) = &state {
                 state.enter(&self.net, w, |part| first + part);
             }

@@ -159,7 +159,7 @@ impl<C: Cell> Net<C> {
     }
 
     /// Makes room for the batch in `w.batch` and sets every state before the first step to 0.
-    pub(super) fn prepare<F: Float>(&self, w: &mut Workspace<F>) {
+    pub(super) fn prepare<F: Float>(&self, params: &[F], w: &mut Workspace<F>) {
         let (n_rows, n_sequences) = (w.batch.n_rows(), w.batch.n_sequences());
         w.inputs.resize_with(self.layers.len(), Vec::new);
         w.d_inputs.resize_with(self.layers.len(), Vec::new);
@@ -169,7 +169,7 @@ impl<C: Cell> Net<C> {
             grow(&mut w.inputs[l], n_rows * padded::<F>(directions[0].n_inputs));
             w.traces[l].resize_with(directions.len(), Trace::default);
             for (layer, trace) in directions.iter().zip(&mut w.traces[l]) {
-                layer.prepare(trace, n_sequences, n_rows);
+                layer.prepare(params, trace, n_sequences, n_rows);
                 let width = layer.width::<F>();
                 trace.hidden[..n_sequences * width].fill(F::zero());
                 if C::HAS_MEMORY {
@@ -233,6 +233,10 @@ impl<C: Cell> Net<C> {
         }
         let (n_out, features_row) = (self.n_out_rows(batch), padded::<F>(self.head.n_inputs));
         let top = self.layers.len() - 1;
+        if self.head_reads_hidden(dropout.as_ref().map(|dropout| dropout.0)) {
+            let hidden = &traces[top][0].hidden[batch.n_sequences() * features_row..];
+            return self.head.forward(params, n_out, hidden, features_row, y);
+        }
         let features = &mut features[..n_out * features_row];
         self.gather(batch, &self.layers[top], &traces[top], self.each_row, features, features_row);
         if let Some((dropout, rng)) = &mut dropout {
@@ -268,9 +272,17 @@ impl<C: Cell> Net<C> {
         } = w;
         let (n_rows, n_out) = (batch.n_rows(), self.n_out_rows(batch));
         let features_row = padded::<F>(self.head.n_inputs);
-        grow(d_features, n_out * features_row);
-        self.head.backward(params, n_out, features, features_row, d_y, grads, d_features, transposed);
         let top = self.layers.len() - 1;
+        let direct = self.head_reads_hidden(dropout);
+        if direct {
+            let Trace { hidden, d_hidden, .. } = &mut traces[top][0];
+            let hidden = &hidden[batch.n_sequences() * features_row..];
+            grow(d_hidden, n_out * features_row);
+            self.head.backward(params, n_out, hidden, features_row, d_y, grads, d_hidden, transposed);
+        } else {
+            grow(d_features, n_out * features_row);
+            self.head.backward(params, n_out, features, features_row, d_y, grads, d_features, transposed);
+        }
         if let Some(Dropout { after, .. }) = dropout.filter(|dropout| dropout.after > 0.0) {
             undo_drop_out(&mut d_features[..n_out * features_row], after, &masks[top + 1]);
         }
@@ -281,7 +293,9 @@ impl<C: Cell> Net<C> {
                 Some(d_above) => (&d_above[..], padded::<F>(self.layers[l + 1][0].n_inputs), true),
                 None => (&d_features[..], features_row, self.each_row),
             };
-            self.scatter(batch, directions, &mut traces[l], each_row, d_out, d_row);
+            if l < top || !direct {
+                self.scatter(batch, directions, &mut traces[l], each_row, d_out, d_row);
+            }
             let needed = l > 0 || d_inputs || self.embedding.is_some();
             let (x, d_in) = (&xs[l], &mut d_here[l]);
             if needed {
@@ -317,6 +331,11 @@ impl<C: Cell> Net<C> {
                 embedding.add_gradient(grads, tokens[row], d_row);
             }
         }
+    }
+
+    /// Whether the hidden states of the top layer are the inputs of the head as they lie.
+    fn head_reads_hidden(&self, dropout: Option<Dropout>) -> bool {
+        self.each_row && !self.bidirectional() && dropout.is_none_or(|dropout| dropout.after == 0.0)
     }
 
     /// The hidden states of a layer's directions side by side: of each row, or of each sequence after its last step.

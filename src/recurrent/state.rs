@@ -154,7 +154,7 @@ impl<'a, F: Float, C: Cell> Stream<'a, F, C> {
     pub(super) fn new(net: &'a Net<C>, params: &'a [F]) -> Self {
         let mut w = Workspace::default();
         w.batch.fill([(0, 1)]);
-        net.prepare(&mut w);
+        net.prepare(params, &mut w);
         Self { net, params, w }
     }
 
@@ -201,6 +201,6 @@ impl<'a, F: Float, C: Cell> Stream<'a, F, C> {
 
     /// Forgets all, as at the start of a sequence.
     pub fn reset(&mut self) {
-        self.net.prepare(&mut self.w);
+        self.net.prepare(self.params, &mut self.w);
     }
 }

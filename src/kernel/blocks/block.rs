@@ -483,7 +483,7 @@ mod tests {
             let mut block =
                 |shift: f32| (0..BLOCK * d).map(|_| rng.gen_range(0..4) as f32 + shift).collect::<Vec<_>>();
             let (a, b) = (block(0.0), block(2.0));
-            let columns = || b.chunks_exact(BLOCK).map(|column| f32::min_max(column));
+            let columns = || b.chunks_exact(BLOCK).map(f32::min_max);
             let lower = columns().map(|(lo, _)| f64::from(lo));
             let bounds: Vec<f64> = lower.chain(columns().map(|(_, hi)| f64::from(hi))).collect();
             let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();

@@ -233,6 +233,9 @@ impl<F: Real> Task<F> for Multiply<'_, F> {
     }
 }
 
+/// Rows that are summed over before the next columns of `a`: 24 KB of `b` stay in the nearest cache.
+const ROWS_OF_SUM: usize = 96;
+
 /// `c += a^T b` for one panel `c` of a packed matrix: the gradient of that panel.
 ///
 /// Shapes: `a (n_rows, n_k)`, `b (n_rows, width * BLOCK)`, rows at distances `a_row` and `b_row`; `c (n_k, width * BLOCK)`.
@@ -260,8 +263,8 @@ impl<F: Real> Task<F> for AddTransposed<'_, F> {
         let columns = width * F::BLOCK;
         assert!(a.len() >= (n_rows - 1) * a_row + n_k && b.len() >= (n_rows - 1) * b_row + columns);
         assert!(c.len() >= n_k * columns && width <= 4);
-        for row in (0..n_rows).step_by(ROWS_AT_ONCE) {
-            let here = ROWS_AT_ONCE.min(n_rows - row);
+        for row in (0..n_rows).step_by(ROWS_OF_SUM) {
+            let here = ROWS_OF_SUM.min(n_rows - row);
             // SAFETY: by the assertions `a` and `b` hold the rows `row..row + here`, and `c` holds `n_k` rows.
             unsafe {
                 let start = a.as_ptr().add(row * a_row);

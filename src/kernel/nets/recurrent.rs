@@ -213,17 +213,15 @@ impl<F: Real, C: Gates> Forward<'_, F, C> {
         let hidden = self.hidden.as_mut_ptr();
         let memory = if C::HAS_MEMORY { self.memory.as_mut_ptr() } else { hidden };
         let (mut before, mut now, mut first) = (0, n_sequences, 0);
-        for &n in steps {
-            for block in 0..n_blocks {
+        for (t, &n) in steps.iter().enumerate() {
+            for i in 0..n_blocks {
+                // To and fro: what this step read last of the weights is what the next reads first, still in the cache.
+                let block = if t % 2 == 0 { i } else { n_blocks - 1 - i };
                 for lane in (0..F::BLOCK).step_by(R::LANES) {
                     let unit = block * F::BLOCK + lane;
                     // SAFETY: by the assertions every row and unit below exists. The rows `before..before + n` of the state are
                     // read and the rows `now..now + n` written; they do not overlap, as no step has more rows than the one before.
                     unsafe {
-                        let start = hidden.add(before * width).cast_const();
-                        let left =
-                            Left { start, row: width, jump: 0, n_outer: 1, step: 1, n_inner: n_hidden };
-                        let right = self.w_h.as_ptr().add(block * n_hidden * G * F::BLOCK + lane);
                         let mut finish = ApplyGates {
                             cell: self.cell,
                             slots: self.slots.as_mut_ptr().add((block * n_rows + first) * row_len + lane),
@@ -232,11 +230,58 @@ impl<F: Real, C: Gates> Forward<'_, F, C> {
                             memory: memory.add(now * width + unit),
                             hidden: hidden.add(now * width + unit),
                         };
+                        let start = hidden.add(before * width).cast_const();
+                        let mut left =
+                            Left { start, row: width, jump: 0, n_outer: 1, step: 1, n_inner: n_hidden };
+                        let mut right = self.w_h.as_ptr().add(block * n_hidden * G * F::BLOCK + lane);
+                        // Many rows pass the weights in parts that stay in the nearest cache; all but the last only add up.
+                        while n > 8 && left.n_inner > INNER_AT_ONCE + INNER_AT_ONCE / 2 {
+                            let rest = left.n_inner - INNER_AT_ONCE;
+                            left.n_inner = INNER_AT_ONCE;
+                            let mut add = AddUp { slots: finish.slots, n_slots: C::SLOTS };
+                            rows::<R, G>(n, &left, right, G * F::BLOCK, &mut add);
+                            left.start = left.start.add(INNER_AT_ONCE);
+                            left.n_inner = rest;
+                            right = right.add(INNER_AT_ONCE * G * F::BLOCK);
+                        }
                         rows::<R, G>(n, &left, right, G * F::BLOCK, &mut finish);
                     }
                 }
             }
             (before, now, first) = (now, now + n, first + n);
+        }
+    }
+}
+
+/// Rows of a panel that are read together by many rows: 32 KB of four gates in `f32`.
+const INNER_AT_ONCE: usize = 128;
+
+/// Leaves the sums in the slots, for the next part to begin with.
+struct AddUp<F> {
+    slots: *mut F,
+    n_slots: usize,
+}
+
+impl<R: Register, const G: usize> Finish<R, G> for AddUp<R::Scalar> {
+    #[inline(always)]
+    unsafe fn start(&self, m: usize) -> [Vector<R>; G] {
+        let block = R::Scalar::BLOCK;
+        // SAFETY: row `m` holds `n_slots >= G` slots.
+        unsafe {
+            let row = self.slots.add((m * self.n_slots + self.n_slots - G) * block);
+            std::array::from_fn(|g| Vector::load(row.add(g * block)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn finish(&mut self, m: usize, sums: [Vector<R>; G]) {
+        let block = R::Scalar::BLOCK;
+        // SAFETY: as for `start`.
+        unsafe {
+            let row = self.slots.add((m * self.n_slots + self.n_slots - G) * block);
+            for (g, sum) in sums.into_iter().enumerate() {
+                sum.store(row.add(g * block));
+            }
         }
     }
 }
