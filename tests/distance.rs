@@ -90,12 +90,12 @@ fn every_metric_agrees<F: Float>(tolerance: f64) {
                 "minkowski_3" => agrees::<F, _>(name, x, &Minkowski { p: F::cast(3) }, &expected, tolerance),
                 "minkowski_4" => agrees::<F, _>(name, x, &Minkowski { p: F::cast(4) }, &expected, tolerance),
                 "minkowski_1.5" => {
-                    agrees::<F, _>(name, x, &Minkowski { p: F::cast(1.5) }, &expected, tolerance)
+                    agrees::<F, _>(name, x, &Minkowski { p: F::cast(1.5) }, &expected, tolerance);
                 }
                 "weighted_minkowski_3" => agrees::<F, _>(name, x, &weighted(3.0), &expected, tolerance),
                 "weighted_minkowski_2.5" => agrees::<F, _>(name, x, &weighted(2.5), &expected, tolerance),
                 "weighted_minkowski_inf" => {
-                    agrees::<F, _>(name, x, &weighted(f64::INFINITY), &expected, tolerance)
+                    agrees::<F, _>(name, x, &weighted(f64::INFINITY), &expected, tolerance);
                 }
                 "canberra" => agrees::<F, _>(name, x, &Canberra, &expected, tolerance),
                 "bray_curtis" => agrees::<F, _>(name, p, &BrayCurtis, &expected, tolerance),
@@ -280,7 +280,7 @@ fn cosine_distances_of_nearly_equal_points_keep_their_digits() {
             let across = |k: usize| {
                 if d % 2 == 1 && k == d - 1 {
                     0.0
-                } else if k % 2 == 0 {
+                } else if k.is_multiple_of(2) {
                     1.0
                 } else {
                     -1.0
