@@ -64,7 +64,7 @@ impl Bench {
     #[allow(clippy::redundant_closure_for_method_calls, reason = "two traits of `F` have an `abs`")]
     fn metric<F: Float>(&self, name: &str, metric: impl Metric<F> + Send) {
         for d in [3, 32, 128] {
-            let (x, y) = (points::<F>(1000, d, 0).map(|v| v.abs()), points::<F>(1000, d, 1).map(|v| v.abs()));
+            let [x, y] = [0, 1].map(|seed| points::<F>(1000, d, seed).map(|&v| v.max(-v)));
             self.run(&format!("metric/{name}/{d}/{}", float::<F>()), || {
                 distance::between(&x, &y, &metric).unwrap()[[0, 999]].as_f64()
             });
