@@ -15,6 +15,7 @@
 //!
 //! # Where to look
 //! - [`dbscan`]: clusters of any shape, noise apart, and how to choose `eps`.
+//! - [`recurrent`]: LSTM, GRU and Elman nets over sequences; [`optim`]: update rules, schedules, first values.
 //! - [`index`]: neighbours of a point, within a radius or the nearest few.
 //! - [`markov`]: Markov chains over labels; [`hmm`]: chains whose states are hidden.
 //! - [`io`]: point clouds from files and back.
@@ -25,32 +26,45 @@
 //! Records are two-dimensional arrays of `f32` or `f64`, one row per sample, in any memory layout. The same input gives the same bits, whatever the number of
 //! threads. What cannot be answered is an [`Error`] that names the argument, its rule and the value.
 
+mod categorical_nb;
 pub mod data;
 pub mod dbscan;
+pub mod discriminant;
+pub mod distance;
 mod error;
 mod float;
 pub mod hmm;
 pub mod index;
 pub mod io;
 mod kernel;
+pub mod logistic;
 pub mod markov;
 pub mod math;
 pub mod observe;
+pub mod optim;
 mod par;
 mod params;
 pub mod plot;
+pub mod recurrent;
+pub mod score;
+pub mod select;
 
+pub use categorical_nb::{CategoricalNb, CategoricalNbParams, CategoricalNbValidParams};
 pub use dbscan::Dbscan;
+pub use discriminant::{LinearDiscriminant, QuadraticDiscriminant};
 pub use error::{Error, Position, Result};
 pub use float::Float;
 pub use hmm::{CategoricalHmm, GaussianHmm, GaussianMixtureHmm, Hmm, PoissonHmm};
 pub use index::Index;
+pub use logistic::LogisticRegression;
 pub use markov::MarkovChain;
 pub use par::with_threads;
 pub use params::{Check, Params};
+pub use recurrent::{Gru, Lstm, Rnn};
 
 pub use linfa;
 pub use ndarray;
+pub use sprs;
 
 /// The code of the documents beside the crate runs as tests.
 #[cfg(doctest)]

@@ -43,14 +43,17 @@ enum Kind {
 struct Fitted<F> {
     /// The whole model in words, every number with all its digits.
     text: String,
-    /// The same after it was stored and read again; `None` without serde.
-    restored: Option<String>,
+    /// The same after it was stored and read again.
+    #[cfg(feature = "serde")]
+    restored: String,
     /// The answers for the rows of the fit.
     labels: Labels,
-    predict: Box<dyn Fn(ArrayView2<'_, F>) -> Labels + Send + Sync>,
+    predict: Predictor<F>,
 }
 
 type Labels = Vec<Option<usize>>;
+
+type Predictor<F> = Box<dyn Fn(ArrayView2<'_, F>) -> Labels + Send + Sync>;
 
 /// Fits on records alone; the model answers `Option<usize>` for a row.
 macro_rules! clusters {
@@ -62,6 +65,7 @@ macro_rules! clusters {
                     let model = $set.fit_observed(&DatasetBase::from(table.records), observer)?;
                     Ok(Fitted {
                         text: format!("{model:#?}"),
+                        #[cfg(feature = "serde")]
                         restored: restored(&model),
                         labels: model.labels().to_vec(),
                         predict: Box::new(move |x| {
@@ -84,17 +88,10 @@ macro_rules! clusters {
 use clusters;
 
 #[cfg(feature = "serde")]
-fn restored<M: std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned>(
-    model: &M,
-) -> Option<String> {
+fn restored<M: std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned>(model: &M) -> String {
     let bytes = postcard::to_allocvec(model).expect("a model can be stored");
     let model: M = postcard::from_bytes(&bytes).expect("a stored model can be read");
-    Some(format!("{model:#?}"))
-}
-
-#[cfg(not(feature = "serde"))]
-fn restored<M>(_: &M) -> Option<String> {
-    None
+    format!("{model:#?}")
 }
 
 // ---- the data ----
@@ -432,7 +429,7 @@ fn a_panic_of_the_observer_comes_through_and_the_next_fit_is_whole() {
 fn a_stored_model_is_the_same_model() {
     fn in_type<F: Number>(subject: &Subject) {
         let fitted = subject.fitted(rows::<F>(400).view());
-        assert!(fitted.restored.as_ref() == Some(&fitted.text), "{}", subject.name);
+        assert!(fitted.restored == fitted.text, "{}", subject.name);
     }
     for subject in subjects() {
         in_type::<f32>(&subject);

@@ -1,9 +1,11 @@
 //! What every model does with its input before the first sum: checks, layouts, sequences and class columns.
 
 mod class_index;
+mod csr;
 mod sequences;
 
 pub use class_index::ClassIndex;
+pub use csr::Csr;
 pub use sequences::Sequences;
 
 use std::borrow::Cow;
@@ -12,6 +14,7 @@ use ndarray::{ArrayBase, ArrayView2, Axis, CowArray, Data, Dimension, Ix2};
 
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::all_finite;
 
 /// Errors unless every value is finite; the error holds row and column of the first that is not.
 ///
@@ -27,9 +30,7 @@ use crate::float::Float;
 /// assert_eq!(error.to_string(), "`records` must be finite, got NaN in row 1, column 1");
 /// ```
 pub fn check_finite<F: Float, S: Data<Elem = F>>(name: &'static str, x: &ArrayBase<S, Ix2>) -> Result<()> {
-    // The common case is one pass of plain arithmetic: `0 * x` is 0 for finite x, and NaN otherwise.
-    let clean = |values: &[F]| values.iter().fold(F::zero(), |sum, &v| sum + v * F::zero()) == F::zero();
-    if x.as_slice_memory_order().is_some_and(clean) {
+    if x.as_slice_memory_order().is_some_and(all_finite) {
         return Ok(());
     }
     match x.indexed_iter().find(|(_, value)| !value.is_finite()) {

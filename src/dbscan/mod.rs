@@ -60,6 +60,7 @@ const CHUNK: usize = 1 << 14;
 ///
 /// Made by [`Dbscan::params`] and [`fit`](Fit::fit); see the [module](self) for what the labels mean.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dbscan<F> {
     eps: f64,
     n_clusters: usize,
@@ -67,6 +68,7 @@ pub struct Dbscan<F> {
     core_samples: Vec<usize>,
     components: Array2<F>,
     /// Over `components`, from the first prediction on.
+    #[cfg_attr(feature = "serde", serde(skip))]
     index: OnceLock<std::sync::Arc<Index<F>>>,
 }
 
@@ -246,7 +248,7 @@ impl<F: Float, D: Data<Elem = F>, T> FitObserved<ArrayBase<D, Ix2>, T> for Dbsca
         let tree = Tree::new(records)?;
         report(observer, Progress::new("index", 1, 1))?;
         let found = tree_search::cluster(&tree, self.eps, self.min_samples, observer)?;
-        Ok(self.model(records, &tree, &found))
+        Ok(self.model(records, tree, found))
     }
 }
 
@@ -255,8 +257,8 @@ impl DbscanValidParams {
     fn model<F: Float>(
         &self,
         records: ArrayView2<'_, F>,
-        tree: &Tree<F>,
-        found: &tree_search::Found,
+        tree: Tree<F>,
+        found: tree_search::Found,
     ) -> Dbscan<F> {
         const CORE: u32 = 1 << 31;
         let n = records.nrows();
@@ -270,6 +272,9 @@ impl DbscanValidParams {
                 by_row[tree.rows()[place] as usize].store(label | core, Relaxed);
             }
         });
+        let n_clusters = found.n_clusters;
+        // What the model holds is as large as the tree: not both at once.
+        drop((tree, found));
 
         let mut labels = vec![None; n];
         par::for_each_chunk_mut(&mut labels, CHUNK, |chunk, labels| {
@@ -294,7 +299,7 @@ impl DbscanValidParams {
         let components = Array2::from_shape_vec((core_samples.len(), d), components);
         Dbscan {
             eps: self.eps,
-            n_clusters: found.n_clusters,
+            n_clusters,
             labels: Array1::from(labels),
             core_samples,
             components: components.expect("`d` entries were made for each core point"),

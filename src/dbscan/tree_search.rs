@@ -416,7 +416,8 @@ impl<'a, F: Float> Connect<'a, F> {
         let tree = self.search.tree;
         let (block_a, block_b) = (tree.nodes()[a].first as usize, tree.nodes()[b].first as usize);
         let (first_a, first_b) = ((block_a * BLOCK) as u32, (block_b * BLOCK) as u32);
-        let mut rows = self.cores[block_a];
+        let mut rows =
+            self.cores[block_a] & F::near_box(tree.block(block_a), self.bounds(b), &self.search.radius);
         if unified == (false, true) {
             let root = self.sets.find(self.some_core[b]);
             for i in bits(rows) {
@@ -576,7 +577,8 @@ impl<'a, F: Float> BorderSearch<'a, F> {
         } else if here.is_leaf() {
             let block = here.first as usize;
             let best = &mut self.best;
-            F::each_hits(self.block, self.points, tree.block(block), radius, |i, hits| {
+            let near = self.points & F::near_box(self.block, connected.bounds(node), radius);
+            F::each_hits(self.block, near, tree.block(block), radius, |i, hits| {
                 for k in bits(hits & connected.cores[block]) {
                     best[i] = best[i].min(labels[block * BLOCK + k]);
                 }

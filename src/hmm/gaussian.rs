@@ -11,7 +11,7 @@ use super::draw_normal;
 use super::emission::{Emission, Start};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::gauss::{TILE, add_moments, sq_whitened};
+use crate::kernel::chain::gauss::{TILE, add_moments, sq_whitened};
 use crate::math::Cholesky;
 use crate::params::{Check, Params, require};
 

@@ -427,7 +427,14 @@ fn select<F: Float>(column: &[F], rank: usize) -> (F, usize) {
         let (mut before, mut up_to) = (vec![0; n.div_ceil(64)], vec![0; n.div_ceil(64)]);
         F::at_most(column, lo.below(), &mut before);
         F::at_most(column, hi, &mut up_to);
-        below = before.iter().map(|word| word.count_ones() as usize).sum();
+        let count = |mask: &[u64]| mask.iter().map(|word| word.count_ones() as usize).sum::<usize>();
+        below = count(&before);
+        let n_between = count(&up_to) - below;
+        // One of many equal values: nothing is left to sort.
+        if lo == hi && below <= rank && rank < below + n_between {
+            return (lo, rank - below);
+        }
+        some.reserve_exact(n_between);
         for ((entries, before), up_to) in column.chunks(64).zip(before).zip(up_to) {
             let mut between = up_to & !before;
             while between != 0 {

@@ -1,18 +1,18 @@
 //! Slices in, numbers out: the only folder with `unsafe`.
 //!
-//! A kernel is one portable body, marked `#[inline(always)]`, and a thin `#[target_feature]` wrapper of it for each instruction set;
-//! where the compiler makes too little of the body, a wrapper holds intrinsics instead. [`isa`] says once per process which wrapper may run. Every path is
-//! tested against a three-line naive version, on all lengths.
+//! A kernel is one portable body, marked `#[inline(always)]`, and a thin `#[target_feature]` wrapper of it for each instruction set; the body is generic over the
+//! register, so the compiler has nothing to guess. [`isa`] says once per process which wrapper may run. Every path is tested against a three-line
+//! naive version, on all lengths.
 #![allow(unsafe_code)]
 
-mod block;
+pub(crate) mod blocks;
 pub(crate) mod chain;
-pub(crate) mod gauss;
-mod lanes;
-mod partition;
+pub(crate) mod linear;
+pub(crate) mod nets;
+pub(crate) mod pairs;
 
-pub(crate) use block::{BLOCK, Blocks, Radius, bits, sq_distances};
-pub(crate) use partition::{Columns, Movable, partition};
+pub(crate) use blocks::{BLOCK, Blocks, Columns, Movable, Radius, bits, partition, sq_distances};
+pub(crate) use pairs::*;
 
 use std::sync::OnceLock;
 

@@ -8,8 +8,8 @@ use std::arch::x86_64::{
     _mm512_maskz_compress_epi32, _mm512_maskz_compress_epi64,
 };
 
-use super::lanes::{Plain, Vector};
-use super::{Isa, isa};
+use super::vector::{Plain, Vector};
+use crate::kernel::{Isa, isa};
 
 /// Numbers that [`partition`] can move: plain data of 32 or 64 bits.
 ///

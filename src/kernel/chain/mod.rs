@@ -3,6 +3,8 @@
 //! Every kernel is a [`Job`]: plain arrays and one portable body, compiled once for each instruction set by [`dispatch`]. Matrices are
 //! row-major, `k` is the number of states, and a block is `n` rows of `k` numbers.
 
+pub(crate) mod gauss;
+
 use linfa::Float;
 
 use super::Isa;

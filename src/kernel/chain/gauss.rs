@@ -2,7 +2,7 @@
 //!
 //! A block is held by features, `(d, n)`: the vectors run along time, so they are long for every number of features and states.
 
-use super::chain::{Job, Real, dispatch, fma};
+use super::{Job, Real, dispatch, fma};
 
 /// Rows that are worked on at once: four vectors of the widest registers.
 pub(crate) const TILE: usize = 32;
@@ -184,8 +184,9 @@ pub(crate) fn add_moments<F: Real>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{available, chain::dispatch_on};
     use super::*;
+    use crate::kernel::available;
+    use crate::kernel::chain::dispatch_on;
 
     fn numbers(n: usize, seed: usize) -> Vec<f64> {
         (0..n).map(|i| (((i * 7919 + seed * 104_729) % 1009) as f64) / 500.0 - 1.0).collect()
