@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256Plus;
 use std::ops::ControlFlow;
 
+#[allow(clippy::needless_pass_by_value, reason = "the calls read better")]
 fn symbols(initial: &[f64], a: Array2<f64>, b: Array2<f64>) -> CategoricalHmm {
     Hmm::new(initial.to_vec().into(), a, Categorical::new(b.view()).unwrap()).unwrap()
 }
