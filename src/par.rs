@@ -3,6 +3,10 @@
 //! Work is cut into pieces whose number and order are fixed by the data, never by the number of threads, and results
 //! come back in the order of the pieces. So a sum over pieces is the same sum on every machine.
 
+/// Entries that [`tabulate`] gives to a thread at least.
+#[cfg(feature = "rayon")]
+const TABLE_RUN: usize = 1 << 14;
+
 /// Runs `f` on a pool of `n_threads` threads (at least one); everything in this crate that it calls stays in that pool.
 ///
 /// Without the `rayon` feature, `f` runs on the calling thread. The answers are the same bits for every number of threads.
@@ -54,6 +58,18 @@ pub(crate) fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Send + Sync) -> Ve
     (0..n).map(f).collect()
 }
 
+/// The same for cheap `f` and large `n`: long runs for each thread, written in place.
+pub(crate) fn tabulate<R: Send>(n: usize, f: impl Fn(usize) -> R + Send + Sync) -> Vec<R> {
+    #[cfg(feature = "rayon")]
+    {
+        use rayon::prelude::*;
+        if rayon::current_num_threads() > 1 && n > TABLE_RUN {
+            return (0..n).into_par_iter().with_min_len(TABLE_RUN).map(f).collect();
+        }
+    }
+    (0..n).map(f).collect()
+}
+
 /// Calls `f(i, part)` on each of `parts`.
 pub(crate) fn for_each<T: Send>(parts: Vec<T>, f: impl Fn(usize, T) + Send + Sync) {
     #[cfg(feature = "rayon")]
@@ -88,6 +104,10 @@ mod tests {
             assert_eq!(
                 with_threads(threads, || map(100, |i| i * i)),
                 (0..100).map(|i| i * i).collect::<Vec<_>>()
+            );
+            assert_eq!(
+                with_threads(threads, || tabulate(100_000, |i| i / 3)),
+                (0..100_000).map(|i| i / 3).collect::<Vec<_>>()
             );
         }
     }

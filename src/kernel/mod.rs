@@ -7,9 +7,11 @@
 
 mod block;
 mod lanes;
+mod near;
 mod partition;
 
 pub(crate) use block::{BLOCK, Blocks, Radius, bits, sq_distances};
+pub(crate) use near::{Band, PAD, each_near};
 pub(crate) use partition::{Columns, Movable, partition};
 
 use std::sync::OnceLock;

@@ -1,0 +1,323 @@
+//! Which of a run of points lie within a radius of one point, on 16-bit coordinates: the inner loop of the grid.
+//!
+//! A word holds two coordinates, one in each half, and a point is `W` words: one for two dimensions, two for three or four. Coordinates are
+//! positions on a circle of 2^16 units: where two points are less than half of it apart on an axis, subtracting modulo 2^16 gives their
+//! difference, and the sum of up to three squares fits a `u32`. Nothing is rounded, so all paths agree by construction.
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{
+    __m256i, __m512i, _mm256_add_epi32, _mm256_castsi256_ps, _mm256_cmpeq_epi32, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_min_epu32, _mm256_movemask_ps, _mm256_set1_epi32, _mm256_sub_epi16,
+    _mm512_add_epi32, _mm512_cmple_epu32_mask, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_set1_epi32,
+    _mm512_sub_epi16,
+};
+
+use super::{Isa, isa};
+
+/// Entries that must follow a run in its columns, so that the last register can be read whole.
+pub(crate) const PAD: usize = 16;
+
+/// A radius on a scale of whole units, with a band in which the scale is too coarse to tell.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Band {
+    /// A sum of squares up to here is within the radius.
+    pub(crate) inside: u32,
+    /// A sum above this is not.
+    pub(crate) outside: u32,
+}
+
+/// Calls `visit(first, inside, between)` for up to 16 points `first, first + 1, ..` of `run` at a time: bit `i` of `inside` is set where point
+/// `first + i` is within the radius of `point`, of `between` where that cannot be told. Where there are neither, it is not called; it stops
+/// the search by returning false.
+///
+/// # Panics
+/// When a column ends less than [`PAD`] entries behind the run.
+#[inline]
+pub(crate) fn each_near<const W: usize>(
+    point: [u32; W],
+    columns: [&[u32]; W],
+    run: std::ops::Range<usize>,
+    band: Band,
+    visit: impl FnMut(usize, u32, u32) -> bool,
+) {
+    each_near_on(isa(), point, columns, run, band, visit);
+}
+
+#[inline]
+fn each_near_on<const W: usize>(
+    set: Isa,
+    point: [u32; W],
+    columns: [&[u32]; W],
+    run: std::ops::Range<usize>,
+    band: Band,
+    visit: impl FnMut(usize, u32, u32) -> bool,
+) {
+    // An empty run may stand at the very end, where adding could not overflow either.
+    assert!(columns.iter().all(|column| column.len() >= run.end + PAD), "a run without padding");
+    // SAFETY: nothing above `isa()` is chosen, and that exists on this machine; the columns are long enough.
+    match set.min(isa()) {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { avx512::<W>(point, columns, run, band, visit) },
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { avx2::<W>(point, columns, run, band, visit) },
+        _ => unsafe { body::<Plain, W>(point, columns, run, band, visit) },
+    }
+}
+
+/// # Safety
+/// AVX-512 exists, and the columns are [`PAD`] entries longer than the run.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,popcnt,bmi1")]
+unsafe fn avx512<const W: usize>(
+    point: [u32; W],
+    columns: [&[u32]; W],
+    run: std::ops::Range<usize>,
+    band: Band,
+    visit: impl FnMut(usize, u32, u32) -> bool,
+) {
+    // SAFETY: the caller's promises.
+    unsafe { body::<__m512i, W>(point, columns, run, band, visit) }
+}
+
+/// # Safety
+/// AVX2 exists, and the columns are [`PAD`] entries longer than the run.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,popcnt,bmi1")]
+unsafe fn avx2<const W: usize>(
+    point: [u32; W],
+    columns: [&[u32]; W],
+    run: std::ops::Range<usize>,
+    band: Band,
+    visit: impl FnMut(usize, u32, u32) -> bool,
+) {
+    // SAFETY: the caller's promises.
+    unsafe { body::<__m256i, W>(point, columns, run, band, visit) }
+}
+
+/// # Safety
+/// `V` is a register of this machine, and the columns are [`PAD`] entries longer than the run.
+#[inline(always)]
+unsafe fn body<V: Words, const W: usize>(
+    point: [u32; W],
+    columns: [&[u32]; W],
+    run: std::ops::Range<usize>,
+    band: Band,
+    mut visit: impl FnMut(usize, u32, u32) -> bool,
+) {
+    let (to_inside, to_outside) = (V::splat(band.inside), V::splat(band.outside));
+    let point = point.map(V::splat);
+    let mut first = run.start;
+    while first < run.end {
+        let mut sq = V::splat(0);
+        for w in 0..W {
+            // SAFETY: `first` is in the run, and a register is at most as long as the padding behind it.
+            sq = sq.add_sq_diff(point[w], unsafe { V::load(columns[w].as_ptr().add(first)) });
+        }
+        let here = u32::MAX >> (32 - (run.end - first).min(V::LANES));
+        let outside = sq.at_most(to_outside) & here;
+        if outside != 0 {
+            let inside = sq.at_most(to_inside) & here;
+            if !visit(first, inside, outside & !inside) {
+                return;
+            }
+        }
+        first += V::LANES;
+    }
+}
+
+/// A register of `LANES` words.
+///
+/// # Safety
+/// `LANES` is at most [`PAD`], and the methods may run only where the instruction set of the register exists.
+unsafe trait Words: Copy {
+    const LANES: usize;
+
+    fn splat(x: u32) -> Self;
+
+    /// # Safety
+    /// `LANES` words are readable at `x`.
+    unsafe fn load(x: *const u32) -> Self;
+
+    /// `self` and the squared differences of both halves.
+    fn add_sq_diff(self, a: Self, b: Self) -> Self;
+
+    /// Bit `i` is set where lane `i` is at most the bound, unsigned.
+    fn at_most(self, bound: Self) -> u32;
+}
+
+#[derive(Clone, Copy)]
+struct Plain([u32; 8]);
+
+// SAFETY: plain Rust runs everywhere.
+unsafe impl Words for Plain {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    fn splat(x: u32) -> Self {
+        Self([x; 8])
+    }
+
+    #[inline(always)]
+    unsafe fn load(x: *const u32) -> Self {
+        // SAFETY: the caller vouches for 8 words; an array has the alignment of its elements.
+        Self(unsafe { *x.cast::<[u32; 8]>() })
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "halves of a word")]
+    fn add_sq_diff(mut self, a: Self, b: Self) -> Self {
+        for i in 0..8 {
+            let low = i32::from((a.0[i] as i16).wrapping_sub(b.0[i] as i16));
+            let high = i32::from(((a.0[i] >> 16) as i16).wrapping_sub((b.0[i] >> 16) as i16));
+            self.0[i] = self.0[i].wrapping_add((low * low) as u32).wrapping_add((high * high) as u32);
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn at_most(self, bound: Self) -> u32 {
+        let mut mask = 0;
+        for i in 0..8 {
+            mask |= u32::from(self.0[i] <= bound.0[i]) << i;
+        }
+        mask
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "words are bits")]
+mod x86 {
+    use super::*;
+
+    // SAFETY: 16 lanes; only the wrapper with AVX-512 uses it.
+    unsafe impl Words for __m512i {
+        const LANES: usize = 16;
+
+        #[inline(always)]
+        fn splat(x: u32) -> Self {
+            // SAFETY: see the impl.
+            unsafe { _mm512_set1_epi32(x as i32) }
+        }
+
+        #[inline(always)]
+        unsafe fn load(x: *const u32) -> Self {
+            // SAFETY: see the impl; the caller vouches for the address.
+            unsafe { _mm512_loadu_si512(x.cast()) }
+        }
+
+        #[inline(always)]
+        fn add_sq_diff(self, a: Self, b: Self) -> Self {
+            // SAFETY: see the impl.
+            unsafe {
+                let d = _mm512_sub_epi16(a, b);
+                _mm512_add_epi32(self, _mm512_madd_epi16(d, d))
+            }
+        }
+
+        #[inline(always)]
+        fn at_most(self, bound: Self) -> u32 {
+            // SAFETY: see the impl.
+            u32::from(unsafe { _mm512_cmple_epu32_mask(self, bound) })
+        }
+    }
+
+    // SAFETY: 8 lanes; only the wrapper with AVX2 uses it.
+    unsafe impl Words for __m256i {
+        const LANES: usize = 8;
+
+        #[inline(always)]
+        fn splat(x: u32) -> Self {
+            // SAFETY: see the impl.
+            unsafe { _mm256_set1_epi32(x as i32) }
+        }
+
+        #[inline(always)]
+        unsafe fn load(x: *const u32) -> Self {
+            // SAFETY: see the impl; the caller vouches for the address.
+            unsafe { _mm256_loadu_si256(x.cast()) }
+        }
+
+        #[inline(always)]
+        fn add_sq_diff(self, a: Self, b: Self) -> Self {
+            // SAFETY: see the impl.
+            unsafe {
+                let d = _mm256_sub_epi16(a, b);
+                _mm256_add_epi32(self, _mm256_madd_epi16(d, d))
+            }
+        }
+
+        #[inline(always)]
+        fn at_most(self, bound: Self) -> u32 {
+            // SAFETY: see the impl. There is no unsigned comparison before AVX-512.
+            unsafe {
+                let at_most = _mm256_cmpeq_epi32(_mm256_min_epu32(self, bound), self);
+                _mm256_movemask_ps(_mm256_castsi256_ps(at_most)) as u32
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{available, bits};
+    use rand::{Rng, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    fn agrees<const W: usize>() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(9);
+        for n in 0..=70 {
+            // Differences stay below 2^15 in up to three halves, around the wrap of the circle.
+            let mut draw = |half: u32| (rng.gen_range(0..30_000_u32) + 50_000) % 65_536 << (16 * half);
+            let mut word = |w: usize| draw(0) | if w == 0 { draw(1) } else { 0 };
+            let columns: [Vec<u32>; W] = std::array::from_fn(|w| (0..n + PAD).map(|_| word(w)).collect());
+            let point: [u32; W] = std::array::from_fn(&mut word);
+            let sq = |i: usize| {
+                (0..W).fold(0, |sq: i64, w| {
+                    let half = |shift: u32| {
+                        let on_line = |x: u32| i64::from(((x >> shift & 0xffff) + 15_536) % 65_536);
+                        (on_line(point[w]) - on_line(columns[w][i])).pow(2)
+                    };
+                    sq + half(0) + half(16)
+                })
+            };
+            let band = Band { inside: 200_000_000, outside: 300_000_000 };
+            let from = n / 3;
+            let within = |bound: u32| (from..n).filter(|&i| sq(i) <= i64::from(bound)).collect::<Vec<_>>();
+            for set in available() {
+                let (mut inside, mut outside) = (vec![], vec![]);
+                let columns = std::array::from_fn(|w| columns[w].as_slice());
+                each_near_on(set, point, columns, from..n, band, |first, within, between| {
+                    assert_eq!(within & between, 0);
+                    inside.extend(bits(within).map(|i| first + i));
+                    outside.extend(bits(within | between).map(|i| first + i));
+                    true
+                });
+                assert_eq!((inside, outside), (within(band.inside), within(band.outside)), "n = {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_path_finds_what_the_naive_loop_finds() {
+        agrees::<1>();
+        agrees::<2>();
+    }
+
+    #[test]
+    fn the_visitor_can_stop() {
+        let mut calls = 0;
+        let band = Band { inside: 0, outside: 0 };
+        each_near([7], [&[7; 80]], 0..64, band, |_, _, _| {
+            calls += 1;
+            false
+        });
+        assert_eq!(calls, 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "padding")]
+    fn a_run_without_padding_is_refused() {
+        each_near([7], [&[7; 64]], 0..64, Band { inside: 0, outside: 0 }, |_, _, _| true);
+    }
+}
