@@ -295,8 +295,8 @@ impl DbscanValidParams {
         let n_cores =
             par::map(n_chunks, |chunk| chunk_rows(chunk).filter(|&row| found.is_core(row)).count());
         let n_core: usize = n_cores.iter().sum();
-        let mut core_samples = vec![0; n_core];
-        let mut components = vec![F::zero(); n_core * d];
+        let mut core_samples = par::filled(n_core, 0);
+        let mut components = par::filled(n_core * d, F::zero());
         let (mut rest, mut rest_points) = (core_samples.as_mut_slice(), components.as_mut_slice());
         let parts = n_cores.iter().map(|&n| {
             let whole = "the chunks hold every core point";

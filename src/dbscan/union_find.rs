@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use crate::par;
+
 /// Sets of the numbers `0..n`; at first each is alone.
 ///
 /// Every number points to itself or to a smaller one, so chains end. A root is linked by compare-and-swap, which fails where another thread linked
@@ -14,7 +16,7 @@ pub(crate) struct UnionFind {
 
 impl UnionFind {
     pub(crate) fn new(n: u32) -> Self {
-        Self { parent: (0..n).map(AtomicU32::new).collect() }
+        Self { parent: par::tabulate(n as usize, |x| AtomicU32::new(x as u32)) }
     }
 
     /// The root of the set of `x`; while no thread merges, the smallest number of the set.
@@ -54,7 +56,6 @@ impl UnionFind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::par;
     use rand::{Rng, SeedableRng};
     use rand_xoshiro::Xoshiro256PlusPlus;
 

@@ -8,10 +8,12 @@
 mod block;
 mod lanes;
 mod near;
+mod pages;
 mod partition;
 
 pub(crate) use block::{BLOCK, Blocks, Radius, bits, sq_distances};
-pub(crate) use near::{Band, PAD, each_near};
+pub(crate) use near::{Band, PAD, Run, count_near, each_near, each_near_other};
+pub(crate) use pages::large_pages;
 pub(crate) use partition::{Columns, Movable, partition};
 
 use std::sync::OnceLock;

@@ -8,7 +8,7 @@
 use std::arch::x86_64::{
     __m256i, __m512i, _mm256_add_epi32, _mm256_castsi256_ps, _mm256_cmpeq_epi32, _mm256_loadu_si256,
     _mm256_madd_epi16, _mm256_min_epu32, _mm256_movemask_ps, _mm256_set1_epi32, _mm256_sub_epi16,
-    _mm512_add_epi32, _mm512_cmple_epu32_mask, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_set1_epi32,
+    _mm512_add_epi32, _mm512_cmpeq_epi32_mask, _mm512_cmple_epu32_mask, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_set1_epi32,
     _mm512_sub_epi16,
 };
 
@@ -26,41 +26,157 @@ pub(crate) struct Band {
     pub(crate) outside: u32,
 }
 
-/// Calls `visit(first, inside, between)` for up to 16 points `first, first + 1, ..` of `run` at a time: bit `i` of `inside` is set where point
+/// Which points of a run are looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a, const W: usize> {
+    /// The words of all points.
+    pub(crate) columns: [&'a [u32]; W],
+    /// The first point of the run, and the one behind its last.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+impl<const W: usize> Run<'_, W> {
+    /// # Panics
+    /// When a column ends less than [`PAD`] entries behind the run.
+    #[inline(always)]
+    fn check(&self) {
+        assert!(self.columns.iter().all(|column| column.len() >= self.end + PAD), "a run without padding");
+    }
+}
+
+/// Calls `visit(first, inside, between)` for up to 16 points `first, first + 1, ..` of a run at a time: bit `i` of `inside` is set where point
 /// `first + i` is within the radius of `point`, of `between` where that cannot be told. Where there are neither, it is not called; it stops
 /// the search by returning false.
-///
-/// # Panics
-/// When a column ends less than [`PAD`] entries behind the run.
 #[inline]
 pub(crate) fn each_near<const W: usize>(
     point: [u32; W],
-    columns: [&[u32]; W],
-    run: std::ops::Range<usize>,
+    run: Run<'_, W>,
     band: Band,
     visit: impl FnMut(usize, u32, u32) -> bool,
 ) {
-    each_near_on(isa(), point, columns, run, band, visit);
+    each_near_on::<W, false>(isa(), point, run, band, &[], 0, visit);
+}
+
+/// The same for those points alone whose mark is neither `mark` nor all ones.
+#[inline]
+pub(crate) fn each_near_other<const W: usize>(
+    point: [u32; W],
+    run: Run<'_, W>,
+    band: Band,
+    marks: &[u32],
+    mark: u32,
+    visit: impl FnMut(usize, u32, u32) -> bool,
+) {
+    each_near_on::<W, true>(isa(), point, run, band, marks, mark, visit);
+}
+
+/// Number of points of a run that are within the radius, or `None` where one is in the band.
+#[inline]
+pub(crate) fn count_near<const W: usize>(point: [u32; W], run: Run<'_, W>, band: Band) -> Option<u32> {
+    count_near_on(isa(), point, run, band)
 }
 
 #[inline]
-fn each_near_on<const W: usize>(
+fn each_near_on<const W: usize, const OTHER: bool>(
     set: Isa,
     point: [u32; W],
-    columns: [&[u32]; W],
-    run: std::ops::Range<usize>,
+    run: Run<'_, W>,
     band: Band,
+    marks: &[u32],
+    mark: u32,
     visit: impl FnMut(usize, u32, u32) -> bool,
 ) {
-    // An empty run may stand at the very end, where adding could not overflow either.
-    assert!(columns.iter().all(|column| column.len() >= run.end + PAD), "a run without padding");
-    // SAFETY: nothing above `isa()` is chosen, and that exists on this machine; the columns are long enough.
+    run.check();
+    assert!(!OTHER || marks.len() >= run.end + PAD, "marks without padding");
+    // SAFETY: nothing above `isa()` is chosen, and that exists on this machine; columns and marks are long enough.
     match set.min(isa()) {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { avx512::<W>(point, columns, run, band, visit) },
+        Isa::Avx512 => unsafe { each_avx512::<W, OTHER>(point, run, band, marks, mark, visit) },
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { avx2::<W>(point, columns, run, band, visit) },
-        _ => unsafe { body::<Plain, W>(point, columns, run, band, visit) },
+        Isa::Avx2 => unsafe { each_avx2::<W, OTHER>(point, run, band, marks, mark, visit) },
+        _ => unsafe { each_body::<Plain, W, OTHER>(point, run, band, marks, mark, visit) },
+    }
+}
+
+fn count_near_on<const W: usize>(set: Isa, point: [u32; W], run: Run<'_, W>, band: Band) -> Option<u32> {
+    run.check();
+    // SAFETY: as above.
+    match set.min(isa()) {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { count_avx512::<W>(point, run, band) },
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { count_avx2::<W>(point, run, band) },
+        _ => unsafe { count_body::<Plain, W>(point, run, band) },
+    }
+}
+
+/// # Safety
+/// AVX-512 exists, and columns and marks are [`PAD`] entries longer than the run.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,popcnt,bmi1")]
+unsafe fn each_avx512<const W: usize, const OTHER: bool>(
+    point: [u32; W],
+    run: Run<'_, W>,
+    band: Band,
+    marks: &[u32],
+    mark: u32,
+    visit: impl FnMut(usize, u32, u32) -> bool,
+) {
+    // SAFETY: the caller's promises.
+    unsafe { each_body::<__m512i, W, OTHER>(point, run, band, marks, mark, visit) }
+}
+
+/// # Safety
+/// AVX2 exists, and columns and marks are [`PAD`] entries longer than the run.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,popcnt,bmi1")]
+unsafe fn each_avx2<const W: usize, const OTHER: bool>(
+    point: [u32; W],
+    run: Run<'_, W>,
+    band: Band,
+    marks: &[u32],
+    mark: u32,
+    visit: impl FnMut(usize, u32, u32) -> bool,
+) {
+    // SAFETY: the caller's promises.
+    unsafe { each_body::<__m256i, W, OTHER>(point, run, band, marks, mark, visit) }
+}
+
+/// # Safety
+/// `V` is a register of this machine, and columns and marks, if `OTHER`, are [`PAD`] entries longer than the run.
+#[inline(always)]
+unsafe fn each_body<V: Words, const W: usize, const OTHER: bool>(
+    point: [u32; W],
+    run: Run<'_, W>,
+    band: Band,
+    marks: &[u32],
+    mark: u32,
+    mut visit: impl FnMut(usize, u32, u32) -> bool,
+) {
+    let (to_inside, to_outside) = (V::splat(band.inside), V::splat(band.outside));
+    let (mark, none) = (V::splat(mark), V::splat(u32::MAX));
+    let point = point.map(V::splat);
+    let mut first = run.start;
+    while first < run.end {
+        let mut here = lanes_left::<V>(first, run.end);
+        if OTHER {
+            // SAFETY: a register at `first` ends within the padding.
+            let theirs = unsafe { V::load(marks.as_ptr().add(first)) };
+            here &= !(theirs.equal(mark) | theirs.equal(none));
+        }
+        if !OTHER || here != 0 {
+            // SAFETY: as above.
+            let sq = unsafe { sq_distances::<V, W>(&point, &run, first) };
+            let outside = sq.at_most(to_outside) & here;
+            if outside != 0 {
+                let inside = sq.at_most(to_inside) & here;
+                if !visit(first, inside, outside & !inside) {
+                    return;
+                }
+            }
+        }
+        first += V::LANES;
     }
 }
 
@@ -68,61 +184,55 @@ fn each_near_on<const W: usize>(
 /// AVX-512 exists, and the columns are [`PAD`] entries longer than the run.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,popcnt,bmi1")]
-unsafe fn avx512<const W: usize>(
-    point: [u32; W],
-    columns: [&[u32]; W],
-    run: std::ops::Range<usize>,
-    band: Band,
-    visit: impl FnMut(usize, u32, u32) -> bool,
-) {
+unsafe fn count_avx512<const W: usize>(point: [u32; W], run: Run<'_, W>, band: Band) -> Option<u32> {
     // SAFETY: the caller's promises.
-    unsafe { body::<__m512i, W>(point, columns, run, band, visit) }
+    unsafe { count_body::<__m512i, W>(point, run, band) }
 }
 
 /// # Safety
 /// AVX2 exists, and the columns are [`PAD`] entries longer than the run.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,popcnt,bmi1")]
-unsafe fn avx2<const W: usize>(
-    point: [u32; W],
-    columns: [&[u32]; W],
-    run: std::ops::Range<usize>,
-    band: Band,
-    visit: impl FnMut(usize, u32, u32) -> bool,
-) {
+unsafe fn count_avx2<const W: usize>(point: [u32; W], run: Run<'_, W>, band: Band) -> Option<u32> {
     // SAFETY: the caller's promises.
-    unsafe { body::<__m256i, W>(point, columns, run, band, visit) }
+    unsafe { count_body::<__m256i, W>(point, run, band) }
 }
 
 /// # Safety
 /// `V` is a register of this machine, and the columns are [`PAD`] entries longer than the run.
 #[inline(always)]
-unsafe fn body<V: Words, const W: usize>(
-    point: [u32; W],
-    columns: [&[u32]; W],
-    run: std::ops::Range<usize>,
-    band: Band,
-    mut visit: impl FnMut(usize, u32, u32) -> bool,
-) {
+unsafe fn count_body<V: Words, const W: usize>(point: [u32; W], run: Run<'_, W>, band: Band) -> Option<u32> {
     let (to_inside, to_outside) = (V::splat(band.inside), V::splat(band.outside));
     let point = point.map(V::splat);
+    let (mut n_inside, mut n_outside) = (0, 0);
     let mut first = run.start;
     while first < run.end {
-        let mut sq = V::splat(0);
-        for w in 0..W {
-            // SAFETY: `first` is in the run, and a register is at most as long as the padding behind it.
-            sq = sq.add_sq_diff(point[w], unsafe { V::load(columns[w].as_ptr().add(first)) });
-        }
-        let here = u32::MAX >> (32 - (run.end - first).min(V::LANES));
-        let outside = sq.at_most(to_outside) & here;
-        if outside != 0 {
-            let inside = sq.at_most(to_inside) & here;
-            if !visit(first, inside, outside & !inside) {
-                return;
-            }
-        }
+        // SAFETY: `first` is in the run, and a register is at most as long as the padding behind it.
+        let sq = unsafe { sq_distances::<V, W>(&point, &run, first) };
+        let here = lanes_left::<V>(first, run.end);
+        n_inside += (sq.at_most(to_inside) & here).count_ones();
+        n_outside += (sq.at_most(to_outside) & here).count_ones();
         first += V::LANES;
     }
+    (n_inside == n_outside).then_some(n_inside)
+}
+
+/// # Safety
+/// `V` is a register of this machine, and all columns can be read for one register from `first` on.
+#[inline(always)]
+unsafe fn sq_distances<V: Words, const W: usize>(point: &[V; W], run: &Run<'_, W>, first: usize) -> V {
+    let mut sq = V::splat(0);
+    for w in 0..W {
+        // SAFETY: the caller's promise.
+        sq = sq.add_sq_diff(point[w], unsafe { V::load(run.columns[w].as_ptr().add(first)) });
+    }
+    sq
+}
+
+/// The lanes of a register at `first` that lie before `end`.
+#[inline(always)]
+fn lanes_left<V: Words>(first: usize, end: usize) -> u32 {
+    u32::MAX >> (32 - (end - first).min(V::LANES))
 }
 
 /// A register of `LANES` words.
@@ -143,6 +253,9 @@ unsafe trait Words: Copy {
 
     /// Bit `i` is set where lane `i` is at most the bound, unsigned.
     fn at_most(self, bound: Self) -> u32;
+
+    /// Bit `i` is set where both lanes `i` are equal.
+    fn equal(self, other: Self) -> u32;
 }
 
 #[derive(Clone, Copy)]
@@ -179,6 +292,15 @@ unsafe impl Words for Plain {
         let mut mask = 0;
         for i in 0..8 {
             mask |= u32::from(self.0[i] <= bound.0[i]) << i;
+        }
+        mask
+    }
+
+    #[inline(always)]
+    fn equal(self, other: Self) -> u32 {
+        let mut mask = 0;
+        for i in 0..8 {
+            mask |= u32::from(self.0[i] == other.0[i]) << i;
         }
         mask
     }
@@ -219,6 +341,12 @@ mod x86 {
             // SAFETY: see the impl.
             u32::from(unsafe { _mm512_cmple_epu32_mask(self, bound) })
         }
+
+        #[inline(always)]
+        fn equal(self, other: Self) -> u32 {
+            // SAFETY: see the impl.
+            u32::from(unsafe { _mm512_cmpeq_epi32_mask(self, other) })
+        }
     }
 
     // SAFETY: 8 lanes; only the wrapper with AVX2 uses it.
@@ -249,10 +377,13 @@ mod x86 {
         #[inline(always)]
         fn at_most(self, bound: Self) -> u32 {
             // SAFETY: see the impl. There is no unsigned comparison before AVX-512.
-            unsafe {
-                let at_most = _mm256_cmpeq_epi32(_mm256_min_epu32(self, bound), self);
-                _mm256_movemask_ps(_mm256_castsi256_ps(at_most)) as u32
-            }
+            unsafe { _mm256_min_epu32(self, bound) }.equal(self)
+        }
+
+        #[inline(always)]
+        fn equal(self, other: Self) -> u32 {
+            // SAFETY: see the impl.
+            unsafe { _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(self, other))) as u32 }
         }
     }
 }
@@ -284,16 +415,27 @@ mod tests {
             let band = Band { inside: 200_000_000, outside: 300_000_000 };
             let from = n / 3;
             let within = |bound: u32| (from..n).filter(|&i| sq(i) <= i64::from(bound)).collect::<Vec<_>>();
+            let run = Run { columns: columns.each_ref().map(Vec::as_slice), start: from, end: n };
+            let marks: Vec<u32> = (0..n + PAD).map(|i| [5, 6, u32::MAX][i % 3]).collect();
             for set in available() {
-                let (mut inside, mut outside) = (vec![], vec![]);
-                let columns = std::array::from_fn(|w| columns[w].as_slice());
-                each_near_on(set, point, columns, from..n, band, |first, within, between| {
+                let (mut inside, mut outside, mut others) = (vec![], vec![], vec![]);
+                each_near_on::<W, false>(set, point, run, band, &[], 0, |first, within, between| {
                     assert_eq!(within & between, 0);
                     inside.extend(bits(within).map(|i| first + i));
                     outside.extend(bits(within | between).map(|i| first + i));
                     true
                 });
-                assert_eq!((inside, outside), (within(band.inside), within(band.outside)), "n = {n}");
+                assert_eq!((&inside, &outside), (&within(band.inside), &within(band.outside)), "n = {n}");
+                each_near_on::<W, true>(set, point, run, band, &marks, 6, |first, within, _| {
+                    others.extend(bits(within).map(|i| first + i));
+                    true
+                });
+                inside.retain(|i| i % 3 == 0);
+                assert_eq!(others, inside, "n = {n}");
+                let told = within(band.inside).len() == within(band.outside).len();
+                assert_eq!(count_near_on(set, point, run, band), told.then_some(outside.len() as u32));
+                let sharp = Band { inside: band.outside, outside: band.outside };
+                assert_eq!(count_near_on(set, point, run, sharp), Some(outside.len() as u32));
             }
         }
     }
@@ -308,7 +450,7 @@ mod tests {
     fn the_visitor_can_stop() {
         let mut calls = 0;
         let band = Band { inside: 0, outside: 0 };
-        each_near([7], [&[7; 80]], 0..64, band, |_, _, _| {
+        each_near([7], Run { columns: [&[7; 80]], start: 0, end: 64 }, band, |_, _, _| {
             calls += 1;
             false
         });
@@ -318,6 +460,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "padding")]
     fn a_run_without_padding_is_refused() {
-        each_near([7], [&[7; 64]], 0..64, Band { inside: 0, outside: 0 }, |_, _, _| true);
+        let run = Run { columns: [&[7; 64]], start: 0, end: 64 };
+        each_near([7], run, Band { inside: 0, outside: 0 }, |_, _, _| true);
     }
 }

@@ -19,7 +19,7 @@
 use std::ops::Range;
 
 use crate::float::Float;
-use crate::kernel::{Band, PAD};
+use crate::kernel::{Band, PAD, Run};
 use crate::par;
 
 /// Units of a cell's side, as a power of two.
@@ -76,10 +76,10 @@ impl<const W: usize> Grid<W> {
         self.subs[sub] as usize..self.subs[sub + 1] as usize
     }
 
-    /// Columns as the kernels take them.
+    /// A run of points as the kernels take it.
     #[inline]
-    pub(super) fn columns(&self) -> [&[u32]; W] {
-        std::array::from_fn(|w| self.columns[w].as_slice())
+    pub(super) fn run(&self, points: Range<usize>) -> Run<'_, W> {
+        Run { columns: self.columns.each_ref().map(Vec::as_slice), start: points.start, end: points.end }
     }
 
     /// One point.
@@ -235,7 +235,7 @@ pub(super) fn build<F: Float, const D: usize, const W: usize>(records: &[F], sca
     });
     let (buckets, bucket_of) = buckets(&histograms, n);
 
-    let mut entries = vec![Entry::<W>::NONE; n];
+    let mut entries = par::filled(n, Entry::<W>::NONE);
     {
         // For each chunk, its part of every bucket.
         let mut parts: Vec<Vec<std::slice::IterMut<'_, Entry<W>>>> =
@@ -312,8 +312,8 @@ fn sort<const D: usize, const W: usize>(
     }
 
     let n = entries.len();
-    let mut columns: [Vec<u32>; W] = std::array::from_fn(|_| vec![0; n + PAD]);
-    let mut rows = vec![0; n];
+    let mut columns: [Vec<u32>; W] = std::array::from_fn(|_| par::filled(n + PAD, 0));
+    let mut rows = par::filled(n, 0);
     let full = n.div_ceil(PARTS);
     let groups: Vec<&[Bucket]> = {
         let mut sum = 0;
@@ -413,14 +413,13 @@ impl Tables {
 }
 
 /// One table of all parts, each with something added, and a last entry.
-fn concat<T: Copy + Default + Send + Sync + std::ops::Add<Output = T>>(
+fn concat<T: Copy + Send + Sync + std::ops::Add<Output = T>>(
     tables: &[Tables],
     table: impl Fn(usize, &Tables) -> (&[T], T) + Sync,
     last: T,
 ) -> Vec<T> {
     let len: usize = (0..).zip(tables).map(|(i, tables)| table(i, tables).0.len()).sum();
-    let mut all = vec![T::default(); len + 1];
-    all[len] = last;
+    let mut all = par::filled(len + 1, last);
     let mut rest = all.as_mut_slice();
     let parts = (0..).zip(tables).map(|(i, tables)| {
         rest.split_off_mut(..table(i, tables).0.len()).expect("the lengths add up")

@@ -9,7 +9,7 @@ use super::Found;
 use super::union_find::UnionFind;
 use crate::error::Result;
 use crate::float::Float;
-use crate::kernel::{PAD, bits, each_near};
+use crate::kernel::{PAD, Run, bits, count_near, each_near, each_near_other};
 use crate::observe::{Observer, Progress, report};
 use crate::par;
 use grid::{Grid, Scale};
@@ -22,6 +22,12 @@ const ROWS: usize = 9;
 
 /// Points around a cell up to which they are copied into one run.
 const GATHERED: usize = 1024;
+
+/// Neighbours of a point that is no core point up to which they are kept.
+const KEPT: usize = 16;
+
+/// Points that are counted before the count is looked at.
+const COUNTED: usize = 128;
 
 /// Parts of the grid between two reports.
 const WAVE: usize = 16;
@@ -78,6 +84,9 @@ struct Cores {
     homes: Vec<u32>,
     /// Core points of each sub-cell.
     n_cores: Vec<u32>,
+    /// For each part of the grid and each point in it that is no core point, the number of its neighbours and they themselves, or [`NONE`]
+    /// where they are more than [`KEPT`].
+    neighbours: Vec<Vec<u32>>,
 }
 
 /// `data` cut into parts of the given lengths.
@@ -99,23 +108,32 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
 
     fn core_samples(&self, mut done: impl FnMut(usize) -> Result<()>) -> Result<Cores> {
         let grid = self.grid;
-        let (mut homes, mut n_cores) = (vec![0; self.points.len()], vec![0; grid.subs.len() - 1]);
+        let (mut homes, mut n_cores) = (par::filled(self.points.len(), 0), par::filled(grid.subs.len() - 1, 0));
         let parts = &grid.parts;
         let homes_of = split(&mut homes, parts.iter().map(|cells| grid.points(cells.clone()).len()));
         let n_cores_of = split(&mut n_cores, parts.iter().map(|cells| grid.subs(cells.clone()).len()));
-        let mut work = parts.iter().zip(homes_of).zip(n_cores_of);
+        let mut neighbours: Vec<Vec<u32>> = parts.iter().map(|_| Vec::new()).collect();
+        let mut work = parts.iter().zip(homes_of).zip(n_cores_of).zip(&mut neighbours);
         loop {
             let wave: Vec<_> = work.by_ref().take(WAVE).collect();
-            let Some(((cells, _), _)) = wave.last() else { break };
+            let Some((((cells, _), _), _)) = wave.last() else { break };
             let end = grid.points(0..cells.end).end;
-            par::for_each(wave, |_, ((cells, homes), n_cores)| self.core_samples_of(cells, homes, n_cores));
+            par::for_each(wave, |_, (((cells, homes), n_cores), neighbours)| {
+                self.core_samples_of(cells, homes, n_cores, neighbours);
+            });
             done(end)?;
         }
-        Ok(Cores { homes, n_cores })
+        Ok(Cores { homes, n_cores, neighbours })
     }
 
     /// The core points of some cells.
-    fn core_samples_of(&self, cells: &Range<usize>, homes: &mut [u32], n_cores: &mut [u32]) {
+    fn core_samples_of(
+        &self,
+        cells: &Range<usize>,
+        homes: &mut [u32],
+        n_cores: &mut [u32],
+        neighbours: &mut Vec<u32>,
+    ) {
         let Self { grid, need, .. } = *self;
         let (first_point, first_sub) = (grid.points(cells.clone()).start, grid.subs(cells.clone()).start);
         let mut around = Around::new(self, cells.start, &grid.offsets);
@@ -133,14 +151,25 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
             if n_thin == 0 {
                 continue;
             }
-            let few = around.enter(cell, n_thin) < need;
-            for sub in grid.subs(cell..cell + 1) {
-                let points = grid.sub(sub);
-                if points.len() < need {
-                    for i in points {
-                        let core = !few && around.count(i) >= need;
-                        homes[i - first_point] = if core { sub as u32 } else { NONE };
-                        n_cores[sub - first_sub] += u32::from(core);
+            let n = around.enter(cell);
+            if n_thin > 1 && n <= GATHERED {
+                around.gather();
+            }
+            for sub in grid.subs(cell..cell + 1).filter(|&sub| grid.sub(sub).len() < need) {
+                for i in grid.sub(sub) {
+                    let core = n >= need && around.has_enough(i);
+                    n_cores[sub - first_sub] += u32::from(core);
+                    homes[i - first_point] = if core { sub as u32 } else { NONE };
+                    if !core {
+                        let count = neighbours.len();
+                        neighbours.push(NONE);
+                        if need <= KEPT + 1 {
+                            around.each_hit(i, |j| {
+                                neighbours.push(j as u32);
+                                true
+                            });
+                            neighbours[count] = (neighbours.len() - count - 1) as u32;
+                        }
                     }
                 }
             }
@@ -165,38 +194,65 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
             if n == 0 {
                 continue;
             }
-            let n_around = around.enter_before(cell, n);
+            let n_around = around.enter_before(cell);
             let n_subs: usize = around.cells.iter().map(|cells| grid.subs(cells.clone()).len()).sum();
-            for sub in subs.clone().filter(|&sub| cores.n_cores[sub] > 0) {
-                // Every core point against every point before, or every sub-cell before?
-                let n_cores = cores.n_cores[sub] as usize;
-                if n_cores * n_around <= 32 * n_subs {
-                    let mut root = sets.find(sub as u32);
-                    let mut last = sub as u32;
-                    for i in grid.sub(sub).filter(|&i| cores.homes[i] != NONE) {
-                        around.each_hit(i, |j| {
-                            let home = cores.homes[j];
-                            if home != NONE && home != last && home < sub as u32 {
-                                last = home;
-                                if sets.find(home) != root {
-                                    sets.union(home, root);
-                                    root = sets.find(root);
-                                }
-                            }
-                            true
-                        });
-                    }
-                } else {
-                    for cells in &around.cells {
-                        for other in grid.subs(cells.clone()).rev() {
-                            if other < sub
-                                && cores.n_cores[other] > 0
-                                && sets.find(sub as u32) != sets.find(other as u32)
-                                && self.touch(sub, other, cores)
-                            {
-                                sets.union(sub as u32, other as u32);
-                            }
-                        }
+            // Every core point against every point, or every sub-cell against every other?
+            if n_around <= GATHERED && n * n_around <= 32 * n_subs * subs.len() {
+                around.gather();
+                self.connect_points(subs, &mut around, cores, sets);
+            } else {
+                self.connect_subs(subs, &around.cells, cores, sets);
+            }
+        }
+    }
+
+    /// Connects the core points of one cell with those around, point by point.
+    fn connect_points(&self, subs: Range<usize>, around: &mut Around<'_, F, D, W>, cores: &Cores, sets: &UnionFind) {
+        let grid = self.grid;
+        // A mark is a name of a set. Sets that are found to be one get one name.
+        let (mut last, mut root) = (NONE, NONE);
+        for (mark, &j) in around.marks.iter_mut().zip(&around.which[..around.gathered]) {
+            let home = cores.homes[j as usize];
+            if home != last {
+                (last, root) = (home, if home == NONE { NONE } else { sets.find(home) });
+            }
+            *mark = root;
+        }
+        let own = around.runs[0].start;
+        for i in grid.subs[subs.start] as usize..grid.subs[subs.end] as usize {
+            let mark = around.marks[i - own];
+            let mut start = if mark == NONE { around.gathered } else { 0 };
+            while start < around.gathered {
+                let mut met = None;
+                let run = Run { start, ..around.run() };
+                each_near_other(grid.point(i), run, grid.band, &around.marks, mark, |first, inside, between| {
+                    met = bits(inside | between)
+                        .find(|k| inside >> k & 1 == 1 || self.is_within(i, around.which[first + k] as usize))
+                        .map(|k| (first, around.marks[first + k]));
+                    met.is_none()
+                });
+                let Some((first, other)) = met else { break };
+                sets.union(mark, other);
+                for name in &mut around.marks[..around.gathered] {
+                    *name = if *name == other { mark } else { *name };
+                }
+                start = first;
+            }
+        }
+    }
+
+    /// Connects the core points of one cell with those around, sub-cell by sub-cell.
+    fn connect_subs(&self, subs: Range<usize>, around: &[Range<usize>], cores: &Cores, sets: &UnionFind) {
+        let grid = self.grid;
+        for sub in subs.filter(|&sub| cores.n_cores[sub] > 0) {
+            for cells in around {
+                for other in grid.subs(cells.clone()).rev() {
+                    if other < sub
+                        && cores.n_cores[other] > 0
+                        && sets.find(sub as u32) != sets.find(other as u32)
+                        && self.touch(sub, other, cores)
+                    {
+                        sets.union(sub as u32, other as u32);
                     }
                 }
             }
@@ -212,7 +268,7 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
         }
         let mut found = false;
         for i in few.filter(|&i| cores.homes[i] != NONE) {
-            each_near(grid.point(i), grid.columns(), many.clone(), grid.band, |first, inside, between| {
+            each_near(grid.point(i), grid.run(many.clone()), grid.band, |first, inside, between| {
                 found = bits(inside | between).any(|k| {
                     cores.homes[first + k] != NONE && (inside >> k & 1 == 1 || self.is_within(i, first + k))
                 });
@@ -265,31 +321,39 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
         drop(smallest);
 
         let found = Found::new(self.points.len(), n_clusters);
-        par::for_each(grid.parts.iter().collect(), |_, cells| {
-            let mut around = Around::new(self, cells.start, &grid.offsets);
+        par::for_each(grid.parts.iter().zip(&cores.neighbours).collect(), |_, (cells, neighbours)| {
+            let mut around = None;
+            let mut neighbours = neighbours.iter();
             for cell in cells.clone() {
-                let subs = grid.subs(cell..cell + 1);
-                let points = grid.points(cell..cell + 1);
-                let n_cores: usize = cores.n_cores[subs.clone()].iter().map(|&n| n as usize).sum();
-                let n_others = points.len() - n_cores;
-                if n_others > 0 {
-                    around.enter(cell, n_others);
-                }
-                for i in points {
+                let mut entered = false;
+                for i in grid.points(cell..cell + 1) {
                     let home = cores.homes[i];
                     if home != NONE {
                         found.set(grid.rows[i], Some(labels[home as usize]), true);
-                    } else {
-                        let mut best = NONE;
-                        around.each_hit(i, |j| {
-                            let home = cores.homes[j];
-                            if home != NONE {
-                                best = best.min(labels[home as usize]);
-                            }
-                            best != 0
-                        });
-                        found.set(grid.rows[i], (best != NONE).then_some(best), false);
+                        continue;
                     }
+                    let mut best = NONE;
+                    let mut add = |j: usize| {
+                        let home = cores.homes[j];
+                        if home != NONE {
+                            best = best.min(labels[home as usize]);
+                        }
+                        best != 0
+                    };
+                    let n = neighbours.next().copied().unwrap_or(NONE);
+                    if n != NONE {
+                        neighbours.by_ref().take(n as usize).for_each(|&j| {
+                            add(j as usize);
+                        });
+                    } else {
+                        let around = around.get_or_insert_with(|| Around::new(self, cell, &grid.offsets));
+                        if !entered {
+                            around.enter(cell);
+                            entered = true;
+                        }
+                        around.each_hit(i, add);
+                    }
+                    found.set(grid.rows[i], (best != NONE).then_some(best), false);
                 }
             }
         });
@@ -311,6 +375,7 @@ struct Around<'a, F, const D: usize, const W: usize> {
     gathered: usize,
     columns: [Vec<u32>; W],
     which: Vec<u32>,
+    marks: Vec<u32>,
 }
 
 impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
@@ -331,22 +396,25 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
             gathered: 0,
             columns: std::array::from_fn(|_| vec![0; GATHERED + 2 * PAD]),
             which: vec![0; GATHERED + 2 * PAD],
+            marks: vec![0; GATHERED + 2 * PAD],
         }
     }
 
-    /// Goes to a cell; `n_queries` points will ask. Returns the number of points around.
-    fn enter(&mut self, cell: usize, n_queries: usize) -> usize {
+    /// Goes to a cell; returns the number of points around.
+    fn enter(&mut self, cell: usize) -> usize {
         self.find_cells(cell);
-        self.find_runs(n_queries)
+        let own = self.cells.len() / 2;
+        self.cells.swap(0, own);
+        self.find_runs()
     }
 
     /// The same with the cell and the cells before it only; the last offset is that of its own row.
-    fn enter_before(&mut self, cell: usize, n_queries: usize) -> usize {
+    fn enter_before(&mut self, cell: usize) -> usize {
         self.find_cells(cell);
         let own = self.cells.len() - 1;
         self.cells[own].end = cell + 1;
         self.cells.reverse();
-        self.find_runs(n_queries)
+        self.find_runs()
     }
 
     fn find_cells(&mut self, cell: usize) {
@@ -354,10 +422,17 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
         self.cells.clear();
         for ((first, end), offset) in self.at.iter_mut().zip(self.offsets) {
             let key = keys[cell].wrapping_add(*offset);
+            // A few steps without a branch are nearly always enough.
+            for _ in 0..2 {
+                *first += usize::from(keys[*first] < key - 1);
+            }
             while keys[*first] < key - 1 {
                 *first += 1;
             }
             *end = (*end).max(*first);
+            for _ in 0..2 {
+                *end += usize::from(keys[*end] <= key + 1);
+            }
             while keys[*end] <= key + 1 {
                 *end += 1;
             }
@@ -365,97 +440,111 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
         }
     }
 
-    fn find_runs(&mut self, n_queries: usize) -> usize {
+    fn find_runs(&mut self) -> usize {
         let grid = self.search.grid;
         self.runs.clear();
         self.runs.extend(self.cells.iter().map(|cells| grid.points(cells.clone())).filter(|run| !run.is_empty()));
-        let n = self.runs.iter().map(Range::len).sum();
         self.gathered = 0;
-        if n_queries > 1 && self.runs.len() > 1 && n <= GATHERED {
-            for run in &self.runs {
-                let mut to = self.gathered;
-                for from in run.clone().step_by(PAD) {
-                    for (to_column, column) in self.columns.iter_mut().zip(&grid.columns) {
-                        to_column[to..to + PAD].copy_from_slice(&column[from..from + PAD]);
-                    }
-                    let which = self.which[to..to + PAD].iter_mut();
-                    which.zip(from as u32..).for_each(|(which, i)| *which = i);
-                    to += PAD;
-                }
-                self.gathered += run.len();
-            }
-        }
-        n
+        self.runs.iter().map(Range::len).sum()
     }
 
-    /// Number of points within the radius of point `i`, or at least as many as are needed.
-    fn count(&self, i: usize) -> usize {
+    /// Copies the points around, of which there are at most [`GATHERED`], into one run.
+    fn gather(&mut self) {
+        let grid = self.search.grid;
+        for run in &self.runs {
+            let mut to = self.gathered;
+            for from in run.clone().step_by(PAD) {
+                for (to_column, column) in self.columns.iter_mut().zip(&grid.columns) {
+                    to_column[to..to + PAD].copy_from_slice(&column[from..from + PAD]);
+                }
+                let which = self.which[to..to + PAD].iter_mut();
+                which.zip(from as u32..).for_each(|(which, i)| *which = i);
+                to += PAD;
+            }
+            self.gathered += run.len();
+        }
+    }
+
+    /// The copied points.
+    fn run(&self) -> Run<'_, W> {
+        Run { columns: self.columns.each_ref().map(Vec::as_slice), start: 0, end: self.gathered }
+    }
+
+    /// Whether as many points as are needed lie within the radius of point `i`.
+    fn has_enough(&self, i: usize) -> bool {
         let Search { grid, need, .. } = *self.search;
         let point = grid.point(i);
         let mut n = 0;
         if self.gathered > 0 {
-            let columns = std::array::from_fn(|w| self.columns[w].as_slice());
-            each_near(point, columns, 0..self.gathered, grid.band, |first, inside, between| {
-                n += inside.count_ones() as usize;
-                for k in bits(between) {
-                    n += usize::from(self.search.is_within(i, self.which[first + k] as usize));
+            n = self.count(i, point, self.run(), |j| self.which[j] as usize);
+        } else {
+            for run in &self.runs {
+                for start in run.clone().step_by(COUNTED) {
+                    let end = run.end.min(start + COUNTED);
+                    n += self.count(i, point, grid.run(start..end), |j| j);
+                    if n >= need {
+                        return true;
+                    }
                 }
-                n < need
-            });
-            return n;
-        }
-        for run in &self.runs {
-            each_near(point, grid.columns(), run.clone(), grid.band, |first, inside, between| {
-                n += inside.count_ones() as usize;
-                for k in bits(between) {
-                    n += usize::from(self.search.is_within(i, first + k));
-                }
-                n < need
-            });
-            if n >= need {
-                break;
             }
         }
+        n >= need
+    }
+
+    /// Number of points of a run within the radius of point `i`.
+    #[inline(always)]
+    fn count(&self, i: usize, point: [u32; W], run: Run<'_, W>, which: impl Fn(usize) -> usize) -> usize {
+        let band = self.search.grid.band;
+        if let Some(n) = count_near(point, run, band) {
+            return n as usize;
+        }
+        let mut n = 0;
+        each_near(point, run, band, |first, inside, between| {
+            n += inside.count_ones() as usize;
+            for k in bits(between) {
+                n += usize::from(self.search.is_within(i, which(first + k)));
+            }
+            true
+        });
         n
     }
 
     /// Visits the points within the radius of point `i` until `visit` returns false.
     fn each_hit(&self, i: usize, mut visit: impl FnMut(usize) -> bool) {
         let grid = self.search.grid;
-        let point = grid.point(i);
-        let mut go_on = true;
         if self.gathered > 0 {
-            let columns = std::array::from_fn(|w| self.columns[w].as_slice());
-            each_near(point, columns, 0..self.gathered, grid.band, |first, inside, between| {
-                for k in bits(inside | between) {
-                    let j = self.which[first + k] as usize;
-                    if inside >> k & 1 == 1 || self.search.is_within(i, j) {
-                        go_on = visit(j);
-                        if !go_on {
-                            return false;
-                        }
-                    }
-                }
-                true
-            });
+            self.each_hit_of(i, self.run(), |j| self.which[j] as usize, &mut visit);
             return;
         }
         for run in &self.runs {
-            each_near(point, grid.columns(), run.clone(), grid.band, |first, inside, between| {
-                for k in bits(inside | between) {
-                    let j = first + k;
-                    if inside >> k & 1 == 1 || self.search.is_within(i, j) {
-                        go_on = visit(j);
-                        if !go_on {
-                            return false;
-                        }
-                    }
-                }
-                true
-            });
-            if !go_on {
+            if !self.each_hit_of(i, grid.run(run.clone()), |j| j, &mut visit) {
                 return;
             }
         }
+    }
+
+    #[inline(always)]
+    fn each_hit_of(
+        &self,
+        i: usize,
+        run: Run<'_, W>,
+        which: impl Fn(usize) -> usize,
+        visit: &mut impl FnMut(usize) -> bool,
+    ) -> bool {
+        let grid = self.search.grid;
+        let mut go_on = true;
+        each_near(grid.point(i), run, grid.band, |first, inside, between| {
+            for k in bits(inside | between) {
+                let j = which(first + k);
+                if inside >> k & 1 == 1 || self.search.is_within(i, j) {
+                    go_on = visit(j);
+                    if !go_on {
+                        break;
+                    }
+                }
+            }
+            go_on
+        });
+        go_on
     }
 }
