@@ -42,7 +42,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use linfa::DatasetBase;
 use linfa::ParamGuard;
 use linfa::traits::{Fit, PredictInplace, Transformer};
-use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Axis, Data, Ix2};
+use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Ix2};
 
 use crate::data::{check_columns, check_finite, check_not_empty, rows};
 use crate::error::{Error, Result};
@@ -242,14 +242,16 @@ impl<F: Float, D: Data<Elem = F>, T> FitObserved<ArrayBase<D, Ix2>, T> for Dbsca
         let records = dataset.records.view();
         check_not_empty("records", &records)?;
         Tree::<F>::check_size(records.nrows())?;
-        check_finite("records", &records)?;
         let Self { eps, min_samples } = *self;
-        let d = records.ncols();
-        if let Some(found) = grid_search::cluster(&rows(&records), d, eps, min_samples, observer)? {
-            return Ok(self.model(records, found));
-        }
-        let found = tree_search::cluster(records, eps, min_samples, observer)?;
-        Ok(self.model(records, found))
+        let points = rows(&records);
+        let found = match grid_search::cluster(&points, records.ncols(), eps, min_samples, observer)? {
+            Some(found) => found,
+            None => {
+                check_finite("records", &records)?;
+                tree_search::cluster(records, eps, min_samples, observer)?
+            }
+        };
+        Ok(self.model(&points, records.ncols(), &found))
     }
 }
 
@@ -288,12 +290,11 @@ impl Found {
 
 impl DbscanValidParams {
     /// From what was found to what is returned.
-    fn model<F: Float>(&self, records: ArrayView2<'_, F>, found: Found) -> Dbscan<F> {
-        let (n, d) = records.dim();
+    fn model<F: Float>(&self, points: &[F], d: usize, found: &Found) -> Dbscan<F> {
+        let n = found.rows.len();
         let chunk_rows = |chunk: usize| chunk * CHUNK..((chunk + 1) * CHUNK).min(n);
         let n_chunks = n.div_ceil(CHUNK);
-        let n_cores =
-            par::map(n_chunks, |chunk| chunk_rows(chunk).filter(|&row| found.is_core(row)).count());
+        let n_cores = par::map(n_chunks, |chunk| chunk_rows(chunk).filter(|&row| found.is_core(row)).count());
         let n_core: usize = n_cores.iter().sum();
         let mut core_samples = par::filled(n_core, 0);
         let mut components = par::filled(n_core * d, F::zero());
@@ -302,11 +303,17 @@ impl DbscanValidParams {
             let whole = "the chunks hold every core point";
             (rest.split_off_mut(..n).expect(whole), rest_points.split_off_mut(..n * d).expect(whole))
         });
-        par::for_each(parts.collect(), |chunk, (cores, points)| {
-            let rows = chunk_rows(chunk).filter(|&row| found.is_core(row));
-            for ((row, core), point) in rows.zip(cores).zip(points.chunks_exact_mut(d)) {
+        par::for_each(parts.collect(), |chunk, (cores, components)| {
+            let rows = chunk_rows(chunk);
+            if cores.len() == rows.len() {
+                components.copy_from_slice(&points[rows.start * d..rows.end * d]);
+                cores.iter_mut().zip(rows).for_each(|(core, row)| *core = row);
+                return;
+            }
+            let rows = rows.filter(|&row| found.is_core(row));
+            for ((row, core), point) in rows.zip(cores).zip(components.chunks_exact_mut(d)) {
                 *core = row;
-                point.iter_mut().zip(records.row(row)).for_each(|(to, &x)| *to = x);
+                point.iter_mut().zip(&points[row * d..]).for_each(|(to, &x)| *to = x);
             }
         });
         let components = Array2::from_shape_vec((n_core, d), components);

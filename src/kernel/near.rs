@@ -8,8 +8,8 @@
 use std::arch::x86_64::{
     __m256i, __m512i, _mm256_add_epi32, _mm256_castsi256_ps, _mm256_cmpeq_epi32, _mm256_loadu_si256,
     _mm256_madd_epi16, _mm256_min_epu32, _mm256_movemask_ps, _mm256_set1_epi32, _mm256_sub_epi16,
-    _mm512_add_epi32, _mm512_cmpeq_epi32_mask, _mm512_cmple_epu32_mask, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_set1_epi32,
-    _mm512_sub_epi16,
+    _mm512_add_epi32, _mm512_cmpeq_epi32_mask, _mm512_cmple_epu32_mask, _mm512_loadu_si512,
+    _mm512_madd_epi16, _mm512_set1_epi32, _mm512_sub_epi16,
 };
 
 use super::{Isa, isa};
@@ -89,24 +89,29 @@ fn each_near_on<const W: usize, const OTHER: bool>(
 ) {
     run.check();
     assert!(!OTHER || marks.len() >= run.end + PAD, "marks without padding");
-    // SAFETY: nothing above `isa()` is chosen, and that exists on this machine; columns and marks are long enough.
+    // Nothing above `isa()` is chosen, and that exists on this machine.
     match set.min(isa()) {
+        // SAFETY: the instruction set exists, and what is read is long enough, as was just checked.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { each_avx512::<W, OTHER>(point, run, band, marks, mark, visit) },
+        // SAFETY: the instruction set exists, and what is read is long enough, as was just checked.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { each_avx2::<W, OTHER>(point, run, band, marks, mark, visit) },
+        // SAFETY: what is read is long enough, as was just checked.
         _ => unsafe { each_body::<Plain, W, OTHER>(point, run, band, marks, mark, visit) },
     }
 }
 
 fn count_near_on<const W: usize>(set: Isa, point: [u32; W], run: Run<'_, W>, band: Band) -> Option<u32> {
     run.check();
-    // SAFETY: as above.
     match set.min(isa()) {
+        // SAFETY: the instruction set exists, and what is read is long enough, as was just checked.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { count_avx512::<W>(point, run, band) },
+        // SAFETY: the instruction set exists, and what is read is long enough, as was just checked.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { count_avx2::<W>(point, run, band) },
+        // SAFETY: what is read is long enough, as was just checked.
         _ => unsafe { count_body::<Plain, W>(point, run, band) },
     }
 }
@@ -399,7 +404,7 @@ mod tests {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(9);
         for n in 0..=70 {
             // Differences stay below 2^15 in up to three halves, around the wrap of the circle.
-            let mut draw = |half: u32| (rng.gen_range(0..30_000_u32) + 50_000) % 65_536 << (16 * half);
+            let mut draw = |half: u32| ((rng.gen_range(0..30_000_u32) + 50_000) % 65_536) << (16 * half);
             let mut word = |w: usize| draw(0) | if w == 0 { draw(1) } else { 0 };
             let columns: [Vec<u32>; W] = std::array::from_fn(|w| (0..n + PAD).map(|_| word(w)).collect());
             let point: [u32; W] = std::array::from_fn(&mut word);

@@ -45,10 +45,12 @@ pub(super) struct Grid<const W: usize> {
     pub(super) rows: Vec<u32>,
     /// The key of each cell, and one above all.
     pub(super) keys: Vec<u64>,
+    /// The first point of each cell, and their number.
+    starts: Vec<u32>,
     /// The first sub-cell of each cell, and their number.
-    pub(super) cells: Vec<u32>,
+    cells: Vec<u32>,
     /// The first point of each sub-cell, and their number.
-    pub(super) subs: Vec<u32>,
+    subs: Vec<u32>,
     /// Runs of cells with about as many points each.
     pub(super) parts: Vec<Range<usize>>,
     /// From the key of a cell to those of the rows of its neighbours, ascending.
@@ -60,8 +62,7 @@ impl<const W: usize> Grid<W> {
     /// The points of a run of cells.
     #[inline]
     pub(super) fn points(&self, cells: Range<usize>) -> Range<usize> {
-        let first = |cell: usize| self.subs[self.cells[cell] as usize] as usize;
-        first(cells.start)..first(cells.end)
+        self.starts[cells.start] as usize..self.starts[cells.end] as usize
     }
 
     /// The sub-cells of a run of cells.
@@ -82,6 +83,20 @@ impl<const W: usize> Grid<W> {
         Run { columns: self.columns.each_ref().map(Vec::as_slice), start: points.start, end: points.end }
     }
 
+    /// Number of sub-cells.
+    pub(super) fn n_subs(&self) -> usize {
+        self.subs.len() - 1
+    }
+
+    /// Point `i` as seen from a point of the same cell or a neighbour.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "halves of a word")]
+    pub(super) fn difference<const D: usize>(&self, i: usize, origin: [u32; W]) -> [i32; D] {
+        std::array::from_fn(|j| {
+            let half = |words: [u32; W]| (words[j / 2] >> (j % 2 * 16)) as i16;
+            i32::from(half(self.point(i)).wrapping_sub(half(origin)))
+        })
+    }
+
     /// One point.
     #[inline]
     pub(super) fn point(&self, i: usize) -> [u32; W] {
@@ -99,21 +114,22 @@ pub(super) struct Scale<const D: usize> {
 }
 
 impl<const D: usize> Scale<D> {
-    /// The scale for `eps`, or `None` where the keys of the cells do not fit 64 bits.
+    /// The scale for `eps`, or `None` where the keys of the cells do not fit 64 bits, or where not all points are finite.
     pub(super) fn new<F: Float>(records: &[F], eps: f64) -> Option<Self> {
-        let (lowest, highest) = bounds::<F, D>(records);
+        let (lowest, highest) = bounds::<F, D>(records)?;
         let scale = (CELL - 2.0) / eps;
         let mut bits = [0; D];
         for j in 0..D {
             let cells = (highest[j] - lowest[j]) * scale / CELL;
             // Above, positions would not be exact to a hundredth of a unit.
-            if !(cells < f64::from(1 << 30)) {
+            if cells >= f64::from(1 << 30) || cells.is_nan() {
                 return None;
             }
             // The cells `1..=cells + 1`, rounding, and one that stays free.
             bits[j] = (cells as u64 + 3).ilog2() + 1;
         }
-        (bits.iter().sum::<u32>() + D as u32 <= 64).then_some(Self { lowest, scale, bits })
+        // Two bits are left, so that a key plus one row of cells is a number too.
+        (bits.iter().sum::<u32>() + D as u32 <= 62).then_some(Self { lowest, scale, bits })
     }
 
     /// Bits of a whole key.
@@ -169,32 +185,38 @@ impl<const D: usize> Scale<D> {
     }
 }
 
-/// The lowest and the highest coordinate on each axis.
-fn bounds<F: Float, const D: usize>(records: &[F]) -> ([f64; D], [f64; D]) {
+/// The lowest and the highest coordinate on each axis, or `None` where one is not finite.
+fn bounds<F: Float, const D: usize>(records: &[F]) -> Option<([f64; D], [f64; D])> {
     // Twelve numbers are whole points in one, two and three dimensions.
     const LANES: usize = 12;
     let chunks: Vec<_> = records.chunks(CHUNK * LANES).collect();
     let of_chunks = par::map(chunks.len(), |chunk| {
         let (mut lo, mut hi) = ([F::infinity(); LANES], [F::neg_infinity(); LANES]);
+        // `0 x` is NaN where `x` is not finite, and so is every sum with it.
+        let mut sums = [F::zero(); LANES];
         let mut add = |values: &[F]| {
-            for ((lo, hi), &x) in lo.iter_mut().zip(&mut hi).zip(values) {
+            for (((lo, hi), sum), &x) in lo.iter_mut().zip(&mut hi).zip(&mut sums).zip(values) {
                 *lo = if x < *lo { x } else { *lo };
                 *hi = if x > *hi { x } else { *hi };
+                *sum += x * F::zero();
             }
         };
         let (twelves, rest) = chunks[chunk].as_chunks::<LANES>();
         twelves.iter().for_each(|values| add(values));
         add(rest);
-        (lo, hi)
+        (lo, hi, sums.iter().all(|&sum| sum == F::zero()))
     });
     let (mut lowest, mut highest) = ([f64::INFINITY; D], [f64::NEG_INFINITY; D]);
-    for (lo, hi) in of_chunks {
+    for (lo, hi, finite) in of_chunks {
+        if !finite {
+            return None;
+        }
         for i in 0..LANES {
             lowest[i % D] = lowest[i % D].min(lo[i].as_f64());
             highest[i % D] = highest[i % D].max(hi[i].as_f64());
         }
     }
-    (lowest, highest)
+    Some((lowest, highest))
 }
 
 /// A point on its way into the grid.
@@ -291,6 +313,7 @@ fn buckets(histograms: &[Vec<u32>], n: usize) -> (Vec<Bucket>, Vec<u16>) {
 #[derive(Default)]
 struct Tables {
     keys: Vec<u64>,
+    starts: Vec<u32>,
     cells: Vec<u32>,
     subs: Vec<u32>,
 }
@@ -317,13 +340,14 @@ fn sort<const D: usize, const W: usize>(
     let full = n.div_ceil(PARTS);
     let groups: Vec<&[Bucket]> = {
         let mut sum = 0;
-        buckets.chunk_by(|bucket, _| {
-            sum += bucket.n;
-            let open = sum < full;
-            sum = if open { sum } else { 0 };
-            open
-        })
-        .collect()
+        buckets
+            .chunk_by(|bucket, _| {
+                sum += bucket.n;
+                let open = sum < full;
+                sum = if open { sum } else { 0 };
+                open
+            })
+            .collect()
     };
     let mut tables: Vec<Tables> = groups.iter().map(|_| Tables::default()).collect();
     {
@@ -352,7 +376,8 @@ fn sort<const D: usize, const W: usize>(
                 let range = start..start + bucket.n;
                 let entries = &mut part.entries[range.clone()];
                 let base = bucket.first << shift;
-                let bits = u64::BITS - (((bucket.last - bucket.first + 1) << shift) - 1).leading_zeros();
+                let last = (bucket.last << shift) + ((1 << shift) - 1);
+                let bits = u64::BITS - (last - base).leading_zeros();
                 let sorted = sort_bucket(entries, &mut spare[..bucket.n], base, bits);
                 for w in 0..W {
                     let column = &mut part.columns[w][range.clone()];
@@ -386,6 +411,7 @@ fn sort<const D: usize, const W: usize>(
         columns,
         rows,
         keys: concat(&tables, |_, tables| (&tables.keys, 0), u64::MAX),
+        starts: concat(&tables, |_, tables| (&tables.starts, 0), n as u32),
         cells: concat(&tables, |i, tables| (&tables.cells, n_subs[i]), first_sub),
         subs: concat(&tables, |_, tables| (&tables.subs, 0), n as u32),
         parts,
@@ -404,6 +430,7 @@ impl Tables {
                 if key >> D != cell {
                     cell = key >> D;
                     self.keys.push(cell);
+                    self.starts.push(i);
                     self.cells.push(self.subs.len() as u32);
                 }
                 self.subs.push(i);
@@ -421,9 +448,9 @@ fn concat<T: Copy + Send + Sync + std::ops::Add<Output = T>>(
     let len: usize = (0..).zip(tables).map(|(i, tables)| table(i, tables).0.len()).sum();
     let mut all = par::filled(len + 1, last);
     let mut rest = all.as_mut_slice();
-    let parts = (0..).zip(tables).map(|(i, tables)| {
-        rest.split_off_mut(..table(i, tables).0.len()).expect("the lengths add up")
-    });
+    let parts = (0..)
+        .zip(tables)
+        .map(|(i, tables)| rest.split_off_mut(..table(i, tables).0.len()).expect("the lengths add up"));
     par::for_each(parts.collect(), |i, to: &mut [T]| {
         let (from, added) = table(i, &tables[i]);
         to.iter_mut().zip(from).for_each(|(to, &from)| *to = from + added);

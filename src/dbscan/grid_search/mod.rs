@@ -1,6 +1,28 @@
-//! DBSCAN over a grid, for up to three dimensions.
+//! DBSCAN over a grid of cells, for one to three dimensions: core points, their connections, and the labels, cell by cell.
+//!
+//! ```text
+//!   +---+---+---+    Cells are as long as `eps`, so all neighbours of a point of cell `c` lie in `c` and the cells around it. Points are sorted
+//!   | 6 | 7 | 8 |    by cell, row of cells after row of cells: what lies around `c` is one run of points for each row (012, 345, 678), and
+//!   +---+---+---+    the runs only move forward while `c` does.
+//!   | 3 |c:c| 5 |
+//!   |   |c:c|   |    Each cell has `2^d` sub-cells, half as long. All points of a sub-cell are within `eps` of one another: where they are
+//!   +---+---+---+    `min_samples` or more, all are core points, and the core points of a sub-cell are always of one cluster.
+//!   | 0 | 1 | 2 |
+//!   +---+---+---+
+//! ```
+//!
+//! 1. *Core points.* Full sub-cells are settled without a distance. The other points count their neighbours in the runs, 16 at a time; those that are no
+//!    core points keep the few that they found.
+//! 2. *Connections.* The sets are of sub-cells. Each is compared with the cells before it and with its own cell. In thin cells, each core point looks
+//!    for one of another set, which it then joins as a whole; in crowded ones, sub-cells that are of two sets look for one pair of points.
+//! 3. *Labels.* Sets are numbered by their smallest row. A border point takes the smallest number among the neighbours that it kept.
+//!
+//! The answers are those of the definition, in `f64`: positions are whole numbers (see [`grid`]), and where they are too coarse to tell whether two points
+//! are within `eps`, which is rare but for lattices, the distance is computed from the input. The sets do not depend on the order in which pairs were
+//! met, so neither do the labels.
 
 mod grid;
+mod touch;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -13,6 +35,10 @@ use crate::kernel::{PAD, Run, bits, count_near, each_near, each_near_other};
 use crate::observe::{Observer, Progress, report};
 use crate::par;
 use grid::{Grid, Scale};
+use touch::{Place, touch};
+
+#[cfg(test)]
+mod tests;
 
 /// The home of a point that is no core point, the row of a sub-cell without one, the label of noise.
 const NONE: u32 = u32::MAX;
@@ -25,6 +51,9 @@ const GATHERED: usize = 1024;
 
 /// Neighbours of a point that is no core point up to which they are kept.
 const KEPT: usize = 16;
+
+/// Pairs of points of two sub-cells up to which all are looked at.
+const MANY_PAIRS: usize = 8192;
 
 /// Points that are counted before the count is looked at.
 const COUNTED: usize = 128;
@@ -62,7 +91,8 @@ fn cluster_in<F: Float, const D: usize, const W: usize>(
     let need = u32::try_from(min_samples).unwrap_or(u32::MAX) as usize;
     let search = Search { grid: &grid, points, need, sq_eps: eps * eps };
     let steps = points.len() as u64;
-    let cores = search.core_samples(|done| report(observer, Progress::new("core samples", done as u64, steps)))?;
+    let cores =
+        search.core_samples(|done| report(observer, Progress::new("core samples", done as u64, steps)))?;
     let sets = search.connect(&cores);
     report(observer, Progress::new("connections", steps, steps))?;
     let found = search.label(&cores, &sets);
@@ -108,7 +138,7 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
 
     fn core_samples(&self, mut done: impl FnMut(usize) -> Result<()>) -> Result<Cores> {
         let grid = self.grid;
-        let (mut homes, mut n_cores) = (par::filled(self.points.len(), 0), par::filled(grid.subs.len() - 1, 0));
+        let (mut homes, mut n_cores) = (par::filled(self.points.len(), 0), par::filled(grid.n_subs(), 0));
         let parts = &grid.parts;
         let homes_of = split(&mut homes, parts.iter().map(|cells| grid.points(cells.clone()).len()));
         let n_cores_of = split(&mut n_cores, parts.iter().map(|cells| grid.subs(cells.clone()).len()));
@@ -152,7 +182,8 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
                 continue;
             }
             let n = around.enter(cell);
-            if n_thin > 1 && n <= GATHERED {
+            // The more points ask, the more a copy is worth.
+            if n <= GATHERED && n <= 64 * n_thin {
                 around.gather();
             }
             for sub in grid.subs(cell..cell + 1).filter(|&sub| grid.sub(sub).len() < need) {
@@ -207,30 +238,40 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
     }
 
     /// Connects the core points of one cell with those around, point by point.
-    fn connect_points(&self, subs: Range<usize>, around: &mut Around<'_, F, D, W>, cores: &Cores, sets: &UnionFind) {
+    fn connect_points(
+        &self,
+        subs: Range<usize>,
+        around: &mut Around<'_, F, D, W>,
+        cores: &Cores,
+        sets: &UnionFind,
+    ) {
         let grid = self.grid;
         // A mark is a name of a set. Sets that are found to be one get one name.
-        let (mut last, mut root) = (NONE, NONE);
         for (mark, &j) in around.marks.iter_mut().zip(&around.which[..around.gathered]) {
-            let home = cores.homes[j as usize];
-            if home != last {
-                (last, root) = (home, if home == NONE { NONE } else { sets.find(home) });
-            }
-            *mark = root;
+            *mark = sets.ancestor(cores.homes[j as usize]);
         }
         let own = around.runs[0].start;
-        for i in grid.subs[subs.start] as usize..grid.subs[subs.end] as usize {
+        for i in grid.sub(subs.start).start..grid.sub(subs.end - 1).end {
             let mark = around.marks[i - own];
             let mut start = if mark == NONE { around.gathered } else { 0 };
             while start < around.gathered {
                 let mut met = None;
                 let run = Run { start, ..around.run() };
-                each_near_other(grid.point(i), run, grid.band, &around.marks, mark, |first, inside, between| {
-                    met = bits(inside | between)
-                        .find(|k| inside >> k & 1 == 1 || self.is_within(i, around.which[first + k] as usize))
-                        .map(|k| (first, around.marks[first + k]));
-                    met.is_none()
-                });
+                each_near_other(
+                    grid.point(i),
+                    run,
+                    grid.band,
+                    &around.marks,
+                    mark,
+                    |first, inside, between| {
+                        met = bits(inside | between)
+                            .find(|k| {
+                                inside >> k & 1 == 1 || self.is_within(i, around.which[first + k] as usize)
+                            })
+                            .map(|k| (first, around.marks[first + k]));
+                        met.is_none()
+                    },
+                );
                 let Some((first, other)) = met else { break };
                 sets.union(mark, other);
                 for name in &mut around.marks[..around.gathered] {
@@ -265,6 +306,15 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
         let (mut few, mut many) = (grid.sub(a), grid.sub(b));
         if few.len() > many.len() {
             (few, many) = (many, few);
+        }
+        if few.len() * many.len() > MANY_PAIRS {
+            let origin = grid.point(few.start);
+            let places = |points: Range<usize>| -> Vec<Place<D>> {
+                let cores = points.filter(|&i| cores.homes[i] != NONE);
+                cores.map(|i| Place { at: grid.difference(i, origin), which: i as u32 }).collect()
+            };
+            let tell = |i: u32, j: u32| self.is_within(i as usize, j as usize);
+            return touch(&mut places(few), &mut places(many), grid.band, &tell);
         }
         let mut found = false;
         for i in few.filter(|&i| cores.homes[i] != NONE) {
@@ -341,17 +391,17 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
                         best != 0
                     };
                     let n = neighbours.next().copied().unwrap_or(NONE);
-                    if n != NONE {
-                        neighbours.by_ref().take(n as usize).for_each(|&j| {
-                            add(j as usize);
-                        });
-                    } else {
+                    if n == NONE {
                         let around = around.get_or_insert_with(|| Around::new(self, cell, &grid.offsets));
                         if !entered {
                             around.enter(cell);
                             entered = true;
                         }
                         around.each_hit(i, add);
+                    } else {
+                        neighbours.by_ref().take(n as usize).for_each(|&j| {
+                            add(j as usize);
+                        });
                     }
                     found.set(grid.rows[i], (best != NONE).then_some(best), false);
                 }
@@ -443,7 +493,8 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
     fn find_runs(&mut self) -> usize {
         let grid = self.search.grid;
         self.runs.clear();
-        self.runs.extend(self.cells.iter().map(|cells| grid.points(cells.clone())).filter(|run| !run.is_empty()));
+        self.runs
+            .extend(self.cells.iter().map(|cells| grid.points(cells.clone())).filter(|run| !run.is_empty()));
         self.gathered = 0;
         self.runs.iter().map(Range::len).sum()
     }
