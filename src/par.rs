@@ -3,6 +3,12 @@
 //! Work is cut into pieces whose number and order are fixed by the data, never by the number of threads, and results
 //! come back in the order of the pieces. So a sum over pieces is the same sum on every machine.
 
+use crate::kernel::large_pages;
+
+/// Entries that [`tabulate`] gives to a thread at least.
+#[cfg(feature = "rayon")]
+const TABLE_RUN: usize = 1 << 14;
+
 /// Runs `f` on a pool of `n_threads` threads (at least one); everything in this crate that it calls stays in that pool.
 ///
 /// Without the `rayon` feature, `f` runs on the calling thread. The answers are the same bits for every number of threads.
@@ -54,6 +60,27 @@ pub(crate) fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Send + Sync) -> Ve
     (0..n).map(f).collect()
 }
 
+/// The same for cheap `f` and large `n`: a long run for each thread, written in place.
+pub(crate) fn tabulate<R: Send>(n: usize, f: impl Fn(usize) -> R + Send + Sync) -> Vec<R> {
+    let mut table = Vec::with_capacity(n);
+    large_pages(table.spare_capacity_mut());
+    #[cfg(feature = "rayon")]
+    {
+        use rayon::prelude::*;
+        if rayon::current_num_threads() > 1 && n > TABLE_RUN {
+            (0..n).into_par_iter().with_min_len(TABLE_RUN).map(f).collect_into_vec(&mut table);
+            return table;
+        }
+    }
+    table.extend((0..n).map(f));
+    table
+}
+
+/// `n` times the same value; faster than `vec!`, and without pages that wait for their first use.
+pub(crate) fn filled<T: Copy + Send + Sync>(n: usize, value: T) -> Vec<T> {
+    tabulate(n, |_| value)
+}
+
 /// Calls `f(i, part)` on each of `parts`.
 pub(crate) fn for_each<T: Send>(parts: Vec<T>, f: impl Fn(usize, T) + Send + Sync) {
     #[cfg(feature = "rayon")]
@@ -89,6 +116,11 @@ mod tests {
                 with_threads(threads, || map(100, |i| i * i)),
                 (0..100).map(|i| i * i).collect::<Vec<_>>()
             );
+            assert_eq!(
+                with_threads(threads, || tabulate(100_000, |i| i / 3)),
+                (0..100_000).map(|i| i / 3).collect::<Vec<_>>()
+            );
+            assert_eq!(with_threads(threads, || filled(2_000_000, 7_u64)), vec![7; 2_000_000]);
         }
     }
 

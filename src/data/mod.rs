@@ -15,6 +15,10 @@ use ndarray::{ArrayBase, ArrayView2, Axis, CowArray, Data, Dimension, Ix2};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::all_finite;
+use crate::par;
+
+/// Values that a thread checks at a time.
+const CHUNK: usize = 1 << 16;
 
 /// Errors unless every value is finite; the error holds row and column of the first that is not.
 ///
@@ -30,8 +34,11 @@ use crate::kernel::all_finite;
 /// assert_eq!(error.to_string(), "`records` must be finite, got NaN in row 1, column 1");
 /// ```
 pub fn check_finite<F: Float, S: Data<Elem = F>>(name: &'static str, x: &ArrayBase<S, Ix2>) -> Result<()> {
-    if x.as_slice_memory_order().is_some_and(all_finite) {
-        return Ok(());
+    if let Some(values) = x.as_slice_memory_order() {
+        let chunks: Vec<&[F]> = values.chunks(CHUNK).collect();
+        if par::map(chunks.len(), |chunk| all_finite(chunks[chunk])).into_iter().all(|clean| clean) {
+            return Ok(());
+        }
     }
     match x.indexed_iter().find(|(_, value)| !value.is_finite()) {
         None => Ok(()),

@@ -29,6 +29,7 @@
 //! Ester, Kriegel, Sander, Xu: A density-based algorithm for discovering clusters (1996), definitions 1 to 6. Schubert, Sander, Ester, Kriegel, Xu: DBSCAN revisited, revisited
 //! (2017), on the choice of parameters.
 
+mod grid_search;
 mod k_distance;
 mod tree_search;
 mod union_find;
@@ -41,15 +42,14 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use linfa::DatasetBase;
 use linfa::ParamGuard;
 use linfa::traits::{Fit, PredictInplace, Transformer};
-use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Axis, Data, Ix2};
+use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Ix2};
 
-use crate::data::{check_columns, check_finite, check_not_empty};
+use crate::data::{check_columns, check_finite, check_not_empty, rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::index::Index;
-use crate::index::tree::{NO_ROW, Tree};
-use crate::kernel::BLOCK;
-use crate::observe::{FitObserved, Observer, Progress, report};
+use crate::index::tree::Tree;
+use crate::observe::{FitObserved, Observer};
 use crate::par;
 use crate::params::{Check, Params, require};
 
@@ -244,63 +244,85 @@ impl<F: Float, D: Data<Elem = F>, T> FitObserved<ArrayBase<D, Ix2>, T> for Dbsca
         let records = dataset.records.view();
         check_not_empty("records", &records)?;
         Tree::<F>::check_size(records.nrows())?;
-        check_finite("records", &records)?;
-        let tree = Tree::new(records)?;
-        report(observer, Progress::new("index", 1, 1))?;
-        let found = tree_search::cluster(&tree, self.eps, self.min_samples, observer)?;
-        Ok(self.model(records, tree, found))
+        let Self { eps, min_samples } = *self;
+        let points = rows(&records);
+        let found = match grid_search::cluster(&points, records.ncols(), eps, min_samples, observer)? {
+            Some(found) => found,
+            None => {
+                check_finite("records", &records)?;
+                tree_search::cluster(records, eps, min_samples, observer)?
+            }
+        };
+        Ok(self.model(&points, records.ncols(), &found))
+    }
+}
+
+/// What a search finds: for each row, its cluster and whether it is a core point.
+///
+/// Rows are independent of one another and each is written by one thread, so relaxed ordering is enough.
+struct Found {
+    /// The cluster in the low 31 bits, all set for noise, and [`CORE`](Self::CORE).
+    rows: Vec<AtomicU32>,
+    n_clusters: usize,
+}
+
+impl Found {
+    const CORE: u32 = 1 << 31;
+    const NOISE: u32 = Self::CORE - 1;
+
+    fn new(n: usize, n_clusters: usize) -> Self {
+        Self { rows: par::tabulate(n, |_| AtomicU32::new(0)), n_clusters }
+    }
+
+    #[inline]
+    fn set(&self, row: u32, label: Option<u32>, core: bool) {
+        let core = u32::from(core) * Self::CORE;
+        self.rows[row as usize].store(label.unwrap_or(Self::NOISE) | core, Relaxed);
+    }
+
+    fn label(&self, row: usize) -> Option<usize> {
+        let label = self.rows[row].load(Relaxed) & Self::NOISE;
+        (label != Self::NOISE).then_some(label as usize)
+    }
+
+    fn is_core(&self, row: usize) -> bool {
+        self.rows[row].load(Relaxed) & Self::CORE != 0
     }
 }
 
 impl DbscanValidParams {
-    /// From places of the tree to rows of the input.
-    fn model<F: Float>(
-        &self,
-        records: ArrayView2<'_, F>,
-        tree: Tree<F>,
-        found: tree_search::Found,
-    ) -> Dbscan<F> {
-        const CORE: u32 = 1 << 31;
-        let n = records.nrows();
-        let by_row: Vec<AtomicU32> = (0..n).map(|_| AtomicU32::new(0)).collect();
-        let n_places = tree.rows().len();
-        par::map(n_places.div_ceil(CHUNK), |chunk| {
-            let places = chunk * CHUNK..((chunk + 1) * CHUNK).min(n_places);
-            for place in places.filter(|&place| tree.rows()[place] != NO_ROW) {
-                let core = found.cores[place / BLOCK] >> (place % BLOCK) << 31;
-                let label = found.labels[place] & !CORE;
-                by_row[tree.rows()[place] as usize].store(label | core, Relaxed);
+    /// From what was found to what is returned.
+    fn model<F: Float>(&self, points: &[F], d: usize, found: &Found) -> Dbscan<F> {
+        let n = found.rows.len();
+        let chunk_rows = |chunk: usize| chunk * CHUNK..((chunk + 1) * CHUNK).min(n);
+        let n_chunks = n.div_ceil(CHUNK);
+        let n_cores = par::map(n_chunks, |chunk| chunk_rows(chunk).filter(|&row| found.is_core(row)).count());
+        let n_core: usize = n_cores.iter().sum();
+        let mut core_samples = par::filled(n_core, 0);
+        let mut components = par::filled(n_core * d, F::zero());
+        let (mut rest, mut rest_points) = (core_samples.as_mut_slice(), components.as_mut_slice());
+        let parts = n_cores.iter().map(|&n| {
+            let whole = "the chunks hold every core point";
+            (rest.split_off_mut(..n).expect(whole), rest_points.split_off_mut(..n * d).expect(whole))
+        });
+        par::for_each(parts.collect(), |chunk, (cores, components)| {
+            let rows = chunk_rows(chunk);
+            if cores.len() == rows.len() {
+                components.copy_from_slice(&points[rows.start * d..rows.end * d]);
+                cores.iter_mut().zip(rows).for_each(|(core, row)| *core = row);
+                return;
+            }
+            let rows = rows.filter(|&row| found.is_core(row));
+            for ((row, core), point) in rows.zip(cores).zip(components.chunks_exact_mut(d)) {
+                *core = row;
+                point.iter_mut().zip(&points[row * d..]).for_each(|(to, &x)| *to = x);
             }
         });
-        let n_clusters = found.n_clusters;
-        // What the model holds is as large as the tree: not both at once.
-        drop((tree, found));
-
-        let mut labels = vec![None; n];
-        par::for_each_chunk_mut(&mut labels, CHUNK, |chunk, labels| {
-            for (label, found) in labels.iter_mut().zip(&by_row[chunk * CHUNK..]) {
-                let found = found.load(Relaxed) & !CORE;
-                *label = (found != tree_search::NOISE & !CORE).then_some(found as usize);
-            }
-        });
-        let core_chunks = par::map(n.div_ceil(CHUNK), |chunk| {
-            let rows = chunk * CHUNK..((chunk + 1) * CHUNK).min(n);
-            rows.filter(|&row| by_row[row].load(Relaxed) & CORE != 0).collect::<Vec<_>>()
-        });
-        let core_samples = core_chunks.concat();
-        drop((by_row, core_chunks));
-        let d = records.ncols();
-        let mut components = vec![F::zero(); core_samples.len() * d];
-        par::for_each_chunk_mut(&mut components, CHUNK * d, |chunk, points| {
-            for (point, &row) in points.chunks_exact_mut(d).zip(&core_samples[chunk * CHUNK..]) {
-                point.iter_mut().zip(records.row(row)).for_each(|(to, &x)| *to = x);
-            }
-        });
-        let components = Array2::from_shape_vec((core_samples.len(), d), components);
+        let components = Array2::from_shape_vec((n_core, d), components);
         Dbscan {
             eps: self.eps,
-            n_clusters,
-            labels: Array1::from(labels),
+            n_clusters: found.n_clusters,
+            labels: Array1::from(par::tabulate(n, |row| found.label(row))),
             core_samples,
             components: components.expect("`d` entries were made for each core point"),
             index: OnceLock::new(),

@@ -12,6 +12,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
+use ndarray::ArrayView2;
+
+use super::Found;
 use super::union_find::UnionFind;
 use crate::error::Result;
 use crate::float::Float;
@@ -27,32 +30,34 @@ const CHUNK: usize = 64;
 const SUBTREES: usize = 256;
 
 /// The label of noise and of unused places.
-pub(super) const NOISE: u32 = u32::MAX;
+const NOISE: u32 = u32::MAX;
 
-/// What was found, place by place.
-pub(super) struct Found {
-    /// For each block, its core points.
-    pub(super) cores: Vec<u32>,
-    /// The cluster of each place, or [`NOISE`].
-    pub(super) labels: Vec<u32>,
-    pub(super) n_clusters: usize,
-}
-
-/// Clusters the points of `tree`.
+/// Clusters the rows of `records`.
 pub(super) fn cluster<F: Float>(
-    tree: &Tree<F>,
+    records: ArrayView2<'_, F>,
     eps: f64,
     min_samples: usize,
     observer: &mut dyn Observer,
 ) -> Result<Found> {
-    let search = Search { tree, radius: F::radius(eps, tree.block(0).len() / BLOCK) };
+    let tree = &Tree::new(records)?;
+    report(observer, Progress::new("index", 1, 1))?;
+    let search = Search { tree, radius: F::radius(eps, records.ncols()) };
     let cores = search.core_samples(min_samples, observer)?;
     let connected = search.connect(&cores);
     let blocks = tree.n_blocks() as u64;
     report(observer, Progress::new("connections", blocks, blocks))?;
     let (labels, n_clusters) = search.label(&connected);
     report(observer, Progress::new("labels", blocks, blocks))?;
-    Ok(Found { cores, labels, n_clusters })
+    let found = Found::new(tree.n_points(), n_clusters);
+    par::map(tree.n_blocks().div_ceil(CHUNK), |chunk| {
+        let places = chunk * CHUNK * BLOCK..((chunk + 1) * CHUNK * BLOCK).min(tree.n_points());
+        for place in places {
+            let label = labels[place];
+            let core = cores[place / BLOCK] >> (place % BLOCK) & 1 == 1;
+            found.set(tree.rows()[place], (label != NOISE).then_some(label), core);
+        }
+    });
+    Ok(found)
 }
 
 struct Search<'a, F> {

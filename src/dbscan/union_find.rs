@@ -2,6 +2,11 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use crate::par;
+
+/// What is said of numbers that are in no set.
+const NONE: u32 = u32::MAX;
+
 /// Sets of the numbers `0..n`; at first each is alone.
 ///
 /// Every number points to itself or to a smaller one, so chains end. A root is linked by compare-and-swap, which fails where another thread linked
@@ -9,12 +14,20 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 /// themselves are shared, and nothing is published through them, so relaxed ordering is enough; the end of a parallel section orders the rest.
 #[derive(Debug)]
 pub(crate) struct UnionFind {
+    /// A last entry, [`NONE`], stands for all numbers from `n` on.
     parent: Vec<AtomicU32>,
 }
 
 impl UnionFind {
     pub(crate) fn new(n: u32) -> Self {
-        Self { parent: (0..n).map(AtomicU32::new).collect() }
+        let parent = |x| AtomicU32::new(if x < n as usize { x as u32 } else { NONE });
+        Self { parent: par::tabulate(n as usize + 1, parent) }
+    }
+
+    /// A number of the set of `x`, most often the root, in one step; all ones for every `x` that is in no set.
+    #[inline]
+    pub(crate) fn ancestor(&self, x: u32) -> u32 {
+        self.parent[(x as usize).min(self.parent.len() - 1)].load(Relaxed)
     }
 
     /// The root of the set of `x`; while no thread merges, the smallest number of the set.
@@ -54,7 +67,6 @@ impl UnionFind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::par;
     use rand::{Rng, SeedableRng};
     use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -65,6 +77,8 @@ mod tests {
             sets.union(a, b);
         }
         assert_eq!((0..6).map(|x| sets.find(x)).collect::<Vec<_>>(), [0, 1, 2, 1, 1, 1]);
+        assert!((0..6).all(|x| sets.find(sets.ancestor(x)) == sets.find(x)));
+        assert_eq!([6, u32::MAX].map(|x| sets.ancestor(x)), [u32::MAX; 2]);
     }
 
     #[test]

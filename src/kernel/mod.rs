@@ -9,9 +9,14 @@ pub(crate) mod blocks;
 pub(crate) mod chain;
 pub(crate) mod linear;
 pub(crate) mod nets;
+mod pages;
 pub(crate) mod pairs;
 
-pub(crate) use blocks::{BLOCK, Blocks, Columns, Movable, Radius, bits, partition, sq_distances};
+pub(crate) use blocks::{
+    BLOCK, Band, Blocks, Columns, Movable, PAD, Radius, Run, bits, count_near, each_near, each_near_other,
+    partition, sq_distances,
+};
+pub(crate) use pages::large_pages;
 pub(crate) use pairs::*;
 
 use std::sync::OnceLock;

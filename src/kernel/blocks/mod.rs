@@ -1,8 +1,10 @@
 //! Kernels beneath the tree: neighbours between blocks of 32 points, and splitting columns of numbers in two.
 
 mod block;
+mod near;
 mod partition;
 mod vector;
 
 pub(crate) use block::{BLOCK, Blocks, Radius, bits, sq_distances};
+pub(crate) use near::{Band, PAD, Run, count_near, each_near, each_near_other};
 pub(crate) use partition::{Columns, Movable, partition};
