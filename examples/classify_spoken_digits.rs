@@ -1,6 +1,6 @@
 //! Which digit was spoken? One left-right Gaussian hidden Markov model for each digit, scored on recordings it has not heard.
 //!
-//! Data: cepstral coefficients of the Free Spoken Digit Dataset at ../shared/data/seq/fsdd_mfcc_4spk; without them, made-up syllables.
+//! Data: cepstral coefficients of the Free Spoken Digit Dataset at `../shared/data/seq/fsdd_mfcc_4spk`; without them, made-up syllables.
 #![allow(clippy::print_stdout)]
 
 use rand::{Rng, SeedableRng};
