@@ -1,6 +1,6 @@
 //! Quiet and busy times among the major earthquakes of 1900 to 2006, found by Poisson hidden Markov models.
 //!
-//! The counts and the numbers to meet are those of Zucchini and `MacDonald`, Hidden Markov Models for Time Series (2009), chapter 4.
+//! The counts and the numbers to meet are in chapter 4 of "Hidden Markov Models for Time Series" (W. Zucchini and others, 2009).
 #![allow(clippy::print_stdout)]
 
 use sapwood::PoissonHmm;

@@ -1,6 +1,6 @@
 //! Markov's count of 1913: vowels and consonants in the first 20,000 letters of Eugene Onegin, and whether one letter tells of the next.
 //!
-//! Without the text at ../`shared/data/seq/onegin_ru` it counts the first stanza, which stands below.
+//! Without the text at `../shared/data/seq/onegin_ru` it counts the first stanza, which stands below.
 #![allow(clippy::print_stdout)]
 
 use sapwood::MarkovChain;

@@ -1,6 +1,6 @@
 //! Parts of speech by a supervised hidden Markov model: fitted on one file of the English Web Treebank, scored on another.
 //!
-//! Without ../`shared/data/seq/ud_ewt` it reads the few sentences below.
+//! Without `../shared/data/seq/ud_ewt` it reads the few sentences below.
 #![allow(clippy::print_stdout)]
 
 use std::collections::{BTreeMap, HashMap};
