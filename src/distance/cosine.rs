@@ -22,7 +22,7 @@ use crate::kernel::{self, Finish, OneMinus, Product, Similarity, finish};
 ///
 /// assert_eq!(Cosine.distance(&[1.0, 0.0], &[0.0, 2.0]), 1.0);
 /// assert_eq!(Cosine.distance(&[1.0, 2.0], &[-2.0, -4.0]), 2.0);
-/// let near = Cosine.distance(&[1.0, 0.0], &[1.0, 1e-9]);
+/// let near: f64 = Cosine.distance(&[1.0, 0.0], &[1.0, 1e-9]);
 /// assert!((near - 0.5e-18).abs() < 1e-30);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
