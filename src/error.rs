@@ -85,6 +85,15 @@ pub enum Error {
         done: u64,
     },
 
+    /// A fit did not reach its optimum to the tolerance asked for.
+    #[error("no convergence after {iterations} iterations: {reason}")]
+    NotConverged {
+        /// Iterations that were done.
+        iterations: usize,
+        /// What stood in the way.
+        reason: String,
+    },
+
     /// An error of linfa's own, from one of its algorithms.
     #[error(transparent)]
     Linfa(#[from] linfa::Error),

@@ -1,6 +1,7 @@
 //! The two floating point types: `f32` and `f64`.
 
-use crate::kernel::{Blocks, Columns, Movable};
+use crate::kernel::nets::vector::Real;
+use crate::kernel::{Blocks, Columns, Element, Movable};
 
 /// `f32` or `f64`: what records are made of.
 ///
@@ -14,12 +15,11 @@ use crate::kernel::{Blocks, Columns, Movable};
 /// assert_eq!(mean(&[1.0_f32, 2.0, 6.0]), 3.0);
 /// ```
 #[allow(private_bounds, reason = "the kernels are no part of the public interface")]
-pub trait Float: linfa::Float + std::str::FromStr + Blocks + Columns + Movable + sealed::Sealed {
+pub trait Float:
+    linfa::Float + Into<f64> + std::str::FromStr + Blocks + Columns + Movable + Element + Real + sealed::Sealed
+{
     /// The value as `f64`, exactly.
     fn as_f64(self) -> f64;
-
-    /// The value of this type nearest to `x`.
-    fn from_f64(x: f64) -> Self;
 
     /// The total order of IEEE 754, for sorting: `-0.0` before `0.0`, NaN at the ends.
     fn total_order(a: &Self, b: &Self) -> std::cmp::Ordering;
@@ -28,11 +28,6 @@ pub trait Float: linfa::Float + std::str::FromStr + Blocks + Columns + Movable +
 impl Float for f32 {
     fn as_f64(self) -> f64 {
         f64::from(self)
-    }
-
-    #[allow(clippy::cast_possible_truncation, reason = "rounding is what the name promises")]
-    fn from_f64(x: f64) -> Self {
-        x as f32
     }
 
     fn total_order(a: &f32, b: &f32) -> std::cmp::Ordering {
@@ -45,17 +40,13 @@ impl Float for f64 {
         self
     }
 
-    fn from_f64(x: f64) -> Self {
-        x
-    }
-
     fn total_order(a: &f64, b: &f64) -> std::cmp::Ordering {
         a.total_cmp(b)
     }
 }
 
 mod sealed {
-    pub trait Sealed {}
+    pub trait Sealed: crate::kernel::chain::Real {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
 }

@@ -9,12 +9,13 @@ use sapwood::linfa::traits::Predict;
 use sapwood::linfa::{DatasetBase, ParamGuard};
 use sapwood::ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder, concatenate, s};
 use sapwood::observe::{Observer, Progress};
-use sapwood::{Dbscan, Error, Float, Result, with_threads};
+use sapwood::{Dbscan, Error, Float, LogisticRegression, Result, ndarray, with_threads};
 
 /// One line for each model: its kind, its parameters with nothing set, and the setters that fit it to [`Table::new`].
 fn subjects() -> Vec<Subject> {
     vec![
-        clusters!(Dbscan::params(4), |params| params.eps(0.5)), //
+        clusters!(Dbscan::params(4), |params| params.eps(0.5)),
+        classes!(LogisticRegression::params(), |params| params),
     ]
 }
 
@@ -37,20 +38,25 @@ type Fit<F> = fn(&Table<'_, F>, &mut dyn Observer) -> Result<Fitted<F>>;
 enum Kind {
     /// Points: their order only numbers the answer.
     Clusters,
+    /// Samples with a class each, which the model learns to tell from the records.
+    Classes,
 }
 
 /// What a fitted model says. The boxes ask the model for `Send` and `Sync`.
 struct Fitted<F> {
     /// The whole model in words, every number with all its digits.
     text: String,
-    /// The same after it was stored and read again; `None` without serde.
-    restored: Option<String>,
+    /// The same after it was stored and read again.
+    #[cfg(feature = "serde")]
+    restored: String,
     /// The answers for the rows of the fit.
     labels: Labels,
-    predict: Box<dyn Fn(ArrayView2<'_, F>) -> Labels + Send + Sync>,
+    predict: Predictor<F>,
 }
 
 type Labels = Vec<Option<usize>>;
+
+type Predictor<F> = Box<dyn Fn(ArrayView2<'_, F>) -> Labels + Send + Sync>;
 
 /// Fits on records alone; the model answers `Option<usize>` for a row.
 macro_rules! clusters {
@@ -62,6 +68,7 @@ macro_rules! clusters {
                     let model = $set.fit_observed(&DatasetBase::from(table.records), observer)?;
                     Ok(Fitted {
                         text: format!("{model:#?}"),
+                        #[cfg(feature = "serde")]
                         restored: restored(&model),
                         labels: model.labels().to_vec(),
                         predict: Box::new(move |x| {
@@ -83,16 +90,45 @@ macro_rules! clusters {
 }
 use clusters;
 
+/// Fits on records with the class of each; the model answers a class for a row.
+macro_rules! classes {
+    ($params:expr, |$name:ident| $set:expr) => {{
+        macro_rules! fit {
+            () => {
+                |table, observer| {
+                    let $name = $params;
+                    let data = DatasetBase::new(table.records, table.classes());
+                    let model = $set.fit_observed(&data, observer)?;
+                    let labels: Array1<usize> = model.predict(&table.records);
+                    Ok(Fitted {
+                        text: format!("{model:#?}"),
+                        #[cfg(feature = "serde")]
+                        restored: restored(&model),
+                        labels: labels.iter().map(|&label| Some(label)).collect(),
+                        predict: Box::new(move |x| {
+                            let labels: Array1<usize> = model.predict(&x);
+                            labels.iter().map(|&label| Some(label)).collect()
+                        }),
+                    })
+                }
+            };
+        }
+        Subject {
+            name: stringify!($params),
+            kind: Kind::Classes,
+            defaults: || $params.check().map(|_| ()),
+            fit_f32: fit!(),
+            fit_f64: fit!(),
+        }
+    }};
+}
+use classes;
+
 #[cfg(feature = "serde")]
-fn restored<M: std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned>(model: &M) -> Option<String> {
+fn restored<M: std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned>(model: &M) -> String {
     let bytes = postcard::to_allocvec(model).expect("a model can be stored");
     let model: M = postcard::from_bytes(&bytes).expect("a stored model can be read");
-    Some(format!("{model:#?}"))
-}
-
-#[cfg(not(feature = "serde"))]
-fn restored<M>(_: &M) -> Option<String> {
-    None
+    format!("{model:#?}")
 }
 
 // ---- the data ----
@@ -101,6 +137,17 @@ fn restored<M>(_: &M) -> Option<String> {
 #[derive(Clone, Copy)]
 struct Table<'a, F> {
     records: ArrayView2<'a, F>,
+}
+
+impl<F: Float> Table<'_, F> {
+    /// Which of the three balls a row is nearest to, about.
+    fn classes(&self) -> Array1<usize> {
+        let beyond = |value: Option<&F>| value.is_some_and(|v| v.as_f64() > 4.0);
+        let class = |row: ndarray::ArrayView1<'_, F>| {
+            usize::from(beyond(row.get(0))) + 2 * usize::from(beyond(row.get(1)))
+        };
+        self.records.rows().into_iter().map(class).collect()
+    }
 }
 
 const COLUMNS: usize = 3;
@@ -215,7 +262,11 @@ fn every_number_of_threads_gives_the_same_bits() {
             let many = with_threads(threads, || subject.fitted(x.view()));
             same(subject, &format!("on {threads} threads"), &one, &many);
             let predicted = with_threads(threads, || (many.predict)(x.view()));
-            assert!(predicted == (one.predict)(x.view()), "{} predicts otherwise on {threads} threads", subject.name);
+            assert!(
+                predicted == (one.predict)(x.view()),
+                "{} predicts otherwise on {threads} threads",
+                subject.name
+            );
         }
     }
     for subject in subjects() {
@@ -244,7 +295,11 @@ fn every_memory_layout_gives_the_same_bits() {
             assert_eq!(view, x, "the test's own views");
             let there = subject.fitted(view);
             same(subject, &format!("from a {layout}"), &here, &there);
-            assert!((here.predict)(view) == (here.predict)(x.view()), "{}: predict on a {layout}", subject.name);
+            assert!(
+                (here.predict)(view) == (here.predict)(x.view()),
+                "{}: predict on a {layout}",
+                subject.name
+            );
         }
         let repeated = query.row(3);
         let repeated = repeated.broadcast((5, COLUMNS)).expect("rows without a stride");
@@ -291,7 +346,8 @@ fn each_row_is_answered_for_itself() {
 #[test]
 fn f32_and_f64_agree() {
     for subject in subjects() {
-        let (narrow, wide) = (subject.fitted(rows::<f32>(400).view()), subject.fitted(rows::<f64>(400).view()));
+        let (narrow, wide) =
+            (subject.fitted(rows::<f32>(400).view()), subject.fitted(rows::<f64>(400).view()));
         assert_eq!(narrow.labels, wide.labels, "{}", subject.name);
         assert_eq!((narrow.predict)(rows(50).view()), (wide.predict)(rows(50).view()), "{}", subject.name);
     }
@@ -354,7 +410,9 @@ fn extreme_tables_are_answered_or_refused_without_a_panic() {
             ("the smallest numbers", x.mapv(|v| v * smallest)),
             ("many columns", Array2::from_shape_fn((20, 1000), |(i, k)| x[[i, k % COLUMNS]])),
         ] {
-            let fit = || subject.fit(x.view()).map(|fitted| (fitted.labels.len(), (fitted.predict)(x.view()).len()));
+            let fit = || {
+                subject.fit(x.view()).map(|fitted| (fitted.labels.len(), (fitted.predict)(x.view()).len()))
+            };
             match catch_unwind(AssertUnwindSafe(fit)) {
                 Ok(Ok(answers)) => assert_eq!(answers, (x.nrows(), x.nrows()), "{}: {what}", subject.name),
                 Ok(Err(error)) => assert!(!error.to_string().is_empty(), "{}: {what}", subject.name),
@@ -419,7 +477,7 @@ fn a_panic_of_the_observer_comes_through_and_the_next_fit_is_whole() {
 fn a_stored_model_is_the_same_model() {
     fn in_type<F: Number>(subject: &Subject) {
         let fitted = subject.fitted(rows::<F>(400).view());
-        assert!(fitted.restored.as_ref() == Some(&fitted.text), "{}", subject.name);
+        assert!(fitted.restored == fitted.text, "{}", subject.name);
     }
     for subject in subjects() {
         in_type::<f32>(&subject);

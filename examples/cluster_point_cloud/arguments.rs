@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-pub const USAGE: &str = "\
+pub(crate) const USAGE: &str = "\
 Clusters a point cloud with DBSCAN and draws it.
 
 cluster_point_cloud                  a street of 200,000 points, made up on the spot
@@ -23,21 +23,21 @@ Without --labels, --svg and --ply, clusters.svg and clusters.ply are written.";
 
 /// What was asked for.
 #[derive(Debug, Default)]
-pub struct Arguments {
-    pub file: Option<PathBuf>,
-    pub eps: Option<f64>,
-    pub suggest: bool,
-    pub min_samples: Option<usize>,
-    pub labels: Option<PathBuf>,
-    pub svg: Option<PathBuf>,
-    pub ply: Option<PathBuf>,
-    pub threads: Option<usize>,
-    pub repeat: Option<usize>,
+pub(crate) struct Arguments {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) eps: Option<f64>,
+    pub(crate) suggest: bool,
+    pub(crate) min_samples: Option<usize>,
+    pub(crate) labels: Option<PathBuf>,
+    pub(crate) svg: Option<PathBuf>,
+    pub(crate) ply: Option<PathBuf>,
+    pub(crate) threads: Option<usize>,
+    pub(crate) repeat: Option<usize>,
 }
 
 impl Arguments {
     /// The arguments of this process; `None` where help was asked for.
-    pub fn parse() -> Result<Option<Self>, String> {
+    pub(crate) fn parse() -> Result<Option<Self>, String> {
         let mut given = Self::default();
         let mut words = std::env::args_os().skip(1);
         while let Some(word) = words.next() {
@@ -73,13 +73,13 @@ impl Arguments {
 
 impl Arguments {
     /// The eps to use; `None` asks for a suggestion.
-    pub fn eps(&self) -> Option<f64> {
+    pub(crate) fn eps(&self) -> Option<f64> {
         let of_the_street = (self.file.is_none() && !self.suggest).then_some(0.5);
         self.eps.or(of_the_street)
     }
 
     /// Whether the street is clustered as it is meant to be.
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.eps.is_none() && !self.suggest && self.min_samples.is_none()
     }
 }

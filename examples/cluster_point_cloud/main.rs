@@ -20,7 +20,10 @@ use sapwood::{Dbscan, Float, dbscan, io};
 
 fn main() -> ExitCode {
     let done = Arguments::parse().map_err(Into::into).and_then(|arguments| match arguments {
-        None => Ok(println!("{}", arguments::USAGE)),
+        None => {
+            println!("{}", arguments::USAGE);
+            Ok(())
+        }
         Some(arguments) => load(&arguments),
     });
     done.map_or_else(|error| (eprintln!("error: {error}"), ExitCode::FAILURE).1, |()| ExitCode::SUCCESS)

@@ -7,10 +7,10 @@ use sapwood::{Dbscan, Float, Result, io};
 use crate::arguments::Arguments;
 
 /// Seconds of each stage; the last two once for each repeat, and the index is a part of the fit.
-pub struct Seconds {
-    pub load: f64,
-    pub index: Vec<f64>,
-    pub fits: Vec<f64>,
+pub(crate) struct Seconds {
+    pub(crate) load: f64,
+    pub(crate) index: Vec<f64>,
+    pub(crate) fits: Vec<f64>,
 }
 
 /// The middle one, or the mean of the two in the middle.
@@ -21,7 +21,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     (at((n - 1) / 2) + at(n / 2)) / 2.0
 }
 
-pub fn print<F: Float>(
+pub(crate) fn print<F: Float>(
     all: &Array2<F>,
     model: &Dbscan<F>,
     (eps, min_samples): (f64, usize),
@@ -41,7 +41,7 @@ pub fn print<F: Float>(
 }
 
 /// Writes the files that were asked for. `kept` are the rows of `all` that were clustered.
-pub fn write<F: Float>(
+pub(crate) fn write<F: Float>(
     arguments: &Arguments,
     all: &Array2<F>,
     kept: &[usize],

@@ -26,7 +26,7 @@ struct Scene {
 }
 
 /// `n` points, and the number of separate things among them: the objects, and the ground.
-pub fn street(n: usize, seed: u64) -> (Array2<f32>, usize) {
+pub(crate) fn street(n: usize, seed: u64) -> (Array2<f32>, usize) {
     let rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut scene = Scene { rng, points: Vec::with_capacity(n), density: 0.0, footprints: Vec::new() };
     scene.house([5.0, 28.0], [11.0, 9.0], 4.2);

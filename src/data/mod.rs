@@ -1,9 +1,11 @@
 //! What every model does with its input before the first sum: checks, layouts, sequences and class columns.
 
 mod class_index;
+mod csr;
 mod sequences;
 
 pub use class_index::ClassIndex;
+pub use csr::Csr;
 pub use sequences::Sequences;
 
 use std::borrow::Cow;
@@ -12,10 +14,10 @@ use ndarray::{ArrayBase, ArrayView2, Axis, CowArray, Data, Dimension, Ix2};
 
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::all_finite;
 use crate::par;
 
-/// Sums that [`check_finite`] keeps at once, and values that a thread checks at a time.
-const LANES: usize = 16;
+/// Values that [`check_finite`] gives to a thread at a time.
 const CHUNK: usize = 1 << 16;
 
 /// Errors unless every value is finite; the error holds row and column of the first that is not.
@@ -32,18 +34,9 @@ const CHUNK: usize = 1 << 16;
 /// assert_eq!(error.to_string(), "`records` must be finite, got NaN in row 1, column 1");
 /// ```
 pub fn check_finite<F: Float, S: Data<Elem = F>>(name: &'static str, x: &ArrayBase<S, Ix2>) -> Result<()> {
-    // The common case is one pass of plain arithmetic, in lanes that do not wait for one another: `0 x` is 0 for finite `x`, and NaN otherwise.
-    let clean = |values: &[F]| {
-        let (lanes, rest) = values.as_chunks::<LANES>();
-        let mut sums = [F::zero(); LANES];
-        for values in lanes {
-            sums.iter_mut().zip(values).for_each(|(sum, &x)| *sum += x * F::zero());
-        }
-        sums.iter().chain(rest).fold(F::zero(), |sum, &x| sum + x * F::zero()) == F::zero()
-    };
     if let Some(values) = x.as_slice_memory_order() {
         let chunks: Vec<&[F]> = values.chunks(CHUNK).collect();
-        if par::map(chunks.len(), |chunk| clean(chunks[chunk])).into_iter().all(|clean| clean) {
+        if par::map(chunks.len(), |chunk| all_finite(chunks[chunk])).into_iter().all(|finite| finite) {
             return Ok(());
         }
     }

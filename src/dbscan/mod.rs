@@ -15,14 +15,15 @@
 //! # The labels are a function of the data
 //! Clusters are numbered by their first core point in row order, and a border point that could belong to several takes the lowest number. So the labels are the same
 //! for every number of threads and on every run, and equal scikit-learn's element for element. Distances are computed as there: `sum_j (x_j - y_j)^2` in `f64`, in the
-//! order of `j`, at most `eps * eps`.
+//! order of `j`, at most `eps * eps`. (scikit-learn's tree takes in whole boxes by the root of that sum, so a point within one bit of `eps` may be counted there and not here.)
 //!
 //! # Choosing the parameters
 //! `min_samples`: twice the number of columns is a common start; more smooths over noise. `eps`: the distance at which the curve of [`suggest_eps`] bends. Columns in
 //! different units have to be scaled first, since `eps` is one length for all of them.
 //!
 //! # Cost
-//! Time `O(n log n)` where clusters are of low dimension, whatever `eps`: the denser the data, the more is settled box by box. Memory `O(n)`: neighbours are visited,
+//! Up to three columns are searched over a grid of cells, if they fit one, others over a k-d tree; the labels are the same.
+//! Time `O(n log n)` where clusters are of low dimension, whatever `eps`: the denser the data, the more is settled cell by cell or box by box. Memory `O(n)`: neighbours are visited,
 //! never listed.
 //!
 //! # References
@@ -60,6 +61,7 @@ const CHUNK: usize = 1 << 14;
 ///
 /// Made by [`Dbscan::params`] and [`fit`](Fit::fit); see the [module](self) for what the labels mean.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dbscan<F> {
     eps: f64,
     n_clusters: usize,
@@ -67,6 +69,7 @@ pub struct Dbscan<F> {
     core_samples: Vec<usize>,
     components: Array2<F>,
     /// Over `components`, from the first prediction on.
+    #[cfg_attr(feature = "serde", serde(skip))]
     index: OnceLock<std::sync::Arc<Index<F>>>,
 }
 
@@ -233,7 +236,8 @@ impl<F: Float> Dbscan<F> {
 impl<F: Float, D: Data<Elem = F>, T> FitObserved<ArrayBase<D, Ix2>, T> for DbscanValidParams {
     type Object = Dbscan<F>;
 
-    /// Stages: `"index"` (1 step), then `"core samples"`, `"connections"` and `"labels"` in blocks of 32 points.
+    /// Stages: `"index"` (1 step), then `"core samples"`, `"connections"` and `"labels"`, in points for up to three columns and in blocks of 32 points
+    /// for more.
     fn fit_observed(
         &self,
         dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,

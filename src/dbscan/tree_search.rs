@@ -383,7 +383,7 @@ impl<'a, F: Float> Connect<'a, F> {
     fn between_at(&self, a: usize, b: usize, (min_sq, max_sq): (f64, f64)) {
         let sq = self.search.radius.sq;
         // A node without core points has a box at infinity.
-        if !(min_sq <= sq) {
+        if min_sq > sq {
             return;
         }
         let unified = (self.is_unified(a), self.is_unified(b));
@@ -421,7 +421,8 @@ impl<'a, F: Float> Connect<'a, F> {
         let tree = self.search.tree;
         let (block_a, block_b) = (tree.nodes()[a].first as usize, tree.nodes()[b].first as usize);
         let (first_a, first_b) = ((block_a * BLOCK) as u32, (block_b * BLOCK) as u32);
-        let mut rows = self.cores[block_a];
+        let mut rows =
+            self.cores[block_a] & F::near_box(tree.block(block_a), self.bounds(b), &self.search.radius);
         if unified == (false, true) {
             let root = self.sets.find(self.some_core[b]);
             for i in bits(rows) {
@@ -570,7 +571,7 @@ impl<'a, F: Float> BorderSearch<'a, F> {
         let Search { tree, ref radius } = *connected.search;
         let (min_sq, max_sq) = sq_distance_bounds(&self.bounds, connected.bounds(node));
         // A node without core points has a box at infinity.
-        if !(min_sq <= radius.sq) || bits(self.points).all(|i| self.best[i] <= smallest[node]) {
+        if min_sq > radius.sq || bits(self.points).all(|i| self.best[i] <= smallest[node]) {
             return;
         }
         let here = tree.nodes()[node];
@@ -581,7 +582,8 @@ impl<'a, F: Float> BorderSearch<'a, F> {
         } else if here.is_leaf() {
             let block = here.first as usize;
             let best = &mut self.best;
-            F::each_hits(self.block, self.points, tree.block(block), radius, |i, hits| {
+            let near = self.points & F::near_box(self.block, connected.bounds(node), radius);
+            F::each_hits(self.block, near, tree.block(block), radius, |i, hits| {
                 for k in bits(hits & connected.cores[block]) {
                     best[i] = best[i].min(labels[block * BLOCK + k]);
                 }

@@ -90,7 +90,7 @@ mod tests {
             let sets = UnionFind::new(n);
             par::with_threads(threads, || {
                 par::for_each(edges.chunks(100).collect(), |_, part| {
-                    part.iter().for_each(|&(a, b)| sets.union(a, b))
+                    part.iter().for_each(|&(a, b)| sets.union(a, b));
                 });
             });
             (0..n).map(|x| sets.find(x)).collect::<Vec<_>>()

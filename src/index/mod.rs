@@ -74,7 +74,7 @@ enum Backend<F> {
     /// The second tree is built when it is first asked.
     KdTree {
         tree: Tree<F>,
-        nearest: OnceLock<Nearest>,
+        nearest: OnceLock<Box<Nearest>>,
     },
     Brute(Brute<F>),
 }
@@ -272,7 +272,7 @@ impl<F: Float> Index<F> {
         neighbours.clear();
         match &self.backend {
             Backend::KdTree { tree, nearest } if self.d <= TREE_DIMENSIONS => {
-                nearest.get_or_init(|| Nearest::new(tree)).nearest(&query, k, neighbours);
+                nearest.get_or_init(|| Box::new(Nearest::new(tree))).nearest(&query, k, neighbours);
             }
             Backend::KdTree { tree, .. } => tree.nearest(&query, k, neighbours),
             Backend::Brute(brute) => brute.nearest(&query, k, neighbours),

@@ -256,34 +256,47 @@ impl<F: Float> Tree<F> {
     /// Smallest and largest squared distance of a point to the points of a node.
     #[inline(always)]
     fn sq_distance_bounds_of(&self, query: &[F], node: usize) -> (f64, f64) {
-        let (lo, hi) = self.bounds(node).split_at(self.d);
-        let (mut min_sq, mut max_sq) = (0.0, 0.0);
-        for ((x, lo), hi) in query.iter().map(|x| x.as_f64()).zip(lo).zip(hi) {
-            let (right, left) = (lo - x, x - hi);
-            let near = right.max(left).max(0.0);
-            let far = (hi - x).max(x - lo);
-            min_sq += near * near;
-            max_sq += far * far;
+        let bounds = self.bounds(node);
+        let at = |j: usize| query[j].as_f64();
+        // The small dimensions as constants, so that their loops are unrolled.
+        match query.len() {
+            2 => bounds_between(2, at, at, bounds),
+            3 => bounds_between(3, at, at, bounds),
+            d => bounds_between(d, at, at, bounds),
         }
-        (min_sq, max_sq)
     }
 }
 
 /// Smallest and largest squared distance between points of two boxes, as computed between points.
 #[inline(always)]
 pub(crate) fn sq_distance_bounds(a: &[f64], b: &[f64]) -> (f64, f64) {
-    let d = a.len() / 2;
-    let (a_lo, a_hi) = a.split_at(d);
-    let (b_lo, b_hi) = b.split_at(d);
+    // As above.
+    match a.len() {
+        4 => bounds_between(2, |j| a[j], |j| a[2 + j], b),
+        6 => bounds_between(3, |j| a[j], |j| a[3 + j], b),
+        width => bounds_between(width / 2, |j| a[j], |j| a[width / 2 + j], b),
+    }
+}
+
+/// The bounds between the box from `lo` to `hi` and the box `b`.
+#[inline(always)]
+fn bounds_between(d: usize, lo: impl Fn(usize) -> f64, hi: impl Fn(usize) -> f64, b: &[f64]) -> (f64, f64) {
+    assert!(b.len() == 2 * d, "two boxes of the same dimension");
     let (mut min_sq, mut max_sq) = (0.0, 0.0);
     for j in 0..d {
-        let (right, left) = (b_lo[j] - a_hi[j], a_lo[j] - b_hi[j]);
-        let near = right.max(left).max(0.0);
-        let far = (b_hi[j] - a_lo[j]).max(a_hi[j] - b_lo[j]);
+        let (right, left) = (b[j] - hi(j), lo(j) - b[d + j]);
+        let near = larger(larger(right, left), 0.0);
+        let far = larger(b[d + j] - lo(j), hi(j) - b[j]);
         min_sq += near * near;
         max_sq += far * far;
     }
     (min_sq, max_sq)
+}
+
+/// The larger number, in one instruction; `f64::max` takes three to treat NaN, of which boxes have none.
+#[inline(always)]
+fn larger(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
 }
 
 /// Points of a node: column `j` at `columns[j m..(j + 1) m]` for `m` points.
@@ -414,7 +427,14 @@ fn select<F: Float>(column: &[F], rank: usize) -> (F, usize) {
         let (mut before, mut up_to) = (vec![0; n.div_ceil(64)], vec![0; n.div_ceil(64)]);
         F::at_most(column, lo.below(), &mut before);
         F::at_most(column, hi, &mut up_to);
-        below = before.iter().map(|word| word.count_ones() as usize).sum();
+        let count = |mask: &[u64]| mask.iter().map(|word| word.count_ones() as usize).sum::<usize>();
+        below = count(&before);
+        let n_between = count(&up_to) - below;
+        // One of many equal values: nothing is left to sort.
+        if lo == hi && below <= rank && rank < below + n_between {
+            return (lo, rank - below);
+        }
+        some.reserve_exact(n_between);
         for ((entries, before), up_to) in column.chunks(64).zip(before).zip(up_to) {
             let mut between = up_to & !before;
             while between != 0 {

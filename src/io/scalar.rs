@@ -101,7 +101,7 @@ fn column<F: Float, const N: usize>(
         if big_endian {
             cell.reverse();
         }
-        <F as Float>::from_f64(value(cell))
+        F::cast(value(cell))
     };
     if (stride, step) == (N, 1) {
         // Without gaps: for a type of the machine's own byte order, the compiler makes a copy of it.

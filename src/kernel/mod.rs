@@ -1,20 +1,22 @@
 //! Slices in, numbers out: the only folder with `unsafe`.
 //!
-//! A kernel is one portable body, marked `#[inline(always)]`, and a thin `#[target_feature]` wrapper of it for each instruction set;
-//! where the compiler makes too little of the body, a wrapper holds intrinsics instead. [`isa`] says once per process which wrapper may run. Every path is
-//! tested against a three-line naive version, on all lengths.
+//! A kernel is one portable body, marked `#[inline(always)]`, and a thin `#[target_feature]` wrapper of it for each instruction set; the body is generic over the
+//! register, so the compiler has nothing to guess. [`isa`] says once per process which wrapper may run. Every path is tested against a three-line
+//! naive version, on all lengths.
 #![allow(unsafe_code)]
 
-mod block;
-mod lanes;
+pub(crate) mod blocks;
+pub(crate) mod chain;
+pub(crate) mod linear;
 mod near;
+pub(crate) mod nets;
 mod pages;
-mod partition;
+pub(crate) mod pairs;
 
-pub(crate) use block::{BLOCK, Blocks, Radius, bits, sq_distances};
+pub(crate) use blocks::{BLOCK, Blocks, Columns, Movable, Radius, bits, partition, sq_distances};
 pub(crate) use near::{Band, PAD, Run, count_near, each_near, each_near_other};
 pub(crate) use pages::large_pages;
-pub(crate) use partition::{Columns, Movable, partition};
+pub(crate) use pairs::*;
 
 use std::sync::OnceLock;
 

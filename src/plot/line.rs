@@ -1,7 +1,7 @@
 //! Curves: a few hundred vertices of them, however many values they have.
 
 use super::axis::Axis;
-use super::canvas::{ALONE, Anchor, Canvas};
+use super::canvas::{ALONE, Anchor, BESIDE_LEGEND, Canvas};
 use super::palette::Theme;
 
 /// Vertices that are drawn of one curve, at most.
@@ -9,37 +9,46 @@ const VERTICES: usize = 1000;
 
 const HEIGHT: f64 = 470.0;
 
-/// A curve y over x, with points of it that are marked and named.
+/// A curve y over x, with points of it that are marked and named, and others in the same frame.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Curve {
+    pub(crate) name: String,
     pub(crate) x: Vec<f64>,
     pub(crate) y: Vec<f64>,
+    pub(crate) others: Vec<Self>,
     pub(crate) marks: Vec<(f64, f64, String)>,
     pub(crate) log_y: bool,
 }
 
 impl Curve {
     pub(crate) fn draw(&self, theme: Theme, title: &str, subtitle: &str, names: &[String]) -> String {
-        let x_axis = Axis::linear(self.x.iter().copied());
-        let y_axis = if self.log_y {
-            Axis::log(self.y.iter().copied())
-        } else {
-            Axis::linear(self.y.iter().copied().chain([0.0]))
-        };
+        let all = || std::iter::once(self).chain(&self.others);
+        let x_axis = Axis::linear(all().flat_map(|curve| &curve.x).copied());
+        let y = all().flat_map(|curve| &curve.y).copied();
+        let y_axis = if self.log_y { Axis::log(y) } else { Axis::linear(y.chain([0.0])) };
         let y_axis = y_axis.widened(0.03);
-        let mut canvas = Canvas::new(theme, title, subtitle, ALONE, HEIGHT);
+        let width = if self.others.is_empty() { ALONE } else { BESIDE_LEGEND };
+        let mut canvas = Canvas::new(theme, title, subtitle, width, HEIGHT);
         canvas.axes(&x_axis, &y_axis, &names[0], &names[1]);
 
-        let mut path = String::new();
-        for i in decimated(&self.y) {
-            if let Some([x, y]) = canvas.place(&x_axis, &y_axis, self.x[i], self.y[i]) {
-                path += &format!("{}{x:.1} {y:.1}", if path.is_empty() { 'M' } else { 'L' });
+        let mut legend = Vec::new();
+        for (number, Self { name, x, y, .. }) in all().enumerate() {
+            let mut path = String::new();
+            for i in decimated(y) {
+                if let Some([x, y]) = canvas.place(&x_axis, &y_axis, x[i], y[i]) {
+                    path += &format!("{}{x:.1} {y:.1}", if path.is_empty() { 'M' } else { 'L' });
+                }
             }
+            let colour = theme.colour(2 + number);
+            let colour = colour.mixed(theme.text(), if theme == Theme::Light { 0.0 } else { 0.35 });
+            canvas.push(&format!(
+                "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2.5\" stroke-linejoin=\"round\"/>"
+            ));
+            legend.push((Some(colour), name.clone(), String::new()));
         }
-        let colour = theme.colour(2).mixed(theme.text(), if theme == Theme::Light { 0.0 } else { 0.35 });
-        canvas.push(&format!(
-            "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2.5\" stroke-linejoin=\"round\"/>"
-        ));
+        if !self.others.is_empty() {
+            canvas.legend(&legend);
+        }
         for (x, y, text) in &self.marks {
             if let Some([x, y]) = canvas.place(&x_axis, &y_axis, *x, *y) {
                 mark(&mut canvas, x, y, text);

@@ -133,6 +133,36 @@ impl Figure {
         Ok(Self::new(String::new(), ["x", "y", ""], Content::Curve(curve)))
     }
 
+    /// Several curves in one frame, `(name, x, y)` each, with a legend.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where an `x` and its `y` differ in length, and without a curve.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::plot::Figure;
+    ///
+    /// let x = [1.0, 2.0, 3.0];
+    /// let svg = Figure::curves(&[("LSTM", &x, &[0.9, 0.4, 0.3]), ("RNN", &x, &[0.9, 0.8, 0.8])])?.to_svg();
+    /// assert!(svg.contains("LSTM") && svg.contains("RNN"));
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn curves<F: Float, X: AsRef<[F]>, Y: AsRef<[F]>>(curves: &[(&str, X, Y)]) -> Result<Self> {
+        let mut all = Vec::new();
+        for (name, x, y) in curves {
+            let (x, y) = (x.as_ref(), y.as_ref());
+            check_same_rows("y", y.len(), x.len())?;
+            let values = |x: &[F]| x.iter().map(|x| x.as_f64()).collect();
+            all.push(Curve { name: (*name).to_owned(), x: values(x), y: values(y), ..Curve::default() });
+        }
+        if all.is_empty() {
+            return Err(Error::shape("curves", "at least one curve", 0));
+        }
+        let first = all.remove(0);
+        let axes = ["x", "y", ""];
+        Ok(Self::new(String::new(), axes, Content::Curve(Curve { others: all, ..first })))
+    }
+
     /// The curve of distances to the k-th neighbour, in ascending order, with its knee marked.
     ///
     /// The height of the knee is a start for `eps`: points left of it lie in dense places, points right of it are far from others.
@@ -152,7 +182,7 @@ impl Figure {
             x: (0..y.len()).map(|i| i as f64).collect(),
             y,
             marks: marks.into_iter().collect(),
-            log_y: false,
+            ..Curve::default()
         };
         let axes = ["points, from the densest place to the sparsest", "distance to the k-th neighbour", ""];
         Self::new("Distance to the k-th neighbour".to_owned(), axes, Content::Curve(curve))

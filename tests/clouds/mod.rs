@@ -64,7 +64,8 @@ impl Cloud {
 
 impl Shape {
     fn points(self, n: usize, d: usize, rng: &mut Xoshiro256PlusPlus) -> Array2<f64> {
-        let uniform = |n, rng: &mut Xoshiro256PlusPlus| Array2::from_shape_simple_fn((n, d), || rng.r#gen::<f64>());
+        let uniform =
+            |n, rng: &mut Xoshiro256PlusPlus| Array2::from_shape_simple_fn((n, d), || rng.r#gen::<f64>());
         let integers = |n, side: i32, rng: &mut Xoshiro256PlusPlus| {
             Array2::from_shape_simple_fn((n, d), || f64::from(rng.gen_range(-side..=side)))
         };
@@ -203,7 +204,11 @@ pub(crate) fn permutation(n: usize, seed: u64) -> Vec<usize> {
 }
 
 /// Runs `test` on `cases` values, the same ones every time. `SAPWOOD_CASES` sets another number of them, `SAPWOOD_SEED` other ones.
-pub(crate) fn for_all<S: Strategy>(cases: u32, values: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+pub(crate) fn for_all<S: Strategy>(
+    cases: u32,
+    values: &S,
+    test: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) {
     let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
     let config = Config {
         cases: number("SAPWOOD_CASES").map_or(cases, |n: u64| u32::try_from(n).expect("fits u32")),

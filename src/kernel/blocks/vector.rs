@@ -33,6 +33,8 @@ pub(super) unsafe trait Vector<F>: Copy {
     /// Bit `i` is set where lane `i` is at most the bound; NaN never is.
     fn at_most(self, bound: Self) -> u32;
 
+    fn sub(self, other: Self) -> Self;
+
     /// The smaller of each pair of lanes, for finite lanes.
     fn min(self, other: Self) -> Self;
 
@@ -82,6 +84,14 @@ unsafe impl<
             mask |= u32::from(self.0[i] <= bound.0[i]) << i;
         }
         mask
+    }
+
+    #[inline(always)]
+    fn sub(mut self, other: Self) -> Self {
+        for i in 0..8 {
+            self.0[i] = self.0[i] - other.0[i];
+        }
+        self
     }
 
     #[inline(always)]
@@ -143,6 +153,12 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn sub(self, other: Self) -> Self {
+            // SAFETY: see the impl.
+            unsafe { _mm512_sub_pd(self, other) }
+        }
+
+        #[inline(always)]
         fn min(self, other: Self) -> Self {
             // SAFETY: see the impl.
             unsafe { _mm512_min_pd(self, other) }
@@ -190,6 +206,12 @@ mod x86 {
         fn at_most(self, bound: Self) -> u32 {
             // SAFETY: see the impl.
             u32::from(unsafe { _mm512_cmp_ps_mask::<_CMP_LE_OQ>(self, bound) })
+        }
+
+        #[inline(always)]
+        fn sub(self, other: Self) -> Self {
+            // SAFETY: see the impl.
+            unsafe { _mm512_sub_ps(self, other) }
         }
 
         #[inline(always)]
@@ -244,6 +266,12 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn sub(self, other: Self) -> Self {
+            // SAFETY: see the impl.
+            unsafe { _mm256_sub_pd(self, other) }
+        }
+
+        #[inline(always)]
         fn min(self, other: Self) -> Self {
             // SAFETY: see the impl.
             unsafe { _mm256_min_pd(self, other) }
@@ -292,6 +320,12 @@ mod x86 {
         fn at_most(self, bound: Self) -> u32 {
             // SAFETY: see the impl.
             unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(self, bound)) as u32 }
+        }
+
+        #[inline(always)]
+        fn sub(self, other: Self) -> Self {
+            // SAFETY: see the impl.
+            unsafe { _mm256_sub_ps(self, other) }
         }
 
         #[inline(always)]

@@ -8,8 +8,8 @@ use std::arch::x86_64::{
     _mm512_maskz_compress_epi32, _mm512_maskz_compress_epi64,
 };
 
-use super::lanes::{Plain, Vector};
-use super::{Isa, isa};
+use super::vector::{Plain, Vector};
+use crate::kernel::{Isa, isa};
 
 /// Numbers that [`partition`] can move: plain data of 32 or 64 bits.
 ///
@@ -42,23 +42,27 @@ pub trait Columns: Copy + PartialOrd + Send + Sync + 'static {
 impl Columns for f64 {
     fn min_max(column: &[f64]) -> (f64, f64) {
         // SAFETY: `isa` names only instruction sets of this machine.
-        match isa() {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { min_max_avx512::<f64, __m512d>(column) },
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { min_max_avx2::<f64, __m256d>(column) },
-            _ => unsafe { min_max::<f64, Plain<f64>>(column) },
+        unsafe {
+            match isa() {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => min_max_avx512::<f64, __m512d>(column),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => min_max_avx2::<f64, __m256d>(column),
+                _ => min_max::<f64, Plain<f64>>(column),
+            }
         }
     }
 
     fn at_most(column: &[f64], bound: f64, mask: &mut [u64]) {
         // SAFETY: `isa` names only instruction sets of this machine.
-        match isa() {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { at_most_avx512::<f64, __m512d>(column, bound, mask) },
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { at_most_avx2::<f64, __m256d>(column, bound, mask) },
-            _ => unsafe { at_most::<f64, Plain<f64>>(column, bound, mask) },
+        unsafe {
+            match isa() {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => at_most_avx512::<f64, __m512d>(column, bound, mask),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => at_most_avx2::<f64, __m256d>(column, bound, mask),
+                _ => at_most::<f64, Plain<f64>>(column, bound, mask),
+            }
         }
     }
 
@@ -70,23 +74,27 @@ impl Columns for f64 {
 impl Columns for f32 {
     fn min_max(column: &[f32]) -> (f32, f32) {
         // SAFETY: `isa` names only instruction sets of this machine.
-        match isa() {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { min_max_avx512::<f32, __m512>(column) },
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { min_max_avx2::<f32, __m256>(column) },
-            _ => unsafe { min_max::<f32, Plain<f32>>(column) },
+        unsafe {
+            match isa() {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => min_max_avx512::<f32, __m512>(column),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => min_max_avx2::<f32, __m256>(column),
+                _ => min_max::<f32, Plain<f32>>(column),
+            }
         }
     }
 
     fn at_most(column: &[f32], bound: f32, mask: &mut [u64]) {
         // SAFETY: `isa` names only instruction sets of this machine.
-        match isa() {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { at_most_avx512::<f32, __m512>(column, bound, mask) },
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { at_most_avx2::<f32, __m256>(column, bound, mask) },
-            _ => unsafe { at_most::<f32, Plain<f32>>(column, bound, mask) },
+        unsafe {
+            match isa() {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => at_most_avx512::<f32, __m512>(column, bound, mask),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => at_most_avx2::<f32, __m256>(column, bound, mask),
+                _ => at_most::<f32, Plain<f32>>(column, bound, mask),
+            }
         }
     }
 

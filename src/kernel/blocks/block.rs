@@ -6,8 +6,8 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
 
-use super::lanes::{Plain, Vector};
-use super::{Isa, isa};
+use super::vector::{Plain, Vector};
+use crate::kernel::{Isa, isa};
 
 /// Points in a block.
 pub(crate) const BLOCK: usize = 32;
@@ -34,6 +34,10 @@ pub trait Blocks: Copy + PartialOrd + Into<f64> + Default + Send + Sync + 'stati
     #[doc(hidden)]
     const EXACT: bool;
 
+    /// The corner of a box of points of this type, which is exact.
+    #[doc(hidden)]
+    fn of_corner(x: f64) -> Self;
+
     /// The value that fills unused places.
     #[doc(hidden)]
     const NAN: Self;
@@ -55,6 +59,12 @@ pub trait Blocks: Copy + PartialOrd + Into<f64> + Default + Send + Sync + 'stati
     ) {
         Self::each_hits_on(isa(), a, BLOCK, rows, b, radius, visit);
     }
+
+    /// The points of `a` that may be within the radius of something in a box, given by its lower corner and then its upper one.
+    ///
+    /// Bounds are computed as distances are, so a point left out is within the radius of nothing in the box.
+    #[doc(hidden)]
+    fn near_box(a: &[Self], bounds: &[f64], radius: &Radius<Self>) -> u32;
 
     /// The points of `b` within the radius of one point, which need not stand in a block.
     #[doc(hidden)]
@@ -85,9 +95,27 @@ impl Blocks for f64 {
     const EXACT: bool = true;
     const NAN: Self = f64::NAN;
 
+    fn of_corner(x: f64) -> f64 {
+        x
+    }
+
     fn radius(radius: f64, _: usize) -> Radius<f64> {
         let sq = radius * radius;
         Radius { inside: sq, outside: sq, sq }
+    }
+
+    #[inline]
+    fn near_box(a: &[f64], bounds: &[f64], radius: &Radius<f64>) -> u32 {
+        // SAFETY: `isa` names only instruction sets of this machine.
+        unsafe {
+            match isa() {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => near_box_avx512::<f64, __m512d>(a, bounds, radius),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => near_box_avx2::<f64, __m256d>(a, bounds, radius),
+                _ => near_box::<f64, Plain<f64>>(a, bounds, radius),
+            }
+        }
     }
 
     #[inline]
@@ -101,12 +129,14 @@ impl Blocks for f64 {
         visit: impl FnMut(usize, u32) -> bool,
     ) {
         // SAFETY: nothing above `isa()` is chosen, and that exists on this machine.
-        match set.min(isa()) {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { avx512::<f64, __m512d>(a, stride, rows, b, radius, visit) },
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::<f64, __m256d>(a, stride, rows, b, radius, visit) },
-            _ => unsafe { by_dimension::<f64, Plain<f64>>(a, stride, rows, b, radius, visit) },
+        unsafe {
+            match set.min(isa()) {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => avx512::<f64, __m512d>(a, stride, rows, b, radius, visit),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => avx2::<f64, __m256d>(a, stride, rows, b, radius, visit),
+                _ => by_dimension::<f64, Plain<f64>>(a, stride, rows, b, radius, visit),
+            }
         }
     }
 }
@@ -114,6 +144,11 @@ impl Blocks for f64 {
 impl Blocks for f32 {
     const EXACT: bool = false;
     const NAN: Self = f32::NAN;
+
+    #[allow(clippy::cast_possible_truncation, reason = "corners are coordinates of points")]
+    fn of_corner(x: f64) -> f32 {
+        x as f32
+    }
 
     #[allow(clippy::cast_possible_truncation, reason = "the slack holds the rounding of these casts too")]
     fn radius(radius: f64, d: usize) -> Radius<f32> {
@@ -127,6 +162,20 @@ impl Blocks for f32 {
     }
 
     #[inline]
+    fn near_box(a: &[f32], bounds: &[f64], radius: &Radius<f32>) -> u32 {
+        // SAFETY: `isa` names only instruction sets of this machine.
+        unsafe {
+            match isa() {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => near_box_avx512::<f32, __m512>(a, bounds, radius),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => near_box_avx2::<f32, __m256>(a, bounds, radius),
+                _ => near_box::<f32, Plain<f32>>(a, bounds, radius),
+            }
+        }
+    }
+
+    #[inline]
     fn each_hits_on(
         set: Isa,
         a: &[f32],
@@ -137,12 +186,14 @@ impl Blocks for f32 {
         visit: impl FnMut(usize, u32) -> bool,
     ) {
         // SAFETY: nothing above `isa()` is chosen, and that exists on this machine.
-        match set.min(isa()) {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { avx512::<f32, __m512>(a, stride, rows, b, radius, visit) },
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::<f32, __m256>(a, stride, rows, b, radius, visit) },
-            _ => unsafe { by_dimension::<f32, Plain<f32>>(a, stride, rows, b, radius, visit) },
+        unsafe {
+            match set.min(isa()) {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => avx512::<f32, __m512>(a, stride, rows, b, radius, visit),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => avx2::<f32, __m256>(a, stride, rows, b, radius, visit),
+                _ => by_dimension::<f32, Plain<f32>>(a, stride, rows, b, radius, visit),
+            }
         }
     }
 }
@@ -194,14 +245,16 @@ unsafe fn by_dimension<F: Blocks, V: Vector<F>>(
         a.len() == stride * d && b.len() == BLOCK * d && highest <= stride,
         "blocks of different dimension"
     );
-    // SAFETY: both hold `d` columns, and every point of `rows` is in `a`; `V` is the caller's. A call for each stride and small dimension makes constants
-    // of them.
-    match (stride, d) {
-        (BLOCK, 2) => unsafe { body::<F, V>(a, BLOCK, rows, b, 2, radius, visit) },
-        (BLOCK, 3) => unsafe { body::<F, V>(a, BLOCK, rows, b, 3, radius, visit) },
-        (1, 2) => unsafe { body::<F, V>(a, 1, rows, b, 2, radius, visit) },
-        (1, 3) => unsafe { body::<F, V>(a, 1, rows, b, 3, radius, visit) },
-        _ => unsafe { body::<F, V>(a, stride, rows, b, d, radius, visit) },
+    // SAFETY: both hold `d` columns, and every point of `rows` is in `a`; `V` is the caller's.
+    unsafe {
+        // A call for each stride and small dimension makes constants of them.
+        match (stride, d) {
+            (BLOCK, 2) => body::<F, V>(a, BLOCK, rows, b, 2, radius, visit),
+            (BLOCK, 3) => body::<F, V>(a, BLOCK, rows, b, 3, radius, visit),
+            (1, 2) => body::<F, V>(a, 1, rows, b, 2, radius, visit),
+            (1, 3) => body::<F, V>(a, 1, rows, b, 3, radius, visit),
+            _ => body::<F, V>(a, stride, rows, b, d, radius, visit),
+        }
     }
 }
 
@@ -221,17 +274,24 @@ unsafe fn body<F: Blocks, V: Vector<F>>(
         (V::splat(F::default()), V::splat(radius.inside), V::splat(radius.outside));
     for i in bits(rows) {
         let (mut inside, mut outside) = (0, 0);
-        for start in (0..BLOCK).step_by(V::LANES) {
-            let mut sq = zero;
+        // As many registers at a time as hide the latency of an addition.
+        let group = (BLOCK / V::LANES).min(4);
+        for start in (0..BLOCK).step_by(group * V::LANES) {
+            let mut sq = [zero; 4];
             for j in 0..d {
-                // SAFETY: `j < d`, `i < stride`, and `V::LANES` divides 32, so all places are there.
+                // SAFETY: `j < d`, `i < stride`, and `group * V::LANES` divides 32, so all places are there.
                 unsafe {
                     let x = V::splat(*a.get_unchecked(stride * j + i));
-                    sq = sq.add_sq_diff(x, V::load(b.as_ptr().add(BLOCK * j + start)));
+                    let column = b.as_ptr().add(BLOCK * j + start);
+                    for (k, sq) in sq.iter_mut().take(group).enumerate() {
+                        *sq = sq.add_sq_diff(x, V::load(column.add(k * V::LANES)));
+                    }
                 }
             }
-            inside |= sq.at_most(to_inside) << start;
-            outside |= if F::EXACT { 0 } else { sq.at_most(to_outside) << start };
+            for (k, sq) in sq.iter().take(group).enumerate() {
+                inside |= sq.at_most(to_inside) << (start + k * V::LANES);
+                outside |= if F::EXACT { 0 } else { sq.at_most(to_outside) << (start + k * V::LANES) };
+            }
         }
         let hits = if F::EXACT || inside == outside {
             inside
@@ -242,6 +302,41 @@ unsafe fn body<F: Blocks, V: Vector<F>>(
             return;
         }
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn near_box_avx512<F: Blocks, V: Vector<F>>(a: &[F], bounds: &[f64], radius: &Radius<F>) -> u32 {
+    // SAFETY: the caller has AVX-512, which is what `V` needs.
+    unsafe { near_box::<F, V>(a, bounds, radius) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn near_box_avx2<F: Blocks, V: Vector<F>>(a: &[F], bounds: &[f64], radius: &Radius<F>) -> u32 {
+    // SAFETY: the caller has AVX2, which is what `V` needs.
+    unsafe { near_box::<F, V>(a, bounds, radius) }
+}
+
+/// # Safety
+/// `V` is a register of this machine.
+#[inline(always)]
+unsafe fn near_box<F: Blocks, V: Vector<F>>(a: &[F], bounds: &[f64], radius: &Radius<F>) -> u32 {
+    let d = bounds.len() / 2;
+    assert!(a.len() == BLOCK * d, "a block and a box of different dimension");
+    let (zero, to_outside) = (V::splat(F::default()), V::splat(radius.outside));
+    let mut near = 0;
+    for start in (0..BLOCK).step_by(V::LANES) {
+        let mut sq = zero;
+        for j in 0..d {
+            let (lo, hi) = (V::splat(F::of_corner(bounds[j])), V::splat(F::of_corner(bounds[d + j])));
+            // SAFETY: `32 d` floats stand in the block, and `V::LANES` divides 32.
+            let x = unsafe { V::load(a.as_ptr().add(BLOCK * j + start)) };
+            sq = sq.add_sq_diff(lo.sub(x).max(x.sub(hi)).max(zero), zero);
+        }
+        near |= sq.at_most(to_outside) << start;
+    }
+    near
 }
 
 /// Computes in `f64` what lies between the bounds.
@@ -317,7 +412,7 @@ pub(crate) fn bits(mut mask: u32) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::available;
+    use crate::kernel::{Columns, available};
     use rand::{Rng, SeedableRng};
     use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -377,6 +472,30 @@ mod tests {
             agrees(|rng| (f64::from(rng.gen_range(0..4)) * scale) as f32, 2.0 * scale);
             agrees(|rng| rng.gen_range(0..3) as f32 + 1e6, 1.0);
         }
+    }
+
+    #[test]
+    fn a_point_left_out_by_a_box_is_near_nothing_in_it() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
+        let mut left_out = 0;
+        for round in 0..200 {
+            let d = 1 + round % 5;
+            let mut block =
+                |shift: f32| (0..BLOCK * d).map(|_| rng.gen_range(0..4) as f32 + shift).collect::<Vec<_>>();
+            let (a, b) = (block(0.0), block(2.0));
+            let columns = || b.chunks_exact(BLOCK).map(f32::min_max);
+            let lower = columns().map(|(lo, _)| f64::from(lo));
+            let bounds: Vec<f64> = lower.chain(columns().map(|(_, hi)| f64::from(hi))).collect();
+            let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
+            let near = f32::near_box(&a, &bounds, &f32::radius(2.0, d));
+            assert_eq!(near, f64::near_box(&wide(&a), &bounds, &f64::radius(2.0, d)));
+            f32::each_hits(&a, !near, &b, &f32::radius(2.0, d), |_, hits| {
+                assert_eq!(hits, 0);
+                left_out += 1;
+                true
+            });
+        }
+        assert!(left_out > 100);
     }
 
     #[test]

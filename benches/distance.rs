@@ -1,0 +1,131 @@
+//! Times of the distance functions; `benches/peers/distance.py` does the same work elsewhere.
+//!
+//! `RAYON_NUM_THREADS=1 cargo bench --bench distance` runs all on one thread, `-- pairwise` those whose name contains the word. A line
+//! each: name, threads, milliseconds
+//! (the least of several runs, allocation included), and a number of the result that the peers must have too.
+#![allow(clippy::print_stdout, reason = "a bench reports")]
+
+use std::time::Instant;
+
+use ndarray::Array2;
+use sapwood::Float;
+use sapwood::distance::{self, *};
+
+/// Numbers in [-1, 1) from a xorshift generator, the same in both types and in the peers' script.
+fn points<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed + 1);
+    Array2::from_shape_fn((n, d), |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        F::cast((state >> 40) as f64 / f64::from(1_u32 << 23) - 1.0)
+    })
+}
+
+struct Bench {
+    filter: Option<String>,
+    threads: String,
+}
+
+impl Bench {
+    fn run(&self, name: &str, mut work: impl FnMut() -> f64) {
+        if self.filter.as_ref().is_some_and(|filter| !name.contains(filter.as_str())) {
+            return;
+        }
+        let (mut best, mut total, mut runs, mut result) = (f64::INFINITY, 0.0, 0, 0.0);
+        while runs < 3 || (total < 0.5 && runs < 200) {
+            let start = Instant::now();
+            result = work();
+            let seconds = start.elapsed().as_secs_f64();
+            best = best.min(seconds);
+            total += seconds;
+            runs += 1;
+        }
+        println!("{name:<40} {} {:>10.3} {result:.6e}", self.threads, best * 1e3);
+    }
+
+    fn pairwise<F: Float>(&self) {
+        for d in [3, 64, 384, 1536] {
+            let (x, y) = (points::<F>(2000, d, 0), points::<F>(2000, d, 1));
+            let end = |name: &str| format!("{name}/{d}/{}", float::<F>());
+            self.run(&end("pairwise/cosine_similarity"), || {
+                distance::pairwise(&x, CosineSimilarity).unwrap()[[0, 1999]].as_f64()
+            });
+            self.run(&end("pairwise/cosine"), || distance::pairwise(&x, Cosine).unwrap()[[0, 1999]].as_f64());
+            self.run(&end("pairwise/euclidean"), || {
+                distance::pairwise(&x, Euclidean).unwrap()[[0, 1999]].as_f64()
+            });
+            self.run(&end("between/cosine_similarity"), || {
+                distance::between(&x, &y, CosineSimilarity).unwrap()[[0, 1999]].as_f64()
+            });
+        }
+    }
+
+    #[allow(clippy::redundant_closure_for_method_calls, reason = "two traits of `F` have an `abs`")]
+    fn metric<F: Float>(&self, name: &str, metric: impl Metric<F> + Send) {
+        for d in [3, 32, 128] {
+            let [x, y] = [0, 1].map(|seed| points::<F>(1000, d, seed).map(|&v| v.max(-v)));
+            self.run(&format!("metric/{name}/{d}/{}", float::<F>()), || {
+                distance::between(&x, &y, &metric).unwrap()[[0, 999]].as_f64()
+            });
+        }
+    }
+
+    fn metrics<F: Float>(&self) {
+        self.metric::<F>("cosine", Cosine);
+        self.metric::<F>("euclidean", Euclidean);
+        self.metric::<F>("squared_euclidean", SquaredEuclidean);
+        self.metric::<F>("manhattan", Manhattan);
+        self.metric::<F>("chebyshev", Chebyshev);
+        self.metric::<F>("minkowski_3", Minkowski { p: F::cast(3) });
+        self.metric::<F>("minkowski_1.5", Minkowski { p: F::cast(1.5) });
+        self.metric::<F>("canberra", Canberra);
+        self.metric::<F>("bray_curtis", BrayCurtis);
+        self.metric::<F>("correlation", Correlation);
+        self.metric::<F>("hamming", Hamming);
+        self.metric::<F>("jaccard", Jaccard);
+        self.metric::<F>("jensen_shannon", JensenShannon);
+    }
+}
+
+fn float<F: Float>() -> &'static str {
+    if size_of::<F>() == 4 { "f32" } else { "f64" }
+}
+
+fn main() {
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let threads = std::env::var("RAYON_NUM_THREADS").unwrap_or_else(|_| "all".into());
+    let bench = Bench { filter, threads };
+    bench.pairwise::<f64>();
+    bench.pairwise::<f32>();
+    bench.metrics::<f64>();
+    bench.metrics::<f32>();
+
+    let x = points::<f32>(100_000, 384, 0);
+    let query = points::<f32>(1, 384, 1);
+    let query = query.row(0);
+    bench.run("one_to_many/cosine_similarity/384/f32", || {
+        distance::one_to_many(query, &x, CosineSimilarity).unwrap()[99_999].into()
+    });
+    bench.run("one_to_many/dot/384/f32", || distance::one_to_many(query, &x, Dot).unwrap()[99_999].into());
+    bench.run("one_to_many/euclidean/384/f32", || {
+        distance::one_to_many(query, &x, Euclidean).unwrap()[99_999].into()
+    });
+
+    let x = points::<f32>(100_000, 128, 0);
+    let queries = points::<f32>(10_000, 128, 1);
+    bench.run("top_10/cosine/128/f32", || top_10(&queries, &x, Cosine));
+    bench.run("top_10/dot/128/f32", || top_10(&queries, &x, Dot));
+    bench.run("top_10/euclidean/128/f32", || top_10(&queries, &x, Euclidean));
+
+    let x = points::<f32>(20_000, 128, 0);
+    bench.run("within/cosine/128/f32", || {
+        let mut count = 0;
+        distance::within(&x, 0.7, Cosine, |_, _, _| count += 1).unwrap();
+        f64::from(count)
+    });
+}
+
+fn top_10(queries: &Array2<f32>, x: &Array2<f32>, metric: impl Metric<f32>) -> f64 {
+    distance::top_k(queries, x, 10, metric).unwrap().indices.sum() as f64
+}

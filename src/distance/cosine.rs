@@ -1,0 +1,393 @@
+//! Distances that look at directions: cosine, angle, correlation, and the inner product itself.
+
+use std::f64::consts::{FRAC_PI_2, PI};
+use std::ops::Range;
+
+use ndarray::ArrayView2;
+
+use super::metric::{Metric, Rows, TileError, for_each_row, sum_error, tile_by_pairs};
+use crate::float::Float;
+use crate::kernel::{self, Finish, OneMinus, Product, Similarity, finish};
+
+/// Cosine distance `1 - a.b / (|a| |b|)`, in [0, 2].
+///
+/// Small distances keep their digits: `1 - s` loses them where `s` is close to 1, so half the squared difference of the two unit
+/// vectors takes over there. Equal points have distance exactly 0. Lengths may overflow or underflow: points are scaled first.
+/// A zero vector has no direction; its distance to every point is 1, as in scikit-learn, and 0 to itself in
+/// [`pairwise`](super::pairwise). Not a metric in the strict sense: the triangle inequality holds for [`Angular`].
+///
+/// # Example
+/// ```
+/// use sapwood::distance::{Cosine, Metric};
+///
+/// assert_eq!(Cosine.distance(&[1.0, 0.0], &[0.0, 2.0]), 1.0);
+/// assert_eq!(Cosine.distance(&[1.0, 2.0], &[-2.0, -4.0]), 2.0);
+/// let near = Cosine.distance(&[1.0, 0.0], &[1.0, 1e-9]);
+/// assert!((near - 0.5e-18).abs() < 1e-30);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Cosine;
+
+/// Cosine similarity `a.b / (|a| |b|)`, in [-1, 1].
+///
+/// Equal points have similarity exactly 1, a zero vector has similarity 0 to every point and to itself, as in scikit-learn.
+///
+/// # Example
+/// ```
+/// use sapwood::{distance::{self, CosineSimilarity}, ndarray::array};
+///
+/// let x = array![[1.0, 0.0], [0.0, 3.0], [0.0, 0.0]];
+/// let similarity = distance::pairwise(&x, CosineSimilarity)?;
+/// assert_eq!(similarity, array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct CosineSimilarity;
+
+/// Angle between two points, in radians, in [0, pi]: the metric on directions.
+///
+/// Computed as `2 asin(|u - v| / 2)` of the unit vectors for small angles, so that these keep their digits. A zero vector stands at a
+/// right angle to everything.
+///
+/// # Example
+/// ```
+/// use sapwood::distance::{Angular, Metric};
+///
+/// assert_eq!(Angular.distance(&[1.0, 0.0], &[0.0, 2.0]), std::f64::consts::FRAC_PI_2);
+/// assert_eq!(Angular.distance(&[1.0, 0.0], &[1.0, 1e-12]), 1e-12);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Angular;
+
+/// Correlation distance, in [0, 2]: the cosine distance of the points after each lost its own mean.
+///
+/// A point whose components are all equal is a zero vector then: its distance is 1 (SciPy: NaN).
+///
+/// # Example
+/// ```
+/// use sapwood::distance::{Correlation, Metric};
+///
+/// let d = Correlation.distance(&[1.0, 2.0, 3.0], &[7.0, 8.0, 9.0]);
+/// assert!(d < 1e-30);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Correlation;
+
+/// Inner product `a.b`, a similarity.
+///
+/// # Example
+/// ```
+/// use sapwood::distance::{Dot, Metric};
+///
+/// assert_eq!(Dot.distance(&[1.0, 2.0], &[3.0, 4.0]), 11.0);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Dot;
+
+/// Two directions as near as this have their distance taken from the difference of their unit vectors: above it, `1 - s` has lost
+/// at most a quarter of its digits.
+fn near<F: Float>() -> F {
+    F::epsilon().sqrt().sqrt()
+}
+
+/// Squared lengths between these bounds, and the product of two of them, lost nothing to overflow or underflow.
+fn safe<F: Float>() -> Range<f64> {
+    let squares_count = F::min_positive_value().as_f64() / F::epsilon().as_f64().powi(2);
+    squares_count.max(1e-140)..F::max_value().as_f64().sqrt()
+}
+
+/// What two points have to do with each other in terms of direction.
+enum Direction {
+    /// At least one has none.
+    None,
+    /// The cosine, not close to 1 or -1.
+    Cosine(f64),
+    /// `1 - cosine`, close to 0.
+    Near(f64),
+    /// `1 + cosine`, close to 0.
+    Opposite(f64),
+}
+
+/// A point in f64, scaled by a power of two so that its largest component is about 1, and one over its length then.
+struct Unit {
+    point: Vec<f64>,
+    per_length: f64,
+}
+
+impl Unit {
+    /// `None` for a zero vector. With `centred`, the mean of the components is taken off first.
+    fn new<F: Float>(point: &[F], centred: bool) -> Option<Self> {
+        let mut point: Vec<f64> = point.iter().map(|&v| v.as_f64()).collect();
+        if centred && point.iter().all(|&v| v == point[0]) {
+            return None;
+        }
+        scale(&mut point)?;
+        if centred {
+            let mean = point.iter().sum::<f64>() / point.len() as f64;
+            // The second pass takes off what the rounding of the first mean left.
+            point.iter_mut().for_each(|v| *v -= mean);
+            let rest = point.iter().sum::<f64>() / point.len() as f64;
+            point.iter_mut().for_each(|v| *v -= rest);
+            scale(&mut point)?;
+        }
+        let per_length = 1.0 / kernel::fold(Product, &point, &point).sqrt();
+        Some(Self { point, per_length })
+    }
+}
+
+/// Multiplies by the power of two that brings the largest component to [1, 2); `None` when all are 0.
+fn scale(point: &mut [f64]) -> Option<()> {
+    let largest = point.iter().fold(0.0_f64, |max, v| max.max(v.abs()));
+    if largest == 0.0 || !largest.is_finite() {
+        return None;
+    }
+    // In two steps, since the power itself may be out of range: 2^1074 for the smallest number.
+    let exponent = largest.log2().floor().clamp(-1074.0, 1023.0) as i32;
+    let (half, rest) = (exponent / 2, exponent - exponent / 2);
+    for v in point {
+        *v = *v * 2f64.powi(-half) * 2f64.powi(-rest);
+    }
+    Some(())
+}
+
+/// In f64 and from the points themselves, without loss anywhere.
+fn exact_direction<F: Float>(a: &[F], b: &[F], centred: bool) -> Direction {
+    let (Some(a), Some(b)) = (Unit::new(a, centred), Unit::new(b, centred)) else { return Direction::None };
+    let cosine = kernel::fold(Product, &a.point, &b.point) * (a.per_length * b.per_length);
+    let half_chord =
+        |sign: f64| 0.5 * kernel::squared_chord(&a.point, a.per_length, &b.point, sign * b.per_length);
+    if cosine > 0.9 {
+        Direction::Near(half_chord(1.0))
+    } else if cosine < -0.9 {
+        Direction::Opposite(half_chord(-1.0))
+    } else {
+        Direction::Cosine(cosine)
+    }
+}
+
+/// The same, in one pass of plain sums where these lose nothing.
+fn direction<F: Float>(a: &[F], b: &[F]) -> Direction {
+    let [aa, ab, bb] = kernel::gram(a, b).map(F::as_f64);
+    if safe::<F>().contains(&aa) && safe::<F>().contains(&bb) {
+        let cosine = ab / (aa * bb).sqrt();
+        if cosine.abs() < 1.0 - near::<F>().as_f64() {
+            return Direction::Cosine(cosine);
+        }
+    }
+    if !kernel::all_finite(a) || !kernel::all_finite(b) {
+        return Direction::Cosine(f64::NAN);
+    }
+    exact_direction(a, b, false)
+}
+
+impl Direction {
+    fn distance(self) -> f64 {
+        match self {
+            Self::None => 1.0,
+            Self::Cosine(cosine) => 1.0 - cosine,
+            Self::Near(distance) => distance,
+            Self::Opposite(rest) => 2.0 - rest,
+        }
+    }
+
+    fn similarity(self) -> f64 {
+        match self {
+            Self::None => 0.0,
+            Self::Cosine(cosine) => cosine,
+            Self::Near(distance) => 1.0 - distance,
+            Self::Opposite(rest) => rest - 1.0,
+        }
+    }
+
+    fn angle(self) -> f64 {
+        // |u - v| = 2 sin(angle / 2), and half its square is the distance.
+        match self {
+            Self::None => FRAC_PI_2,
+            Self::Cosine(cosine) => cosine.acos(),
+            Self::Near(distance) => 2.0 * (0.5 * distance).sqrt().asin(),
+            Self::Opposite(rest) => PI - 2.0 * (0.5 * rest).sqrt().asin(),
+        }
+    }
+}
+
+/// Rows at length 1 (zeros stay zeros), each without its mean if `centred`.
+fn unit_rows<F: Float>(x: ArrayView2<'_, F>, centred: bool) -> Rows<'_, F> {
+    let dim = x.ncols();
+    Rows::with_panels(x, dim, |row, unit| {
+        let squared = kernel::fold(Product, row, row).as_f64();
+        if !centred && safe::<F>().contains(&squared) {
+            let per_length = F::cast(1.0 / squared.sqrt());
+            unit.iter_mut().zip(row).for_each(|(unit, &v)| *unit = v * per_length);
+        } else if let Some(exact) = Unit::new(row, centred) {
+            unit.iter_mut().zip(&exact.point).for_each(|(unit, v)| *unit = F::cast(v * exact.per_length));
+        }
+        F::zero()
+    })
+}
+
+/// Fills a tile with what `map` makes of the similarities, and asks `exact` for every entry whose `gap`, the watched number, is not
+/// above `near`; `gap` is its own inverse.
+fn tile<F: Float>(
+    [x, y]: [&Rows<'_, F>; 2],
+    [i, j]: [Range<usize>; 2],
+    out: &mut [F],
+    map: impl Finish<F>,
+    (gap, near): (impl Fn(F) -> F, F),
+    exact: impl Fn(&[F], &[F]) -> F,
+) {
+    x.totals(Product, i.start, y, j.start, out);
+    for_each_row(out, &i, &j, |r, row| {
+        if finish(map, row, &[]).is_none_or(|least| least > near) {
+            return;
+        }
+        let i = i.start + r;
+        for (value, j) in row.iter_mut().zip(j.clone()) {
+            if gap(*value) <= near {
+                // A zero vector is never near, itself included: what has no gap is the value here.
+                let itself = std::ptr::eq(x, y) && i == j;
+                *value = if itself { gap(F::zero()) } else { exact(x.point(i), y.point(j)) };
+            }
+        }
+    });
+}
+
+/// The error of a tile of similarities: that of the sum, of the lengths and of the division.
+fn similarity_error<F: Float>(dim: usize) -> F {
+    F::cast(3) * sum_error::<F>(dim)
+}
+
+impl<F: Float> Metric<F> for Cosine {
+    const SHOWS_NON_FINITE: bool = true;
+
+    fn distance(&self, a: &[F], b: &[F]) -> F {
+        F::cast(direction(a, b).distance())
+    }
+
+    fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
+        unit_rows(x, false)
+    }
+
+    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        tile([x, y], [i, j], out, OneMinus, (|d| d, near()), |a, b| self.distance(a, b));
+    }
+
+    fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
+        TileError { absolute: similarity_error(x.dim()), relative: F::zero() }
+    }
+}
+
+impl<F: Float> Metric<F> for CosineSimilarity {
+    const SIMILARITY: bool = true;
+    const SHOWS_NON_FINITE: bool = true;
+
+    fn distance(&self, a: &[F], b: &[F]) -> F {
+        F::cast(direction(a, b).similarity())
+    }
+
+    fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
+        unit_rows(x, false)
+    }
+
+    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        // As near to 1 as equal points can be, which have to have exactly 1.
+        let equal = similarity_error(x.dim());
+        tile([x, y], [i, j], out, Similarity, (|s| F::one() - s, equal), |a, b| self.distance(a, b));
+    }
+
+    fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
+        TileError { absolute: similarity_error(x.dim()), relative: F::zero() }
+    }
+}
+
+impl<F: Float> Metric<F> for Angular {
+    const SHOWS_NON_FINITE: bool = true;
+
+    fn distance(&self, a: &[F], b: &[F]) -> F {
+        F::cast(direction(a, b).angle())
+    }
+
+    fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
+        unit_rows(x, false)
+    }
+
+    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        x.totals(Product, i.start, y, j.start, out);
+        for_each_row(out, &i, &j, |r, row| {
+            for (value, j) in row.iter_mut().zip(j.clone()) {
+                // The slope of the arc cosine grows without bound towards both ends.
+                *value = if value.abs() < F::one() - near() {
+                    value.acos()
+                } else {
+                    self.distance(x.point(i.start + r), y.point(j))
+                };
+            }
+        });
+    }
+
+    fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
+        let slope = F::one() / near::<F>().sqrt();
+        TileError { absolute: similarity_error::<F>(x.dim()) * slope, relative: F::cast(4) * F::epsilon() }
+    }
+}
+
+impl<F: Float> Metric<F> for Correlation {
+    fn distance(&self, a: &[F], b: &[F]) -> F {
+        F::cast(exact_direction(a, b, true).distance())
+    }
+
+    fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
+        unit_rows(x, true)
+    }
+
+    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        tile([x, y], [i, j], out, OneMinus, (|d| d, near()), |a, b| self.distance(a, b));
+    }
+
+    fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
+        TileError { absolute: similarity_error(x.dim()), relative: F::zero() }
+    }
+}
+
+impl<F: Float> Metric<F> for Dot {
+    const SIMILARITY: bool = true;
+    const SHOWS_NON_FINITE: bool = true;
+
+    fn distance(&self, a: &[F], b: &[F]) -> F {
+        let product = kernel::fold(Product, a, b);
+        if product.is_finite() {
+            return product;
+        }
+        // Somewhere on the way a sum left the range: once more with room to spare.
+        let small = F::cast(2f64.powi(-64));
+        let sum = a.iter().zip(b).map(|(&a, &b)| (a * small) * (b * small)).sum::<F>();
+        sum / small / small
+    }
+
+    fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
+        Rows::copied(x)
+    }
+
+    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        if largest_product(x, y).is_finite() {
+            x.totals(Product, i.start, y, j.start, out);
+        } else {
+            tile_by_pairs(self, x, i, y, j, out);
+        }
+    }
+
+    fn tile_error(&self, x: &Rows<'_, F>, y: &Rows<'_, F>) -> TileError<F> {
+        let largest = largest_product(x, y);
+        let absolute = if largest.is_finite() { sum_error::<F>(x.dim()) * largest } else { F::zero() };
+        TileError { absolute, relative: F::zero() }
+    }
+}
+
+/// A bound on the inner product of any two rows.
+fn largest_product<F: Float>(x: &Rows<'_, F>, y: &Rows<'_, F>) -> F {
+    F::cast(x.dim()) * x.largest() * y.largest()
+}

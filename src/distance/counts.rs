@@ -1,0 +1,197 @@
+//! Shares of components: hamming, jaccard, canberra, bray-curtis.
+
+use std::ops::Range;
+
+use ndarray::ArrayView2;
+
+use super::metric::{Metric, Rows, TILE, TileError, for_each_row, sum_error, tile_by_pairs};
+use crate::float::Float;
+use crate::kernel::{
+    self, Difference, Product, Quotient, RelativeDifference, Sum, SymmetricDifference, Times, Unequal, finish,
+};
+
+/// Hamming distance: the share of components that differ, in [0, 1].
+///
+/// # Example
+/// ```
+/// use sapwood::distance::{Hamming, Metric};
+///
+/// assert_eq!(Hamming.distance(&[1.0, 2.0, 3.0, 4.0], &[1.0, 0.0, 3.0, 4.0]), 0.25);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Hamming;
+
+/// Jaccard distance of two sets: `1 - |A and B| / |A or B|`, in [0, 1].
+///
+/// A component is a member where it is not 0 (as in scikit-learn and SciPy from 1.15 on). Two empty sets have distance 0.
+///
+/// # Example
+/// ```
+/// use sapwood::distance::{Jaccard, Metric};
+///
+/// assert_eq!(Jaccard.distance(&[1.0, 1.0, 0.0, 0.0], &[1.0, 0.0, 1.0, 0.0]), 2.0 / 3.0);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Jaccard;
+
+/// Canberra distance `sum_k |a_k - b_k| / (|a_k| + |b_k|)`, where 0 / 0 is 0.
+///
+/// # Example
+/// ```
+/// use sapwood::distance::{Canberra, Metric};
+///
+/// assert_eq!(Canberra.distance(&[1.0, 0.0, 3.0], &[3.0, 0.0, 1.0]), 1.0);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Canberra;
+
+/// Bray-Curtis dissimilarity `sum_k |a_k - b_k| / sum_k |a_k + b_k|`, in [0, 1] for components of one sign.
+///
+/// 0 / 0 is 0 (SciPy: NaN); a positive sum over 0, possible only with components of both signs, is infinite. The triangle inequality
+/// does not hold.
+///
+/// # Example
+/// ```
+/// use sapwood::distance::{BrayCurtis, Metric};
+///
+/// assert_eq!(BrayCurtis.distance(&[1.0, 2.0], &[3.0, 2.0]), 0.25);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct BrayCurtis;
+
+impl<F: Float> Metric<F> for Hamming {
+    fn distance(&self, a: &[F], b: &[F]) -> F {
+        if a.is_empty() {
+            return F::zero();
+        }
+        kernel::fold(Unequal, a, b) / F::cast(a.len())
+    }
+
+    fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
+        Rows::copied(x)
+    }
+
+    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        x.totals(Unequal, i.start, y, j.start, out);
+        let share = F::one() / F::cast(x.dim());
+        for_each_row(out, &i, &j, |_, row| {
+            finish(Times(share), row, &[]);
+        });
+    }
+
+    fn tile_error(&self, _: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
+        TileError { absolute: F::zero(), relative: F::cast(2) * F::epsilon() }
+    }
+}
+
+impl<F: Float> Metric<F> for Jaccard {
+    fn distance(&self, a: &[F], b: &[F]) -> F {
+        let (mut common, mut either) = (0_usize, 0_usize);
+        for (&a, &b) in a.iter().zip(b) {
+            let (a, b) = (a != F::zero(), b != F::zero());
+            common += usize::from(a && b);
+            either += usize::from(a || b);
+        }
+        if either == 0 { F::zero() } else { F::cast(either - common) / F::cast(either) }
+    }
+
+    fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
+        let dim = x.ncols();
+        Rows::with_panels(x, dim, |row, member| {
+            let mut n = 0;
+            for (member, &v) in member.iter_mut().zip(row) {
+                if v != F::zero() {
+                    *member = F::one();
+                    n += 1;
+                }
+            }
+            F::cast(n)
+        })
+    }
+
+    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        // Counts, hence exact.
+        x.totals(Product, i.start, y, j.start, out);
+        for_each_row(out, &i, &j, |r, row| {
+            finish(SymmetricDifference(x.beside()[i.start + r]), row, &y.beside()[j.clone()]);
+        });
+    }
+}
+
+/// Whether sums of two components stay in range, and sums of such sums.
+fn sums_fit<F: Float>(x: &Rows<'_, F>, y: &Rows<'_, F>) -> bool {
+    (F::cast(x.dim()) * (x.largest() + y.largest())).is_finite()
+}
+
+impl<F: Float> Metric<F> for Canberra {
+    fn distance(&self, a: &[F], b: &[F]) -> F {
+        let total = kernel::fold(RelativeDifference, a, b);
+        if total.is_finite() {
+            return total;
+        }
+        // |a| + |b| left the range; halves do not, and for components as large as this they are exact.
+        let half = F::cast(0.5);
+        let term = |a: F, b: F| {
+            let (a, b) = if a.abs().max(b.abs()) > F::one() { (a * half, b * half) } else { (a, b) };
+            let sum = a.abs() + b.abs();
+            if sum == F::zero() { F::zero() } else { (a - b).abs() / sum }
+        };
+        a.iter().zip(b).map(|(&a, &b)| term(a, b)).sum()
+    }
+
+    fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
+        Rows::copied(x)
+    }
+
+    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        if sums_fit(x, y) {
+            x.totals(RelativeDifference, i.start, y, j.start, out);
+        } else {
+            tile_by_pairs(self, x, i, y, j, out);
+        }
+    }
+
+    fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
+        TileError { absolute: F::zero(), relative: sum_error(x.dim()) }
+    }
+}
+
+impl<F: Float> Metric<F> for BrayCurtis {
+    fn distance(&self, a: &[F], b: &[F]) -> F {
+        let (difference, sum) = (kernel::fold(Difference, a, b), kernel::fold(Sum, a, b));
+        if difference.is_finite() && sum.is_finite() {
+            return if difference == F::zero() { F::zero() } else { difference / sum };
+        }
+        let part = F::cast(2) * F::cast(a.len()) / F::epsilon();
+        let (difference, sum) = a
+            .iter()
+            .zip(b)
+            .map(|(&a, &b)| (a / part, b / part))
+            .fold((F::zero(), F::zero()), |(d, s), (a, b)| (d + (a - b).abs(), s + (a + b).abs()));
+        difference / sum
+    }
+
+    fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
+        Rows::copied(x)
+    }
+
+    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        if !sums_fit(x, y) {
+            return tile_by_pairs(self, x, i, y, j, out);
+        }
+        let mut sums = vec![F::zero(); TILE * TILE];
+        x.totals(Sum, i.start, y, j.start, &mut sums);
+        x.totals(Difference, i.start, y, j.start, out);
+        for_each_row(out, &i, &j, |r, row| {
+            finish(Quotient, row, &sums[r * TILE..][..j.len()]);
+        });
+    }
+
+    fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
+        TileError { absolute: F::zero(), relative: F::cast(3) * sum_error::<F>(x.dim()) }
+    }
+}

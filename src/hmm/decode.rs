@@ -1,0 +1,261 @@
+//! What a model says of observations: scores, posteriors, paths, predictions, samples.
+
+use linfa::dataset::Label;
+use linfa::traits::{Predict, PredictInplace};
+use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Ix2};
+use rand::RngCore;
+
+use super::engine::{Engine, Workspace};
+use super::{Emission, Hmm, HmmSums, Observed, draw};
+use crate::data::Sequences;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::par;
+
+/// A path of hidden states through each sequence.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Path {
+    /// The state of each row, by place; [`Hmm::labels`] has their labels.
+    pub states: Array1<usize>,
+    /// For each sequence, the log of the joint probability of path and observations.
+    pub log_probabilities: Array1<f64>,
+}
+
+impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
+    pub(super) fn engine(&self) -> Engine<'_, E> {
+        let initial = self.initial.as_slice().unwrap_or_default();
+        Engine::new(initial, self.transition.as_slice().unwrap_or_default(), &self.emission)
+    }
+
+    /// Log-likelihood of each sequence; `-inf` for one that is impossible.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a wrong width; what [`Emission::check`] finds.
+    ///
+    /// # Complexity
+    /// `O(n k^2)` time, memory for a block of rows.
+    pub fn log_likelihoods<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<Array1<f64>> {
+        let observed = Observed::new(&self.emission, sequences)?;
+        let (engine, groups) = (self.engine(), observed.groups(64));
+        let parts = par::map(groups.len(), |g| {
+            let mut work = Workspace::default();
+            let score = |i| engine.score(observed.sequence(i), &mut work);
+            groups[g].clone().map(score).collect::<Vec<f64>>()
+        });
+        Ok(parts.into_iter().flatten().collect())
+    }
+
+    /// Log-likelihood of all sequences together; `-inf` where one is impossible.
+    ///
+    /// # Errors
+    /// Those of [`log_likelihoods`](Self::log_likelihoods).
+    pub fn score<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<f64> {
+        Ok(self.log_likelihoods(sequences)?.sum())
+    }
+
+    /// Akaike's criterion `2 p - 2 log L`; the smaller, the better.
+    ///
+    /// # Errors
+    /// Those of [`log_likelihoods`](Self::log_likelihoods).
+    pub fn aic<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<f64> {
+        Ok(2.0 * self.n_parameters() as f64 - 2.0 * self.score(sequences)?)
+    }
+
+    /// Schwarz's criterion `p ln n - 2 log L` for `n` rows; the smaller, the better.
+    ///
+    /// # Errors
+    /// Those of [`log_likelihoods`](Self::log_likelihoods).
+    pub fn bic<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<f64> {
+        let n = sequences.records().nrows() as f64;
+        Ok(self.n_parameters() as f64 * n.ln() - 2.0 * self.score(sequences)?)
+    }
+
+    /// Filtered probabilities `p(z_t | x_1 .. x_t)`, `(n, n_states)`.
+    ///
+    /// # Errors
+    /// Those of [`log_likelihoods`](Self::log_likelihoods), and [`Error::Shape`] for an impossible sequence.
+    pub fn filter<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<Array2<F>> {
+        let observed = Observed::new(&self.emission, sequences)?;
+        self.each_row(&observed, |engine, i, work, out| engine.filter(observed.sequence(i), work, out))
+    }
+
+    /// Smoothed probabilities `p(z_t | x_1 .. x_n)`, `(n, n_states)`.
+    ///
+    /// # Errors
+    /// Those of [`filter`](Self::filter).
+    ///
+    /// # Complexity
+    /// `O(n k^2)` time, `O(n k)` memory.
+    #[doc(alias = "predict_proba")]
+    pub fn posteriors<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<Array2<F>> {
+        let observed = Observed::new(&self.emission, sequences)?;
+        let k = self.n_states();
+        self.each_row(&observed, |engine, i, work, out| {
+            let x = observed.sequence(i);
+            engine.smooth(x, work, None, |rows, gamma, _| {
+                out[rows.start * k..rows.end * k].copy_from_slice(gamma);
+            })
+        })
+    }
+
+    /// Expected counts over the sequences: first states, transitions, and the emission's sums; what EM maximises.
+    ///
+    /// # Errors
+    /// Those of [`filter`](Self::filter).
+    pub fn expected_sums<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<HmmSums<E>> {
+        let observed = Observed::new(&self.emission, sequences)?;
+        HmmSums::expect(self, &observed)
+    }
+
+    /// The most probable path of hidden states through each sequence.
+    ///
+    /// Of several equal ones, that with the lowest last state, then the lowest one before it, and so on.
+    ///
+    /// # Errors
+    /// Those of [`filter`](Self::filter).
+    ///
+    /// # Complexity
+    /// `O(n k^2)` time, `O(n k)` memory.
+    #[doc(alias = "decode")]
+    pub fn viterbi<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<Path> {
+        let observed = Observed::new(&self.emission, sequences)?;
+        let (engine, groups) = (self.engine(), observed.groups(64));
+        let parts = par::map(groups.len(), |g| {
+            let mut work = Workspace::default();
+            let path = |i| engine.best(observed.sequence(i), &mut work);
+            groups[g].clone().map(path).collect::<Vec<_>>()
+        });
+        let paths: Vec<_> = parts.into_iter().flatten().collect();
+        let log_probabilities: Array1<f64> = paths.iter().map(|path| path.log_probability).collect();
+        check_possible(log_probabilities.iter().copied())?;
+        Ok(Path { states: paths.into_iter().flat_map(|path| path.path).collect(), log_probabilities })
+    }
+
+    /// The distribution of the hidden state after the last observation of each sequence, `(n_sequences, n_states)`.
+    ///
+    /// # Errors
+    /// Those of [`filter`](Self::filter).
+    pub fn next_states<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<Array2<F>> {
+        let filtered = self.filter(sequences)?;
+        let last: Vec<usize> =
+            (0..sequences.n_sequences()).filter_map(|i| Some(sequences.range(i)?.end - 1)).collect();
+        Ok(filtered.select(Axis(0), &last).dot(&self.transition))
+    }
+
+    /// Draws hidden states and observations of one sequence, `(len, n_features)`.
+    pub fn sample(&self, len: usize, rng: &mut dyn RngCore) -> (Array2<E::Elem>, Array1<usize>) {
+        let d = self.emission.n_features();
+        let mut x = Array2::default((len, d));
+        let mut states = Array1::zeros(len);
+        for (t, mut row) in x.rows_mut().into_iter().enumerate() {
+            let from = match t {
+                0 => self.initial.view(),
+                _ => self.transition.row(states[t - 1]),
+            };
+            states[t] = draw(from.iter().map(|p| p.as_f64()), rng);
+            if let Some(row) = row.as_slice_mut() {
+                self.emission.draw(states[t], row, rng);
+            }
+        }
+        (x, states)
+    }
+
+    /// A row of `n_states` numbers for each observation: `f` fills those of a sequence and returns its log-likelihood.
+    fn each_row(
+        &self,
+        observed: &Observed<'_, E::Elem>,
+        f: impl Fn(&Engine<'_, E>, usize, &mut Workspace<F>, &mut [F]) -> f64 + Send + Sync,
+    ) -> Result<Array2<F>> {
+        let k = self.n_states();
+        let n = observed.n_rows();
+        let size = n.checked_mul(k).filter(|&size| size <= isize::MAX as usize / size_of::<F>());
+        let Some(size) = size else {
+            return Err(Error::parameter("n_states", "small enough for a row at each observation", k));
+        };
+        let mut out = vec![F::zero(); size];
+        let (engine, groups) = (self.engine(), observed.groups(64));
+        let ranges = &observed.ranges;
+        let mut scores = vec![0.0; observed.n_sequences()];
+        let (mut rest, mut rest_scores) = (&mut out[..], &mut scores[..]);
+        let mut parts = Vec::with_capacity(groups.len());
+        for group in &groups {
+            let (part, after) = rest.split_at_mut(group.clone().map(|i| ranges[i].len()).sum::<usize>() * k);
+            let (part_scores, after_scores) = rest_scores.split_at_mut(group.len());
+            (rest, rest_scores) = (after, after_scores);
+            parts.push((part, part_scores));
+        }
+        par::for_each(parts, |g, (mut part, scores)| {
+            let mut work = Workspace::default();
+            for (i, score) in groups[g].clone().zip(scores) {
+                let (out, after) = part.split_at_mut(ranges[i].len() * k);
+                part = after;
+                *score = f(&engine, i, &mut work, out);
+            }
+        });
+        check_possible(scores.into_iter())?;
+        Ok(Array2::from_shape_vec((n, k), out).unwrap_or_default())
+    }
+}
+
+/// An error that names the first sequence without a probability.
+pub(super) fn check_possible(mut log_likelihoods: impl Iterator<Item = f64>) -> Result<()> {
+    match log_likelihoods.position(|log| log == f64::NEG_INFINITY) {
+        None => Ok(()),
+        Some(i) => {
+            let value = format_args!("the impossible sequence {i}");
+            Err(Error::shape("records", "a probability above 0 under the model", value))
+        }
+    }
+}
+
+/// The labels along the most probable path.
+///
+/// # Panics
+/// Where [`viterbi`](Hmm::viterbi) is an error, or `y` has another length; linfa's signature has no room for an error.
+impl<E: Emission, L: Label, S: Data<Elem = E::Elem>> PredictInplace<Sequences<S>, Array1<L>> for Hmm<E, L> {
+    fn predict_inplace<'a>(&'a self, x: &'a Sequences<S>, y: &mut Array1<L>) {
+        let rows = x.records().nrows();
+        assert_eq!(rows, y.len(), "`y` must have one entry for each of the {rows} rows, got {}", y.len());
+        match self.viterbi(x) {
+            Ok(path) => y.zip_mut_with(&path.states, |y, &state| y.clone_from(&self.labels[state])),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn default_target(&self, x: &Sequences<S>) -> Array1<L> {
+        Array1::default(x.records().nrows())
+    }
+}
+
+impl<E: Emission, L: Label, S: Data<Elem = E::Elem>> Predict<&Sequences<S>, Array1<L>> for Hmm<E, L> {
+    fn predict(&self, x: &Sequences<S>) -> Array1<L> {
+        let mut y = self.default_target(x);
+        self.predict_inplace(x, &mut y);
+        y
+    }
+}
+
+/// An array is one sequence.
+///
+/// # Panics
+/// As for sequences, and for an array without a row.
+impl<E: Emission, L: Label, S: Data<Elem = E::Elem>> PredictInplace<ArrayBase<S, Ix2>, Array1<L>>
+    for Hmm<E, L>
+{
+    fn predict_inplace<'a>(&'a self, x: &'a ArrayBase<S, Ix2>, y: &mut Array1<L>) {
+        if x.nrows() == 0 {
+            assert!(y.is_empty(), "`y` must have one entry for each of the 0 rows, got {}", y.len());
+            return;
+        }
+        match Sequences::single(x.view()) {
+            Ok(sequences) => self.predict_inplace(&sequences, y),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn default_target(&self, x: &ArrayBase<S, Ix2>) -> Array1<L> {
+        Array1::default(x.nrows())
+    }
+}

@@ -1,0 +1,392 @@
+//! One pass over one sequence: forwards, backwards, best path.
+//!
+//! The numbers of the recursions are probabilities, rescaled by powers of two, over blocks of rows: the emission fills a block with likelihoods
+//! (each row divided by its largest, whose log is kept), a kernel runs the recursion through it. Only the filtered rows `alpha` are
+//! kept for all of time; smoothing computes the likelihoods again, which is cheaper than the memory. Where a step would
+//! lose its digits, as with an outlier that no reachable state explains, the sequence is done again in logs.
+//!
+//! # References
+//! L. R. Rabiner, A tutorial on hidden Markov models (1989), section V.A (scaling).
+
+use std::ops::Range;
+
+use super::emission::Emission;
+use crate::float::Float;
+use crate::kernel;
+use crate::math::log_sum_exp;
+
+/// Rows that are worked on at once: likelihoods of a block stay in the nearest cache.
+const BLOCK: usize = 128;
+
+/// One sequence.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Observations<'x, T> {
+    /// One row after another.
+    pub(super) x: &'x [T],
+    /// The state of each row, [`UNKNOWN`] where it is hidden; empty where all are.
+    pub(super) known: &'x [usize],
+}
+
+/// A state that is not known.
+pub(super) const UNKNOWN: usize = usize::MAX;
+
+/// A model as the recursions want it.
+pub(super) struct Engine<'a, E: Emission> {
+    pub(super) k: usize,
+    pub(super) initial: &'a [E::Float],
+    pub(super) a: &'a [E::Float],
+    log_a: Vec<E::Float>,
+    /// `A`, its transpose and its logs as the kernels read them.
+    packed: [Vec<E::Float>; 3],
+    pub(super) emission: &'a E,
+}
+
+/// Memory of the recursions, kept from sequence to sequence.
+#[derive(Debug, Clone)]
+pub(super) struct Workspace<F> {
+    /// Filtered rows or best-path rows, of all of time where they are kept.
+    pub(super) alpha: Vec<F>,
+    b: Vec<F>,
+    gamma: Vec<F>,
+    u: Vec<F>,
+    v: Vec<F>,
+    beta: Vec<F>,
+    acc: Vec<F>,
+    pub(super) scratch: Vec<F>,
+}
+
+impl<F> Default for Workspace<F> {
+    fn default() -> Self {
+        Self {
+            alpha: Vec::new(),
+            b: Vec::new(),
+            gamma: Vec::new(),
+            u: Vec::new(),
+            v: Vec::new(),
+            beta: Vec::new(),
+            acc: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+}
+
+/// The best path and the log of its joint probability with the observations.
+pub(super) struct Best {
+    pub(super) path: Vec<usize>,
+    pub(super) log_probability: f64,
+}
+
+impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
+    pub(super) fn new(initial: &'a [F], a: &'a [F], emission: &'a E) -> Self {
+        let k = initial.len();
+        let at: Vec<F> = (0..k * k).map(|at| a[at % k * k + at / k]).collect();
+        let log_a: Vec<F> = a.iter().map(|p| p.ln()).collect();
+        let packed = [a, &at, &log_a].map(|m| kernel::chain::pack(k, m));
+        Self { k, initial, a, log_a, packed, emission }
+    }
+
+    fn n_rows(&self, sequence: Observations<'_, E::Elem>) -> usize {
+        sequence.x.len() / self.emission.n_features()
+    }
+
+    /// Logs of likelihoods of some rows; a known state is the only possible one.
+    fn log_likelihoods(
+        &self,
+        sequence: Observations<'_, E::Elem>,
+        rows: Range<usize>,
+        log_b: &mut [F],
+        scratch: &mut Vec<F>,
+    ) {
+        let d = self.emission.n_features();
+        self.emission.log_likelihoods(&sequence.x[rows.start * d..rows.end * d], log_b, scratch);
+        if !sequence.known.is_empty() {
+            let known = sequence.known[rows].iter().zip(log_b.chunks_exact_mut(self.k));
+            for (&state, row) in known.filter(|row| *row.0 != UNKNOWN) {
+                let others = row.iter_mut().enumerate().filter(|(j, _)| *j != state);
+                others.for_each(|(_, log)| *log = F::neg_infinity());
+            }
+        }
+    }
+
+    /// Scaled likelihoods of some rows, and the sum of the logs of their scales.
+    fn likelihoods(
+        &self,
+        sequence: Observations<'_, E::Elem>,
+        rows: Range<usize>,
+        b: &mut [F],
+        scratch: &mut Vec<F>,
+    ) -> f64 {
+        if sequence.known.is_empty() {
+            let d = self.emission.n_features();
+            return self.emission.likelihoods(&sequence.x[rows.start * d..rows.end * d], b, scratch);
+        }
+        self.log_likelihoods(sequence, rows, b, scratch);
+        kernel::chain::exp_rows(self.k, b)
+    }
+
+    fn blocks(n: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
+        (0..n.div_ceil(BLOCK)).map(move |i| i * BLOCK..((i + 1) * BLOCK).min(n))
+    }
+
+    /// Log-likelihood of a sequence; the kept rows of `work.alpha` are those of a block.
+    pub(super) fn score(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>) -> f64 {
+        self.forward(x, work, false).unwrap_or_else(|| self.forward_in_logs(x, work))
+    }
+
+    /// Log-likelihood, with the filtered rows in `work.alpha` where they are kept; `None` where digits were lost.
+    fn forward(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>, keep: bool) -> Option<f64> {
+        let k = self.k;
+        let n = self.n_rows(x);
+        let (mut exponent, mut log_scale) = (0, 0.0);
+        // Row 0 of an unkept buffer is the last row of the block before.
+        let rows = if keep { n } else { BLOCK.min(n) + 1 };
+        resize(&mut work.alpha, rows * k);
+        resize(&mut work.b, BLOCK.min(n) * k);
+        let mut last = 0..k;
+        for rows in Self::blocks(n) {
+            let b = &mut work.b[..rows.len() * k];
+            log_scale += self.likelihoods(x, rows.clone(), b, &mut work.scratch);
+            let (from, b) = if rows.start == 0 {
+                for ((alpha, &p), &b) in work.alpha.iter_mut().zip(self.initial).zip(&*b) {
+                    *alpha = p * b;
+                }
+                let first = &mut work.alpha[..k];
+                let mass: F = first.iter().copied().sum();
+                if mass.is_nan() || mass < lost() {
+                    return None;
+                }
+                let (factor, e) = kernel::chain::Real::rescale(mass);
+                first.iter_mut().for_each(|alpha| *alpha *= factor);
+                exponent += i64::from(e);
+                (0, &b[k..])
+            } else if keep {
+                ((rows.start - 1) * k, &*b)
+            } else {
+                work.alpha.copy_within(last, 0);
+                (0, &*b)
+            };
+            let end = from + k + b.len();
+            exponent += kernel::chain::forward(k, &self.packed[0], b, &mut work.alpha[from..end])?;
+            last = end - k..end;
+        }
+        let mass: f64 = work.alpha[last].iter().map(|alpha| alpha.as_f64()).sum();
+        Some(mass.ln() + exponent as f64 * std::f64::consts::LN_2 + log_scale)
+    }
+
+    /// Filters into `out`, `(n, k)`, each row with a sum of 1; returns the log-likelihood.
+    pub(super) fn filter(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>, out: &mut [F]) -> f64 {
+        let log_likelihood = match self.forward(x, work, true) {
+            Some(log_likelihood) => {
+                out.copy_from_slice(&work.alpha);
+                log_likelihood
+            }
+            None => {
+                let log_likelihood = self.forward_in_logs(x, work);
+                for (out, row) in out.chunks_exact_mut(self.k).zip(work.alpha.chunks_exact(self.k)) {
+                    let max = row.iter().copied().fold(F::neg_infinity(), F::max);
+                    out.iter_mut().zip(row).for_each(|(p, &log_alpha)| *p = (log_alpha - max).exp());
+                }
+                log_likelihood
+            }
+        };
+        for row in out.chunks_exact_mut(self.k) {
+            let sum: F = row.iter().copied().sum();
+            row.iter_mut().for_each(|p| *p /= sum);
+        }
+        log_likelihood
+    }
+
+    /// Smooths: `each` sees blocks of rows with their posteriors, the last block first.
+    ///
+    /// Where `steps` is given, the sum over time of `alpha_t^T u_t` is added to it: the expected transitions are `A` times it, entry by entry.
+    /// Nothing is added or seen when the sequence is impossible, which is told by a log-likelihood of `-inf`.
+    pub(super) fn smooth(
+        &self,
+        x: Observations<'_, E::Elem>,
+        work: &mut Workspace<F>,
+        mut steps: Option<&mut [f64]>,
+        mut each: impl FnMut(Range<usize>, &[F], &mut Vec<F>),
+    ) -> f64 {
+        let n = self.n_rows(x);
+        let Some(log_likelihood) = self.forward(x, work, true) else {
+            return self.smooth_in_logs(x, n, work, steps, each);
+        };
+        match self.backward(x, n, work, steps.as_deref_mut(), &mut each) {
+            0 => log_likelihood,
+            undone => self.smooth_in_logs(x, undone, work, steps, each),
+        }
+    }
+
+    /// Returns how many rows at the front are undone because digits were lost.
+    fn backward(
+        &self,
+        x: Observations<'_, E::Elem>,
+        n: usize,
+        work: &mut Workspace<F>,
+        mut steps: Option<&mut [f64]>,
+        each: &mut impl FnMut(Range<usize>, &[F], &mut Vec<F>),
+    ) -> usize {
+        let k = self.k;
+        let size = BLOCK.min(n) * k;
+        for buffer in [&mut work.b, &mut work.gamma, &mut work.u] {
+            resize(buffer, size);
+        }
+        resize(&mut work.v, k);
+        resize(&mut work.beta, 2 * k);
+        resize(&mut work.acc, k * k);
+        for rows in Self::blocks(n).rev() {
+            let len = rows.len() * k;
+            let (b, gamma, u) = (&mut work.b[..len], &mut work.gamma[..len], &mut work.u[..len]);
+            self.likelihoods(x, rows.clone(), b, &mut work.scratch);
+            let alpha = &work.alpha[rows.start * k..rows.end * k];
+            let mut rest = len;
+            if rows.end == n {
+                // The last row has no step after it: beta = 1.
+                rest -= k;
+                let mass: F = alpha[rest..].iter().copied().sum();
+                for l in rest..len {
+                    gamma[l] = alpha[l] / mass;
+                    u[l] = F::zero();
+                    work.v[l - rest] = b[l];
+                }
+            }
+            let (alpha_rest, b) = (&alpha[..rest], &b[..rest]);
+            let (gamma_rest, u_rest) = (&mut gamma[..rest], &mut u[..rest]);
+            let (v, beta) = (&mut work.v, &mut work.beta);
+            if !kernel::chain::backward(k, &self.packed[1], alpha_rest, b, v, beta, gamma_rest, u_rest) {
+                return rows.end;
+            }
+            if let Some(steps) = steps.as_deref_mut() {
+                work.acc.fill(F::zero());
+                kernel::chain::outer(k, k, alpha, u, &mut work.acc);
+                steps.iter_mut().zip(&work.acc).for_each(|(sum, block)| *sum += block.as_f64());
+            }
+            each(rows, gamma, &mut work.scratch);
+        }
+        0
+    }
+
+    /// The most probable path; of several, the one with the lowest last state, then the lowest state before it, and so on.
+    pub(super) fn best(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>) -> Best {
+        let k = self.k;
+        let n = self.n_rows(x);
+        resize(&mut work.alpha, n * k);
+        resize(&mut work.b, BLOCK.min(n) * k);
+        let mut log_probability = 0.0;
+        for rows in Self::blocks(n) {
+            let b = &mut work.b[..rows.len() * k];
+            self.log_likelihoods(x, rows.clone(), b, &mut work.scratch);
+            let (from, b) = if rows.start == 0 {
+                for ((delta, &p), &b) in work.alpha.iter_mut().zip(self.initial).zip(&*b) {
+                    *delta = p.ln() + b;
+                }
+                (0, &b[k..])
+            } else {
+                // A row may have any offset: argmax looks at one row only. So that of each block begins at 0.
+                let row = &mut work.alpha[(rows.start - 1) * k..rows.start * k];
+                let top = row[argmax(row.iter().copied())];
+                if top > F::neg_infinity() {
+                    row.iter_mut().for_each(|delta| *delta -= top);
+                    log_probability += top.as_f64();
+                }
+                ((rows.start - 1) * k, &*b)
+            };
+            let end = from + k + b.len();
+            kernel::chain::best(k, &self.packed[2], b, &mut work.alpha[from..end]);
+        }
+        // delta_t(i) + log A_ij is the sum that the maximum was taken of, so the arrows need no memory: they are found again on the way back.
+        let last = &work.alpha[(n - 1) * k..];
+        let mut path = vec![argmax(last.iter().copied()); n];
+        log_probability += last[path[n - 1]].as_f64();
+        for t in (0..n - 1).rev() {
+            let (row, to) = (&work.alpha[t * k..(t + 1) * k], path[t + 1]);
+            path[t] = argmax(row.iter().enumerate().map(|(i, &delta)| delta + self.log_a[i * k + to]));
+        }
+        Best { path, log_probability }
+    }
+
+    /// `log alpha_t(j) = log b_t(j) + log sum_i exp(log alpha_(t-1)(i) + log A_ij)`, all rows kept.
+    pub(super) fn forward_in_logs(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>) -> f64 {
+        let k = self.k;
+        let n = self.n_rows(x);
+        resize(&mut work.alpha, n * k);
+        resize(&mut work.b, k);
+        resize(&mut work.v, k);
+        for t in 0..n {
+            self.log_likelihoods(x, t..t + 1, &mut work.b[..k], &mut work.scratch);
+            let (before, row) = work.alpha.split_at_mut(t * k);
+            for (j, log_alpha) in row[..k].iter_mut().enumerate() {
+                *log_alpha = work.b[j]
+                    + if t == 0 {
+                        self.initial[j].ln()
+                    } else {
+                        let before = &before[(t - 1) * k..];
+                        (0..k).for_each(|i| work.v[i] = before[i] + self.log_a[i * k + j]);
+                        log_sum_exp(&work.v[..k])
+                    };
+            }
+        }
+        log_sum_exp(&work.alpha[(n - 1) * k..]).as_f64()
+    }
+
+    /// As [`smooth`](Self::smooth), in logs, for the first `undone` rows and the steps from them.
+    pub(super) fn smooth_in_logs(
+        &self,
+        x: Observations<'_, E::Elem>,
+        undone: usize,
+        work: &mut Workspace<F>,
+        mut steps: Option<&mut [f64]>,
+        mut each: impl FnMut(Range<usize>, &[F], &mut Vec<F>),
+    ) -> f64 {
+        let k = self.k;
+        let n = self.n_rows(x);
+        let log_likelihood = self.forward_in_logs(x, work);
+        if log_likelihood == f64::NEG_INFINITY {
+            return log_likelihood;
+        }
+        for (buffer, len) in [(&mut work.gamma, k), (&mut work.u, k), (&mut work.beta, 2 * k)] {
+            resize(buffer, len);
+        }
+        // u = log b_(t+1) + log beta_(t+1), of the row after.
+        for t in (0..n).rev() {
+            for i in 0..k {
+                work.beta[i] = if t + 1 == n {
+                    F::zero()
+                } else {
+                    (0..k).for_each(|j| work.v[j] = self.log_a[i * k + j] + work.u[j]);
+                    log_sum_exp(&work.v[..k])
+                };
+            }
+            // What all paths together have here, which is the log-likelihood up to rounding: of large logs, that is large.
+            let alpha = &work.alpha[t * k..(t + 1) * k];
+            (0..k).for_each(|j| work.gamma[j] = alpha[j] + work.beta[j]);
+            let total = crate::math::softmax(&mut work.gamma[..k]);
+            if let Some(steps) = steps.as_deref_mut().filter(|_| t < undone && t + 1 < n) {
+                for (at, sum) in steps.iter_mut().enumerate().filter(|(at, _)| self.a[*at] > F::zero()) {
+                    *sum += (alpha[at / k] + work.u[at % k] - total).exp().as_f64();
+                }
+            }
+            self.log_likelihoods(x, t..t + 1, &mut work.b[..k], &mut work.scratch);
+            (0..k).for_each(|j| work.u[j] = work.b[j] + work.beta[j]);
+            if t < undone {
+                each(t..t + 1, &work.gamma[..k], &mut work.scratch);
+            }
+        }
+        log_likelihood
+    }
+}
+
+/// The first index of the largest value.
+fn argmax<F: Float>(values: impl Iterator<Item = F>) -> usize {
+    let start = (0, F::neg_infinity());
+    values.enumerate().fold(start, |best, (i, v)| if v > best.1 { (i, v) } else { best }).0
+}
+
+/// Makes the length at least `len`, and exactly that for a buffer that is read as a whole.
+fn resize<F: Float>(buffer: &mut Vec<F>, len: usize) {
+    buffer.resize(len, F::zero());
+}
+
+fn lost<F: Float>() -> F {
+    <F as kernel::chain::Real>::LOST
+}

@@ -1,0 +1,642 @@
+//! The row passes of logistic regression: margins, losses with residuals, and gradients, over a block of rows that stays in the cache.
+//!
+//! Letters: `n` rows of the block, `d` features, `m` logits (1 for two classes), `lanes` = `m` rounded up to whole vectors of four.
+//! Records `x` are `(n, d)`, weights `w` and gradients `g` are `(d, lanes)`, margins `z` are `(m, n)`, residuals `r` are `(n, lanes)`; all row after row.
+//! Records may be `f32`: they are widened as they are loaded, and everything else is `f64`.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "several arrays share each index, in the order of the formulas"
+)]
+
+use super::exp::{exp_one, fma, log_1p_unit};
+use crate::kernel::{Isa, isa};
+
+/// Vectors of four that one sweep over the features holds in registers; more logits take more sweeps.
+const GROUP: usize = 4;
+
+/// Number of entries that `m` logits take in `w`, `g` and `r`.
+pub(crate) fn lanes(m: usize) -> usize {
+    if m == 1 { 1 } else { m.next_multiple_of(4) }
+}
+
+/// `N` numbers that stay together in vector registers: accumulators in plain nested arrays end up as scalars.
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+struct Vector<const N: usize>([f64; N]);
+
+impl<const N: usize> Vector<N> {
+    const ZERO: Self = Self([0.0; N]);
+
+    /// The first `N` values, widened.
+    #[inline(always)]
+    fn load<F: Copy + Into<f64>>(values: &[F]) -> Self {
+        let values = &values[..N];
+        Self(std::array::from_fn(|l| values[l].into()))
+    }
+
+    /// `self + a b`.
+    #[inline(always)]
+    fn add<const FMA: bool>(mut self, a: Self, b: Self) -> Self {
+        for l in 0..N {
+            self.0[l] = fma::<FMA>(a.0[l], b.0[l], self.0[l]);
+        }
+        self
+    }
+}
+
+/// Dot products of `R` rows with `w`, so that each load of `w` serves `R` rows.
+#[inline(always)]
+fn dots<F: Copy + Into<f64>, const R: usize, const FMA: bool>(x: &[F], d: usize, w: &[f64]) -> [f64; R] {
+    let rows: [&[F]; R] = std::array::from_fn(|i| &x[i * d..(i + 1) * d]);
+    let w = &w[..d];
+    let mut sums = [Vector::<8>::ZERO; R];
+    let whole = d - d % 8;
+    for j in (0..whole).step_by(8) {
+        let w = Vector::load(&w[j..j + 8]);
+        for r in 0..R {
+            sums[r] = sums[r].add::<FMA>(Vector::load(&rows[r][j..j + 8]), w);
+        }
+    }
+    std::array::from_fn(|r| {
+        let s = sums[r].0;
+        let mut sum = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+        for j in whole..d {
+            sum = fma::<FMA>(rows[r][j].into(), w[j], sum);
+        }
+        sum
+    })
+}
+
+/// Adds the products of `R` rows with `4 V` columns of `w`, beginning at column `c`, to the margins of rows `i..i + R`.
+#[inline(always)]
+fn margin_tile<F: Copy + Into<f64>, const R: usize, const V: usize, const FMA: bool>(
+    x: &[F],
+    (n, d, m, lanes): (usize, usize, usize, usize),
+    w: &[f64],
+    z: &mut [f64],
+    (i, c): (usize, usize),
+) {
+    let rows: [&[F]; R] = std::array::from_fn(|r| &x[(i + r) * d..(i + r + 1) * d]);
+    let mut sums = [[Vector::<4>::ZERO; V]; R];
+    for j in 0..d {
+        let w = &w[j * lanes + c..j * lanes + c + 4 * V];
+        for v in 0..V {
+            let w = Vector::load(&w[4 * v..4 * v + 4]);
+            for r in 0..R {
+                sums[r][v] = sums[r][v].add::<FMA>(Vector([rows[r][j].into(); 4]), w);
+            }
+        }
+    }
+    for (r, sums) in sums.iter().enumerate() {
+        for (v, sum) in sums.iter().enumerate() {
+            for (l, value) in sum.0.iter().enumerate().take(m.saturating_sub(c + 4 * v)) {
+                z[(c + 4 * v + l) * n + i + r] += value;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn margins_body<F: Copy + Into<f64>, const FMA: bool>(
+    x: &[F],
+    n: usize,
+    d: usize,
+    m: usize,
+    w: &[f64],
+    z: &mut [f64],
+) {
+    if m == 1 {
+        let mut i = 0;
+        while i + 4 <= n {
+            let sums: [f64; 4] = dots::<F, 4, FMA>(&x[i * d..], d, w);
+            for (z, sum) in z[i..i + 4].iter_mut().zip(sums) {
+                *z += sum;
+            }
+            i += 4;
+        }
+        for i in i..n {
+            z[i] += dots::<F, 1, FMA>(&x[i * d..], d, w)[0];
+        }
+        return;
+    }
+    let lanes = lanes(m);
+    let dims = (n, d, m, lanes);
+    let whole = n - n % 4;
+    let mut c = 0;
+    while c < lanes {
+        let vectors = ((lanes - c) / 4).min(GROUP);
+        for i in (0..whole).step_by(4) {
+            match vectors {
+                1 => margin_tile::<F, 4, 1, FMA>(x, dims, w, z, (i, c)),
+                2 => margin_tile::<F, 4, 2, FMA>(x, dims, w, z, (i, c)),
+                3 => margin_tile::<F, 4, 3, FMA>(x, dims, w, z, (i, c)),
+                _ => margin_tile::<F, 4, 4, FMA>(x, dims, w, z, (i, c)),
+            }
+        }
+        for i in whole..n {
+            match vectors {
+                1 => margin_tile::<F, 1, 1, FMA>(x, dims, w, z, (i, c)),
+                2 => margin_tile::<F, 1, 2, FMA>(x, dims, w, z, (i, c)),
+                3 => margin_tile::<F, 1, 3, FMA>(x, dims, w, z, (i, c)),
+                _ => margin_tile::<F, 1, 4, FMA>(x, dims, w, z, (i, c)),
+            }
+        }
+        c += 4 * vectors;
+    }
+}
+
+/// Adds the outer products of `R` rows with `4 V` of their residuals, beginning at column `c`, to the gradient.
+#[inline(always)]
+fn gradient_tile<F: Copy + Into<f64>, const R: usize, const V: usize, const FMA: bool>(
+    x: &[F],
+    (d, lanes): (usize, usize),
+    r: &[f64],
+    g: &mut [f64],
+    (i, c): (usize, usize),
+) {
+    let rows: [&[F]; R] = std::array::from_fn(|k| &x[(i + k) * d..(i + k + 1) * d]);
+    let residuals: [[[f64; 4]; V]; R] = std::array::from_fn(|k| {
+        std::array::from_fn(|v| std::array::from_fn(|l| r[(i + k) * lanes + c + 4 * v + l]))
+    });
+    for j in 0..d {
+        let g = &mut g[j * lanes + c..j * lanes + c + 4 * V];
+        let mut sum: [[f64; 4]; V] = std::array::from_fn(|v| std::array::from_fn(|l| g[4 * v + l]));
+        for (row, residual) in rows.iter().zip(&residuals) {
+            let value: f64 = row[j].into();
+            for v in 0..V {
+                for l in 0..4 {
+                    sum[v][l] = fma::<FMA>(value, residual[v][l], sum[v][l]);
+                }
+            }
+        }
+        for v in 0..V {
+            for l in 0..4 {
+                g[4 * v + l] = sum[v][l];
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn gradient_body<F: Copy + Into<f64>, const FMA: bool>(
+    x: &[F],
+    n: usize,
+    d: usize,
+    m: usize,
+    r: &[f64],
+    g: &mut [f64],
+) {
+    let whole = n - n % 4;
+    if m == 1 {
+        let g = &mut g[..d];
+        for i in (0..whole).step_by(4) {
+            let rows: [&[F]; 4] = std::array::from_fn(|k| &x[(i + k) * d..(i + k + 1) * d]);
+            let [r0, r1, r2, r3] = [r[i], r[i + 1], r[i + 2], r[i + 3]];
+            for j in 0..d {
+                let sum = fma::<FMA>(rows[0][j].into(), r0, g[j]);
+                let sum = fma::<FMA>(rows[1][j].into(), r1, sum);
+                let sum = fma::<FMA>(rows[2][j].into(), r2, sum);
+                g[j] = fma::<FMA>(rows[3][j].into(), r3, sum);
+            }
+        }
+        for i in whole..n {
+            let row = &x[i * d..(i + 1) * d];
+            for j in 0..d {
+                g[j] = fma::<FMA>(row[j].into(), r[i], g[j]);
+            }
+        }
+        return;
+    }
+    let lanes = lanes(m);
+    let dims = (d, lanes);
+    let mut c = 0;
+    while c < lanes {
+        let vectors = ((lanes - c) / 4).min(GROUP);
+        for i in (0..whole).step_by(4) {
+            match vectors {
+                1 => gradient_tile::<F, 4, 1, FMA>(x, dims, r, g, (i, c)),
+                2 => gradient_tile::<F, 4, 2, FMA>(x, dims, r, g, (i, c)),
+                3 => gradient_tile::<F, 4, 3, FMA>(x, dims, r, g, (i, c)),
+                _ => gradient_tile::<F, 4, 4, FMA>(x, dims, r, g, (i, c)),
+            }
+        }
+        for i in whole..n {
+            match vectors {
+                1 => gradient_tile::<F, 1, 1, FMA>(x, dims, r, g, (i, c)),
+                2 => gradient_tile::<F, 1, 2, FMA>(x, dims, r, g, (i, c)),
+                3 => gradient_tile::<F, 1, 3, FMA>(x, dims, r, g, (i, c)),
+                _ => gradient_tile::<F, 1, 4, FMA>(x, dims, r, g, (i, c)),
+            }
+        }
+        c += 4 * vectors;
+    }
+}
+
+/// Losses of a block: their weighted sum, and the largest single one without its weight.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Losses {
+    pub(crate) sum: f64,
+    pub(crate) worst: f64,
+}
+
+/// With `t = +-1` and `u = t z`: loss `log(1 + exp(-u))`, residual `-t sigmoid(-u)`; no difference of close numbers anywhere.
+#[inline(always)]
+fn binary_body<const FMA: bool>(
+    z: &[f64],
+    target: &[u32],
+    weight: &[f64],
+    r: &mut [f64],
+    losses: &mut [f64],
+) -> Losses {
+    let n = z.len();
+    let (target, weight, r, losses) = (&target[..n], &weight[..n], &mut r[..n], &mut losses[..n]);
+    let (mut sums, mut worst) = ([0.0; 8], [0.0_f64; 8]);
+    for i in 0..n {
+        let t = f64::from(target[i] as i32) * 2.0 - 1.0;
+        let u = t * z[i];
+        let e = exp_one::<FMA>(-u.abs());
+        let loss = (-u).max(0.0) + log_1p_unit::<FMA>(e);
+        let p = if u >= 0.0 { e } else { 1.0 } / (1.0 + e);
+        r[i] = -t * weight[i] * p;
+        losses[i] = loss;
+    }
+    for (losses, weight) in losses.chunks(8).zip(weight.chunks(8)) {
+        for (l, (loss, weight)) in losses.iter().zip(weight).enumerate() {
+            sums[l] = fma::<FMA>(*weight, *loss, sums[l]);
+            worst[l] = if *loss > worst[l] { *loss } else { worst[l] };
+        }
+    }
+    let s = sums;
+    Losses {
+        sum: ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])),
+        worst: worst.into_iter().fold(0.0, f64::max),
+    }
+}
+
+/// Replaces margins by probabilities, column by column of `z`; `top` and `sum` are `n` long and end as the largest logit and the sum of
+/// `exp(z - top)`. With `reference`, one more class has logit 0 throughout.
+#[inline(always)]
+fn softmax_body<const FMA: bool>(z: &mut [f64], n: usize, reference: bool, top: &mut [f64], sum: &mut [f64]) {
+    let (top, sum) = (&mut top[..n], &mut sum[..n]);
+    top.fill(if reference { 0.0 } else { f64::NEG_INFINITY });
+    for z in z.chunks_exact(n) {
+        for i in 0..n {
+            top[i] = top[i].max(z[i]);
+        }
+    }
+    for i in 0..n {
+        sum[i] = if reference { exp_one::<FMA>(-top[i]) } else { 0.0 };
+    }
+    for z in z.chunks_exact_mut(n) {
+        for i in 0..n {
+            z[i] = exp_one::<FMA>(z[i] - top[i]);
+            sum[i] += z[i];
+        }
+    }
+    for z in z.chunks_exact_mut(n) {
+        for i in 0..n {
+            z[i] /= sum[i];
+        }
+    }
+}
+
+#[inline(always)]
+fn largest_body<F: Copy + Into<f64>>(x: &[F]) -> f64 {
+    let (mut largest, mut bad) = ([0.0_f64; 16], [0.0_f64; 16]);
+    let chunks = x.chunks_exact(16);
+    let rest = chunks.remainder();
+    let mut one = |l: usize, v: f64| {
+        let size = v.abs();
+        largest[l] = if size > largest[l] { size } else { largest[l] };
+        // 0 for a finite value, else NaN.
+        bad[l] += v * 0.0;
+    };
+    for chunk in chunks {
+        for l in 0..16 {
+            one(l, chunk[l].into());
+        }
+    }
+    for (l, &v) in rest.iter().enumerate() {
+        one(l, v.into());
+    }
+    largest.into_iter().fold(0.0, f64::max) + bad.into_iter().sum::<f64>()
+}
+
+// One wrapper of each body for each instruction set.
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn margins_avx2<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usize, w: &[f64], z: &mut [f64]) {
+    margins_body::<F, true>(x, n, d, m, w, z);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn margins_avx512<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usize, w: &[f64], z: &mut [f64]) {
+    margins_body::<F, true>(x, n, d, m, w, z);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn gradient_avx2<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usize, r: &[f64], g: &mut [f64]) {
+    gradient_body::<F, true>(x, n, d, m, r, g);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn gradient_avx512<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usize, r: &[f64], g: &mut [f64]) {
+    gradient_body::<F, true>(x, n, d, m, r, g);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn binary_avx2(z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64], losses: &mut [f64]) -> Losses {
+    binary_body::<true>(z, target, weight, r, losses)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn binary_avx512(z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64], losses: &mut [f64]) -> Losses {
+    binary_body::<true>(z, target, weight, r, losses)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn softmax_avx2(z: &mut [f64], n: usize, reference: bool, top: &mut [f64], sum: &mut [f64]) {
+    softmax_body::<true>(z, n, reference, top, sum);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn softmax_avx512(z: &mut [f64], n: usize, reference: bool, top: &mut [f64], sum: &mut [f64]) {
+    softmax_body::<true>(z, n, reference, top, sum);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn largest_avx2<F: Copy + Into<f64>>(x: &[F]) -> f64 {
+    largest_body(x)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn largest_avx512<F: Copy + Into<f64>>(x: &[F]) -> f64 {
+    largest_body(x)
+}
+
+fn largest_on<F: Copy + Into<f64>>(isa: Isa, x: &[F]) -> f64 {
+    match isa {
+        Isa::Portable => largest_body(x),
+        // SAFETY: `isa()` and `available()` name an instruction set only after its detection on this machine.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { largest_avx2(x) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { largest_avx512(x) },
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => largest_body(x),
+    }
+}
+
+fn margins_on<F: Copy + Into<f64>>(
+    isa: Isa,
+    x: &[F],
+    (n, d, m): (usize, usize, usize),
+    w: &[f64],
+    z: &mut [f64],
+) {
+    match isa {
+        Isa::Portable => margins_body::<F, false>(x, n, d, m, w, z),
+        // SAFETY: `isa()` and `available()` name an instruction set only after its detection on this machine.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { margins_avx2(x, n, d, m, w, z) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { margins_avx512(x, n, d, m, w, z) },
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => margins_body::<F, false>(x, n, d, m, w, z),
+    }
+}
+
+fn gradient_on<F: Copy + Into<f64>>(
+    isa: Isa,
+    x: &[F],
+    (n, d, m): (usize, usize, usize),
+    r: &[f64],
+    g: &mut [f64],
+) {
+    match isa {
+        Isa::Portable => gradient_body::<F, false>(x, n, d, m, r, g),
+        // SAFETY: `isa()` and `available()` name an instruction set only after its detection on this machine.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { gradient_avx2(x, n, d, m, r, g) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { gradient_avx512(x, n, d, m, r, g) },
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => gradient_body::<F, false>(x, n, d, m, r, g),
+    }
+}
+
+fn binary_on(
+    isa: Isa,
+    z: &[f64],
+    target: &[u32],
+    weight: &[f64],
+    r: &mut [f64],
+    losses: &mut [f64],
+) -> Losses {
+    match isa {
+        Isa::Portable => binary_body::<false>(z, target, weight, r, losses),
+        // SAFETY: `isa()` and `available()` name an instruction set only after its detection on this machine.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { binary_avx2(z, target, weight, r, losses) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { binary_avx512(z, target, weight, r, losses) },
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => binary_body::<false>(z, target, weight, r, losses),
+    }
+}
+
+fn softmax_on(isa: Isa, z: &mut [f64], n: usize, reference: bool, top: &mut [f64], sum: &mut [f64]) {
+    match isa {
+        Isa::Portable => softmax_body::<false>(z, n, reference, top, sum),
+        // SAFETY: `isa()` and `available()` name an instruction set only after its detection on this machine.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { softmax_avx2(z, n, reference, top, sum) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { softmax_avx512(z, n, reference, top, sum) },
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => softmax_body::<false>(z, n, reference, top, sum),
+    }
+}
+
+/// Largest absolute value, or NaN where one of them is not finite; 0 for none.
+pub(crate) fn largest<F: Copy + Into<f64> + Send + Sync>(x: &[F]) -> f64 {
+    largest_on(isa(), x)
+}
+
+/// Adds `x w` to the margins.
+pub(crate) fn margins<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usize, w: &[f64], z: &mut [f64]) {
+    margins_on(isa(), x, (n, d, m), w, z);
+}
+
+/// Adds `x^T r` to the gradient.
+pub(crate) fn gradient<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usize, r: &[f64], g: &mut [f64]) {
+    gradient_on(isa(), x, (n, d, m), r, g);
+}
+
+/// Losses of one logit and their weighted derivatives `r`; `target` is 0 or 1, `losses` receives each row's loss.
+pub(crate) fn binary(z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64], losses: &mut [f64]) -> Losses {
+    binary_on(isa(), z, target, weight, r, losses)
+}
+
+/// Replaces the margins `z` of `n` rows by probabilities; `top` becomes the largest logit of each row and `sum` the sum of `exp(z - top)`.
+pub(crate) fn softmax(z: &mut [f64], n: usize, reference: bool, top: &mut [f64], sum: &mut [f64]) {
+    if n > 0 {
+        softmax_on(isa(), z, n, reference, top, sum);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::available;
+
+    /// Reproducible values in -1..1.
+    fn values(n: usize, seed: u64) -> Vec<f64> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+        };
+        (0..n).map(|_| next()).collect()
+    }
+
+    fn close(a: &[f64], b: &[f64]) -> bool {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-13 * (1.0 + b.abs()))
+    }
+
+    #[test]
+    fn margins_and_gradients_equal_their_sums_for_all_shapes() {
+        for (n, m) in [(1, 1), (3, 1), (9, 1), (4, 2), (7, 3), (6, 4), (5, 10), (9, 17)] {
+            for d in 0..=70 {
+                let lanes = lanes(m);
+                let x = values(n * d, 1);
+                let w: Vec<f64> = values(d * lanes, 2)
+                    .into_iter()
+                    .enumerate()
+                    .map(|(i, v)| if i % lanes < m { v } else { 0.0 })
+                    .collect();
+                let r = values(n * lanes, 3);
+                let mut naive_z = vec![0.5; m * n];
+                let mut naive_g = vec![0.25; d * lanes];
+                for i in 0..n {
+                    for j in 0..d {
+                        for c in 0..m {
+                            naive_z[c * n + i] += x[i * d + j] * w[j * lanes + c];
+                        }
+                        for c in 0..lanes {
+                            naive_g[j * lanes + c] += x[i * d + j] * r[i * lanes + c];
+                        }
+                    }
+                }
+                for isa in available() {
+                    let mut z = vec![0.5; m * n];
+                    margins_on(isa, &x, (n, d, m), &w, &mut z);
+                    assert!(close(&z, &naive_z), "{isa:?} n {n} d {d} m {m}");
+                    let mut g = vec![0.25; d * lanes];
+                    gradient_on(isa, &x, (n, d, m), &r, &mut g);
+                    assert!(close(&g, &naive_g), "{isa:?} n {n} d {d} m {m}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_value_is_found_at_every_place_and_nan_wins() {
+        for isa in available() {
+            for n in 0..=70 {
+                let mut x = vec![0.5; n];
+                for i in 0..n {
+                    x[i] = -2.0;
+                    assert_eq!(largest_on(isa, &x), 2.0);
+                    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                        x[i] = bad;
+                        assert!(largest_on(isa, &x).is_nan(), "{isa:?} {n} {i} {bad}");
+                    }
+                    x[i] = 0.5;
+                }
+                assert_eq!(largest_on(isa, &x), if n == 0 { 0.0 } else { 0.5 });
+            }
+        }
+    }
+
+    #[test]
+    fn f32_records_give_the_margins_of_their_f64_values() {
+        let narrow: Vec<f32> = values(5 * 13, 4).into_iter().map(|v| v as f32).collect();
+        let wide: Vec<f64> = narrow.iter().map(|&v| f64::from(v)).collect();
+        let w = values(13, 5);
+        for isa in available() {
+            let (mut a, mut b) = ([0.0; 5], [0.0; 5]);
+            margins_on(isa, &narrow, (5, 13, 1), &w, &mut a);
+            margins_on(isa, &wide, (5, 13, 1), &w, &mut b);
+            assert_eq!(a, b);
+        }
+    }
+
+    #[test]
+    fn binary_losses_and_residuals_equal_the_naive_ones_for_all_lengths() {
+        for n in 0..=70 {
+            let z: Vec<f64> = values(n, 6).into_iter().map(|v| v * 50.0).collect();
+            let target: Vec<u32> = (0..n as u32).map(|i| i % 3 % 2).collect();
+            let weight: Vec<f64> = values(n, 7).into_iter().map(f64::abs).collect();
+            let (mut sum, mut worst, mut naive) = (0.0, 0.0_f64, vec![0.0; n]);
+            for i in 0..n {
+                let u = z[i] * (f64::from(target[i]) * 2.0 - 1.0);
+                let loss = (-u).max(0.0) + (-u.abs()).exp().ln_1p();
+                sum += weight[i] * loss;
+                worst = worst.max(loss);
+                naive[i] = weight[i] * (1.0 / (1.0 + (-z[i]).exp()) - f64::from(target[i]));
+            }
+            for isa in available() {
+                let mut r = vec![0.0; n];
+                let losses = binary_on(isa, &z, &target, &weight, &mut r, &mut vec![0.0; n]);
+                assert!(
+                    close(&r, &naive) && close(&[losses.sum, losses.worst], &[sum, worst]),
+                    "{isa:?} {n}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn softmax_equals_the_naive_one_and_survives_huge_margins() {
+        for isa in available() {
+            for n in 1..=70 {
+                for reference in [false, true] {
+                    let z: Vec<f64> = values(3 * n, 8).into_iter().map(|v| v * 1000.0).collect();
+                    let mut p = z.clone();
+                    let (mut top, mut sum) = (vec![0.0; n], vec![0.0; n]);
+                    softmax_on(isa, &mut p, n, reference, &mut top, &mut sum);
+                    for i in 0..n {
+                        let mut logits = vec![z[i], z[n + i], z[2 * n + i]];
+                        if reference {
+                            logits.push(0.0);
+                        }
+                        let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                        let total: f64 = logits.iter().map(|z| (z - max).exp()).sum();
+                        let naive: Vec<f64> = logits.iter().map(|z| (z - max).exp() / total).collect();
+                        assert!(close(&[p[i], p[n + i], p[2 * n + i]], &naive[..3]), "{isa:?} {n} {i}");
+                        assert!((top[i] + sum[i].ln() - max - total.ln()).abs() < 1e-12);
+                    }
+                }
+            }
+        }
+    }
+}

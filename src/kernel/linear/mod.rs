@@ -1,0 +1,4 @@
+//! Kernels of linear models: exponentials, and passes over rows that give a loss, its gradient and its curvature.
+
+pub(crate) mod exp;
+pub(crate) mod logistic;

@@ -1,0 +1,443 @@
+//! The packed matrix product: a tile of rows and registers that stays in registers from its start to its end.
+//!
+//! The right matrix is packed in panels. A panel holds 1 to 4 blocks of [`Real::BLOCK`] columns side by side, row after row:
+//! `panel[k][g][lane]`. So the inner loop reads it from front to end, whatever the registers. What happens before and after the
+//! sum over `k` is the business of a [`Finish`]: load a bias, apply the gates of a cell, store.
+
+use super::vector::{Real, Register, Task, Vector};
+
+/// Where the left factor of row `m` and inner index `k = (outer, inner)` lies: at `m * row + outer * jump + inner * step`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Left<F> {
+    pub(crate) start: *const F,
+    pub(crate) row: usize,
+    pub(crate) jump: usize,
+    pub(crate) n_outer: usize,
+    pub(crate) step: usize,
+    pub(crate) n_inner: usize,
+}
+
+/// What a tile starts from, and what becomes of its sums.
+pub(crate) trait Finish<R: Register, const G: usize> {
+    /// The first summand of row `m`.
+    ///
+    /// # Safety
+    /// `m` is below the number of rows given to [`rows`].
+    unsafe fn start(&self, m: usize) -> [Vector<R>; G];
+
+    /// Takes the sums of row `m`.
+    ///
+    /// # Safety
+    /// As for `start`.
+    unsafe fn finish(&mut self, m: usize, sums: [Vector<R>; G]);
+}
+
+/// For each row `m < n_rows`: `start(m) + sum_k left[m][k] * right[k]`, handed to `finish(m)`.
+///
+/// # Safety
+/// All that `left` spans can be read. `right` is valid for `n_outer * n_inner` rows at distance `stride`, each with `G` registers
+/// at distance `BLOCK`.
+#[inline(always)]
+pub(crate) unsafe fn rows<R: Register, const G: usize>(
+    n_rows: usize,
+    left: &Left<R::Scalar>,
+    right: *const R::Scalar,
+    stride: usize,
+    finish: &mut impl Finish<R, G>,
+) {
+    // Sums plus one row of `right` plus a broadcast must fit into the registers.
+    let most = const {
+        match (R::COUNT >= 32, G) {
+            (true, 4) => 6,
+            (true, _) => 8,
+            (false, 4) => 2,
+            (false, 3) => 4,
+            (false, 2) => 4,
+            (false, _) => 8,
+        }
+    };
+    let mut m = 0;
+    // SAFETY: the caller's promises, for the rows `m..m + M` that are below `n_rows` by the conditions.
+    unsafe {
+        while most >= 8 && n_rows - m >= 8 {
+            tile::<R, 8, G, 1>(m, left, right, stride, finish);
+            m += 8;
+        }
+        // 8 rows are better two fours than a six and a two.
+        while most >= 6 && n_rows - m >= 6 && !(most == 6 && n_rows - m == 8) {
+            tile::<R, 6, G, 1>(m, left, right, stride, finish);
+            m += 6;
+        }
+        while most >= 4 && n_rows - m >= 4 {
+            tile::<R, 4, G, 1>(m, left, right, stride, finish);
+            m += 4;
+        }
+        while n_rows - m >= 2 {
+            tile::<R, 2, G, 1>(m, left, right, stride, finish);
+            m += 2;
+        }
+        if n_rows - m == 1 {
+            // One row has too few sums to hide the latency of an addition: several partial sums.
+            match G {
+                1 => tile::<R, 1, G, 8>(m, left, right, stride, finish),
+                2 => tile::<R, 1, G, 4>(m, left, right, stride, finish),
+                _ => tile::<R, 1, G, 2>(m, left, right, stride, finish),
+            }
+        }
+    }
+}
+
+/// `M` rows from row `m` on, with `P` partial sums.
+///
+/// # Safety
+/// As for [`rows`], with `m + M <= n_rows`.
+#[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "the sums of a tile are addressed by row, register and part")]
+unsafe fn tile<R: Register, const M: usize, const G: usize, const P: usize>(
+    m: usize,
+    left: &Left<R::Scalar>,
+    right: *const R::Scalar,
+    stride: usize,
+    finish: &mut impl Finish<R, G>,
+) {
+    let block = R::Scalar::BLOCK;
+    let mut sums = [[[Vector::of(0.0); G]; M]; P];
+    // SAFETY: the caller's promises; `k + P <= n_inner` in the first loop, `k < n_inner` in the second.
+    unsafe {
+        for i in 0..M {
+            sums[0][i] = finish.start(m + i);
+        }
+        let mut right = right;
+        for outer in 0..left.n_outer {
+            let mut a = left.start.add(m * left.row + outer * left.jump);
+            let mut k = 0;
+            while k + P <= left.n_inner {
+                for p in 0..P {
+                    let b: [Vector<R>; G] = std::array::from_fn(|g| Vector::load(right.add(g * block)));
+                    for i in 0..M {
+                        let a = Vector::splat(*a.add(i * left.row));
+                        for g in 0..G {
+                            sums[p][i][g] = a.mul_add(b[g], sums[p][i][g]);
+                        }
+                    }
+                    a = a.add(left.step);
+                    right = right.add(stride);
+                }
+                k += P;
+            }
+            while P > 1 && k < left.n_inner {
+                let b: [Vector<R>; G] = std::array::from_fn(|g| Vector::load(right.add(g * block)));
+                for i in 0..M {
+                    let a = Vector::splat(*a.add(i * left.row));
+                    for g in 0..G {
+                        sums[0][i][g] = a.mul_add(b[g], sums[0][i][g]);
+                    }
+                }
+                a = a.add(left.step);
+                right = right.add(stride);
+                k += 1;
+            }
+        }
+        // A copy of its own: the sums would otherwise live in memory, as the loop over `finish` is too long to be unrolled.
+        let done: [[Vector<R>; G]; M] = std::array::from_fn(|i| {
+            std::array::from_fn(|g| (1..P).fold(sums[0][i][g], |sum, p| sum + sums[p][i][g]))
+        });
+        for (i, sums) in done.into_iter().enumerate() {
+            finish.finish(m + i, sums);
+        }
+    }
+}
+
+/// Columns in full blocks.
+pub(crate) fn padded<F: Real>(n: usize) -> usize {
+    n.div_ceil(F::BLOCK) * F::BLOCK
+}
+
+/// The panels of a matrix with so many blocks of columns: `(first block, width)`, widths 4, then 2, then 1.
+pub(crate) fn panels(n_blocks: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut first = 0;
+    std::iter::from_fn(move || {
+        let width = match n_blocks - first {
+            0 => return None,
+            1 => 1,
+            2 | 3 => 2,
+            _ => 4,
+        };
+        first += width;
+        Some((first - width, width))
+    })
+}
+
+/// Where element `(k, column)` of a packed matrix with `n_k` rows lies.
+pub(crate) fn packed_index<F: Real>(n_k: usize, n_columns: usize, k: usize, column: usize) -> usize {
+    let block = column / F::BLOCK;
+    let (first, width) = panels(n_columns.div_ceil(F::BLOCK))
+        .find(|&(first, width)| block < first + width)
+        .expect("a column of the matrix");
+    (first * n_k + k * width) * F::BLOCK + column - first * F::BLOCK
+}
+
+/// Rows that pass through all panels together, so that they are still near when the next panel comes.
+const ROWS_AT_ONCE: usize = 192;
+
+/// `c = a b + bias`, or without a bias `c += a b`; `b` is packed.
+///
+/// Shapes: `a (n_rows, n_outer * n_inner)`, rows at distance `a_row`, outer parts at distance `a_jump`; `b` packed with as many rows
+/// and `n_blocks` blocks; `c (n_rows, n_blocks * BLOCK)`.
+#[derive(Debug)]
+pub(crate) struct Multiply<'a, F> {
+    pub(crate) n_rows: usize,
+    pub(crate) n_outer: usize,
+    pub(crate) n_inner: usize,
+    pub(crate) n_blocks: usize,
+    pub(crate) a: &'a [F],
+    pub(crate) a_row: usize,
+    pub(crate) a_jump: usize,
+    pub(crate) b: &'a [F],
+    pub(crate) bias: Option<&'a [F]>,
+    pub(crate) c: &'a mut [F],
+}
+
+impl<F: Real> Task<F> for Multiply<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<R: Register<Scalar = F>>(self) {
+        let Self { n_rows, n_outer, n_inner, n_blocks, a, a_row, a_jump, b, bias, c } = self;
+        let n_k = n_outer * n_inner;
+        if n_rows == 0 {
+            return;
+        }
+        assert!(n_k == 0 || a.len() >= (n_rows - 1) * a_row + (n_outer - 1) * a_jump + n_inner);
+        let columns = n_blocks * F::BLOCK;
+        assert!(b.len() >= n_k * columns && c.len() >= n_rows * columns);
+        assert!(bias.is_none_or(|bias| bias.len() >= columns));
+        for row in (0..n_rows).step_by(ROWS_AT_ONCE) {
+            let here = ROWS_AT_ONCE.min(n_rows - row);
+            for (first, width) in panels(n_blocks) {
+                // SAFETY: by the assertions `a` holds the rows `row..row + here`, `b` all panels and `c` and `bias` all blocks.
+                unsafe {
+                    let start = a.as_ptr().wrapping_add(row * a_row);
+                    let left = Left { start, row: a_row, jump: a_jump, n_outer, step: 1, n_inner };
+                    let right = b.as_ptr().add(first * F::BLOCK * n_k);
+                    let bias = bias.map(|bias| bias.as_ptr().add(first * F::BLOCK));
+                    let c = c.as_mut_ptr().add(row * columns + first * F::BLOCK);
+                    match width {
+                        1 => panel::<R, 1>(here, &left, right, F::BLOCK, bias, c, columns),
+                        2 => panel::<R, 2>(here, &left, right, 2 * F::BLOCK, bias, c, columns),
+                        _ => panel::<R, 4>(here, &left, right, 4 * F::BLOCK, bias, c, columns),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rows that are summed over before the next columns of `a`: 24 KB of `b` stay in the nearest cache.
+const ROWS_OF_SUM: usize = 96;
+
+/// `c += a^T b` for one panel `c` of a packed matrix: the gradient of that panel.
+///
+/// Shapes: `a (n_rows, n_k)`, `b (n_rows, width * BLOCK)`, rows at distances `a_row` and `b_row`; `c (n_k, width * BLOCK)`.
+#[derive(Debug)]
+pub(crate) struct AddTransposed<'a, F> {
+    pub(crate) n_rows: usize,
+    pub(crate) n_k: usize,
+    pub(crate) width: usize,
+    pub(crate) a: &'a [F],
+    pub(crate) a_row: usize,
+    pub(crate) b: &'a [F],
+    pub(crate) b_row: usize,
+    pub(crate) c: &'a mut [F],
+}
+
+impl<F: Real> Task<F> for AddTransposed<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<R: Register<Scalar = F>>(self) {
+        let Self { n_rows, n_k, width, a, a_row, b, b_row, c } = self;
+        if n_rows == 0 || n_k == 0 {
+            return;
+        }
+        let columns = width * F::BLOCK;
+        assert!(a.len() >= (n_rows - 1) * a_row + n_k && b.len() >= (n_rows - 1) * b_row + columns);
+        assert!(c.len() >= n_k * columns && width <= 4);
+        for row in (0..n_rows).step_by(ROWS_OF_SUM) {
+            let here = ROWS_OF_SUM.min(n_rows - row);
+            // SAFETY: by the assertions `a` and `b` hold the rows `row..row + here`, and `c` holds `n_k` rows.
+            unsafe {
+                let start = a.as_ptr().add(row * a_row);
+                let left = Left { start, row: 1, jump: 0, n_outer: 1, step: a_row, n_inner: here };
+                let right = b.as_ptr().add(row * b_row);
+                let c = c.as_mut_ptr();
+                match width {
+                    1 => panel::<R, 1>(n_k, &left, right, b_row, None, c, columns),
+                    2 => panel::<R, 2>(n_k, &left, right, b_row, None, c, columns),
+                    3 => panel::<R, 3>(n_k, &left, right, b_row, None, c, columns),
+                    _ => panel::<R, 4>(n_k, &left, right, b_row, None, c, columns),
+                }
+            }
+        }
+    }
+}
+
+/// `c = left right + bias`, or `c += left right`, for one panel.
+///
+/// # Safety
+/// As for [`rows`]; `c` is valid for `n_rows` rows at distance `c_row`, and `bias` for one.
+#[inline(always)]
+unsafe fn panel<R: Register, const G: usize>(
+    n_rows: usize,
+    left: &Left<R::Scalar>,
+    right: *const R::Scalar,
+    stride: usize,
+    bias: Option<*const R::Scalar>,
+    c: *mut R::Scalar,
+    c_row: usize,
+) {
+    for lane in (0..R::Scalar::BLOCK).step_by(R::LANES) {
+        // SAFETY: `lane` is inside a block, and the blocks are the caller's promise.
+        unsafe {
+            let mut store = Store { c: c.add(lane), c_row, bias: bias.map(|bias| bias.add(lane)) };
+            rows::<R, G>(n_rows, left, right.add(lane), stride, &mut store);
+        }
+    }
+}
+
+struct Store<F> {
+    c: *mut F,
+    c_row: usize,
+    bias: Option<*const F>,
+}
+
+impl<R: Register, const G: usize> Finish<R, G> for Store<R::Scalar> {
+    #[inline(always)]
+    unsafe fn start(&self, m: usize) -> [Vector<R>; G] {
+        let from = match self.bias {
+            Some(bias) => bias,
+            // SAFETY: `m` is a row of `c`.
+            None => unsafe { self.c.add(m * self.c_row) },
+        };
+        // SAFETY: `c` and `bias` hold `G` blocks.
+        std::array::from_fn(|g| unsafe { Vector::load(from.add(g * R::Scalar::BLOCK)) })
+    }
+
+    #[inline(always)]
+    unsafe fn finish(&mut self, m: usize, sums: [Vector<R>; G]) {
+        for (g, sum) in sums.into_iter().enumerate() {
+            // SAFETY: `m` is a row of `c`, which holds `G` blocks.
+            unsafe { sum.store(self.c.add(m * self.c_row + g * R::Scalar::BLOCK)) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::available;
+
+    fn values<F: Real>(n: usize) -> Vec<F> {
+        (0..n).map(|i| F::of(((i * 37 + 11) % 19) as f64 - 9.0)).collect()
+    }
+
+    /// Whole numbers, so every order of summation gives the same sum.
+    fn check<F: Real + PartialEq + std::fmt::Debug>(n_rows: usize, n_k: usize, n_columns: usize) {
+        let (a, b) = (values::<f64>(n_rows * n_k), values::<f64>(n_k * n_columns));
+        let width = padded::<F>(n_columns);
+        let to_f = |x: &[f64]| x.iter().map(|&x| F::of(x)).collect::<Vec<F>>();
+        let mut packed = vec![F::of(0.0); n_k * width];
+        for k in 0..n_k {
+            for j in 0..n_columns {
+                packed[packed_index::<F>(n_k, n_columns, k, j)] = F::of(b[k * n_columns + j]);
+            }
+        }
+        let naive = |i: usize, j: usize| (0..n_k).map(|k| a[i * n_k + k] * b[k * n_columns + j]).sum::<f64>();
+        for isa in available() {
+            let (a, n_blocks) = (to_f(&a), width / F::BLOCK);
+            let (bias, mut c) = (vec![F::of(3.0); width], vec![F::of(f64::NAN); n_rows * width]);
+            let (n_outer, n_inner) = if n_k.is_multiple_of(2) { (2, n_k / 2) } else { (1, n_k) };
+            for (bias, base) in [(Some(&bias[..]), 3.0), (None, 0.0)] {
+                if bias.is_none() {
+                    c.fill(F::of(0.0));
+                }
+                let (a, a_row, a_jump, b, c) = (&a[..], n_k, n_inner, &packed[..], &mut c[..]);
+                F::run_on(isa, Multiply { n_rows, n_outer, n_inner, n_blocks, a, a_row, a_jump, b, bias, c });
+                for i in 0..n_rows {
+                    for j in 0..n_columns {
+                        assert_eq!(
+                            c[i * width + j],
+                            F::of(naive(i, j) + base),
+                            "{isa:?} {n_rows} {n_k} {n_columns}"
+                        );
+                    }
+                }
+            }
+            // The transposed product takes a^T from a stored as (rows of the sum, k).
+            let mut d = vec![F::of(0.0); n_rows * width];
+            let mut transposed = vec![F::of(0.0); n_k * n_rows];
+            for i in 0..n_rows {
+                for k in 0..n_k {
+                    transposed[k * n_rows + i] = a[i * n_k + k];
+                }
+            }
+            let mut right = vec![F::of(0.0); n_k * width];
+            for k in 0..n_k {
+                for j in 0..n_columns {
+                    right[k * width + j] = F::of(b[k * n_columns + j]);
+                }
+            }
+            for (first, w) in panels(n_blocks) {
+                let (first, columns) = (first * F::BLOCK, w * F::BLOCK);
+                let c = &mut d[first * n_rows..][..columns * n_rows];
+                let b = right.get(first..).unwrap_or(&[]);
+                let a = &transposed;
+                F::run_on(
+                    isa,
+                    AddTransposed {
+                        n_rows: n_k,
+                        n_k: n_rows,
+                        width: w,
+                        a,
+                        a_row: n_rows,
+                        b,
+                        b_row: width,
+                        c,
+                    },
+                );
+            }
+            for i in 0..n_rows {
+                for j in 0..n_columns {
+                    let at = packed_index::<F>(n_rows, n_columns, i, j);
+                    assert_eq!(d[at], F::of(naive(i, j)), "{isa:?} {n_rows} {n_k} {n_columns} transposed");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_path_is_the_naive_product_for_all_sizes() {
+        for n in 0..=70 {
+            check::<f32>(3, n, 5);
+            check::<f32>(n, 5, 3);
+            check::<f32>(7, 2, n);
+            check::<f64>(1, n, 5);
+            check::<f64>(n, 4, 3);
+            check::<f64>(5, 3, n);
+        }
+        check::<f32>(400, 3, 70);
+        check::<f64>(3, 400, 20);
+    }
+
+    #[test]
+    fn panels_cover_all_blocks_in_order() {
+        for n in 0..20 {
+            let mut next = 0;
+            for (first, width) in panels(n) {
+                assert_eq!(first, next);
+                next += width;
+            }
+            assert_eq!(next, n);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Matrices written a tile at a time, each entry once, into memory that nothing has touched before.
+
+use std::mem::MaybeUninit;
+
+use super::ahead::{ask_for_large_pages, expect_writes};
+use super::lanes::Element;
+use super::tile::TILE;
+use crate::par;
+
+/// Computes one tile: the entry of `(i + r, j + c)` goes into `square[r * TILE + c]`; `i` and `j` are multiples of [`TILE`].
+pub(crate) trait Compute<F>: Fn(usize, usize, &mut [F]) + Send + Sync {}
+
+impl<F, C: Fn(usize, usize, &mut [F]) + Send + Sync> Compute<F> for C {}
+
+/// The `n x m` matrix of what `compute` makes of each tile.
+pub(crate) fn rectangle<F: Element>(n: usize, m: usize, compute: impl Compute<F>) -> Vec<F> {
+    filled(n * m, |room| fill_rectangle(room, n, m, compute))
+}
+
+/// The same in memory of the caller.
+///
+/// # Panics
+/// When `out` has another length than `n * m`.
+pub(crate) fn rectangle_into<F: Element>(out: &mut [F], n: usize, m: usize, compute: impl Compute<F>) {
+    fill_rectangle(room_of(out), n, m, compute);
+}
+
+/// The symmetric `n x n` matrix: `compute` is called for tiles with `i >= j` only, and what lies above the diagonal is their mirror
+/// image.
+pub(crate) fn symmetric<F: Element>(n: usize, compute: impl Compute<F>) -> Vec<F> {
+    filled(n * n, |room| fill_symmetric(room, n, compute))
+}
+
+/// The same in memory of the caller.
+///
+/// # Panics
+/// When `out` has another length than `n * n`.
+pub(crate) fn symmetric_into<F: Element>(out: &mut [F], n: usize, compute: impl Compute<F>) {
+    fill_symmetric(room_of(out), n, compute);
+}
+
+fn fill_rectangle<F: Element>(room: &mut [MaybeUninit<F>], n: usize, m: usize, compute: impl Compute<F>) {
+    assert_eq!(Some(room.len()), n.checked_mul(m), "a matrix has rows times columns");
+    par::for_each_chunk_mut(room, TILE * m, |band, room| {
+        let mut square = vec![F::ZERO; TILE * TILE];
+        for j in (0..m).step_by(TILE) {
+            let columns = j..m.min(j + TILE);
+            for room in room.chunks_exact_mut(m) {
+                expect_writes(room[j..].as_mut_ptr(), columns.len());
+            }
+            compute(band * TILE, j, &mut square);
+            for (room, square) in room.chunks_exact_mut(m).zip(square.chunks_exact(TILE)) {
+                write(&mut room[columns.clone()], square);
+            }
+        }
+    });
+}
+
+fn fill_symmetric<F: Element>(room: &mut [MaybeUninit<F>], n: usize, compute: impl Compute<F>) {
+    assert_eq!(Some(room.len()), n.checked_mul(n), "a symmetric matrix is square");
+    let bands = n.div_ceil(TILE);
+    let entries = Entries(room.as_mut_ptr());
+    // Band `b` has `b + 1` tiles: with its counterpart from the other end, every piece of work is of one size.
+    par::map(bands.div_ceil(2), |pair| {
+        let mut square = vec![F::ZERO; TILE * TILE];
+        let last = bands - 1 - pair;
+        for band in (pair..=last).step_by((last - pair).max(1)) {
+            for column in 0..=band {
+                let (i, j) = (band * TILE, column * TILE);
+                let (rows, columns) = (TILE.min(n - i), TILE.min(n - j));
+                // So the memory answers while the processor computes.
+                for r in 0..rows {
+                    expect_writes(entries.at((i + r) * n + j), columns);
+                }
+                for c in 0..columns {
+                    expect_writes(entries.at((j + c) * n + i), rows);
+                }
+                compute(i, j, &mut square);
+                for (r, square) in square.chunks_exact(TILE).take(rows).enumerate() {
+                    // SAFETY: `(i + r) * n + j + columns <= n * n`, and this pair of tiles is written in this call alone.
+                    let room =
+                        unsafe { std::slice::from_raw_parts_mut(entries.at((i + r) * n + j), columns) };
+                    write(room, square);
+                }
+                if i == j {
+                    continue;
+                }
+                // Sixteen rows at a time stay in the first-level cache until all their columns are read.
+                for first in (0..rows).step_by(16) {
+                    let run = 16.min(rows - first);
+                    for c in 0..columns {
+                        let start = (j + c) * n + i + first;
+                        // SAFETY: as above, on the other side of the diagonal.
+                        let room = unsafe { std::slice::from_raw_parts_mut(entries.at(start), run) };
+                        for (r, place) in room.iter_mut().enumerate() {
+                            place.write(square[(first + r) * TILE + c]);
+                        }
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// Writes the first of `values` into `room`, as many as it has places.
+fn write<F: Copy>(room: &mut [MaybeUninit<F>], values: &[F]) {
+    let values = &values[..room.len()];
+    for (place, &value) in room.iter_mut().zip(values) {
+        place.write(value);
+    }
+}
+
+/// The entries of a matrix that several threads write, none of them twice.
+struct Entries<F>(*mut MaybeUninit<F>);
+
+impl<F> Entries<F> {
+    /// Where entry `index` is.
+    fn at(&self, index: usize) -> *mut MaybeUninit<F> {
+        self.0.wrapping_add(index)
+    }
+}
+
+// SAFETY: `fill_symmetric` holds the matrix mutably for as long as the pointer lives, and gives each entry to one thread.
+unsafe impl<F: Send> Sync for Entries<F> {}
+
+/// A vector of `len` numbers, each of which `write`, one of the two functions above, writes.
+fn filled<F: Element>(len: usize, write: impl FnOnce(&mut [MaybeUninit<F>])) -> Vec<F> {
+    let mut values = Vec::with_capacity(len);
+    let room: &mut [MaybeUninit<F>] = &mut values.spare_capacity_mut()[..len];
+    ask_for_large_pages(room);
+    write(room);
+    // SAFETY: the capacity is at least `len`. The tiles of `fill_rectangle`, and those of `fill_symmetric` with their mirror images,
+    // cover the whole matrix, and both write every entry of a tile that lies inside of it.
+    unsafe { values.set_len(len) };
+    values
+}
+
+/// Numbers that are there to be written over.
+fn room_of<F: Element>(values: &mut [F]) -> &mut [MaybeUninit<F>] {
+    // SAFETY: the layout is the same, and the functions above write whole numbers only.
+    unsafe { &mut *(std::ptr::from_mut(values) as *mut [MaybeUninit<F>]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(i: usize, j: usize) -> f64 {
+        (i * j + i + j) as f64
+    }
+
+    fn fill(i: usize, j: usize, square: &mut [f64]) {
+        for (k, value) in square.iter_mut().enumerate() {
+            *value = entry(i + k / TILE, j + k % TILE);
+        }
+    }
+
+    #[test]
+    fn both_halves_are_written_for_every_size() {
+        for n in [0, 1, 2, 17, TILE - 1, TILE, TILE + 1, 2 * TILE, 3 * TILE + 5] {
+            let mut out = vec![-1.0; n * n];
+            symmetric_into(&mut out, n, fill);
+            assert!(out.iter().enumerate().all(|(k, &value)| value == entry(k / n, k % n)), "{n}");
+            assert_eq!(symmetric(n, fill), out);
+        }
+    }
+
+    #[test]
+    fn rectangles_of_every_size_are_written() {
+        for (n, m) in [(0, 3), (1, 1), (TILE + 1, 5), (7, 2 * TILE + 3), (TILE, TILE)] {
+            let mut out = vec![-1.0; n * m];
+            rectangle_into(&mut out, n, m, fill);
+            assert!(out.iter().enumerate().all(|(k, &value)| value == entry(k / m, k % m)), "{n} {m}");
+            assert_eq!(rectangle(n, m, fill), out);
+        }
+    }
+}

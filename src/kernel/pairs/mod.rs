@@ -1,0 +1,26 @@
+//! Kernels over pairs of rows: distances, matrices of them, and Gram matrices.
+
+mod ahead;
+mod chord;
+mod find;
+mod finish;
+mod finite;
+mod fold;
+mod lanes;
+mod matrix;
+mod step;
+mod tile;
+
+pub(crate) use chord::squared_chord;
+pub(crate) use find::find_at_most;
+pub(crate) use finish::{
+    Finish, OneMinus, Quotient, Root, Similarity, SquaredDistance, SymmetricDifference, Times, finish,
+};
+pub(crate) use finite::all_finite;
+pub(crate) use fold::{fold, gram};
+pub(crate) use lanes::Element;
+pub(crate) use matrix::{rectangle, rectangle_into, symmetric, symmetric_into};
+pub(crate) use step::{
+    Difference, LargestDifference, Power, Product, RelativeDifference, SquaredDifference, Step, Sum, Unequal,
+};
+pub(crate) use tile::{Panels, TILE, tile};

@@ -1,0 +1,278 @@
+//! From a data set to a model.
+
+use linfa::DatasetBase;
+use linfa::dataset::{AsSingleTargets, Label};
+use linfa::traits::Fit;
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, Data, Ix2};
+
+use super::objective::Objective;
+use super::params::{ClassWeight, LogisticRegressionValidParams, Solver};
+use super::report::{Outcome, Report};
+use super::rows::Rows;
+use super::solve::{self, Limits, Plan};
+use super::{LogisticRegression, coordinate};
+use crate::data::{self, ClassIndex};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::kernel::linear::logistic as kernel;
+use crate::observe::{FitObserved, Observer};
+use crate::par;
+
+/// What a fit knows about the rows beside their records.
+#[derive(Debug)]
+pub(super) struct Targets<L> {
+    pub(super) classes: ClassIndex<L>,
+    /// Class of each row, as a column.
+    pub(super) column: Vec<u32>,
+    /// Weight of each sample times that of its class.
+    pub(super) weight: Vec<f64>,
+}
+
+impl<L: Label> Targets<L> {
+    pub(super) fn new(
+        params: &LogisticRegressionValidParams,
+        targets: ArrayView1<'_, L>,
+        weights: &Array1<f32>,
+        n: usize,
+    ) -> Result<Self> {
+        data::check_same_rows("targets", targets.len(), n)?;
+        let classes = ClassIndex::new(targets)?;
+        let k = classes.n_classes();
+        if k < 2 {
+            return Err(Error::shape("targets", "at least two classes", k));
+        }
+        let column: Vec<u32> = classes.columns(targets)?.iter().map(|&c| c as u32).collect();
+        let mut weight = sample_weights(weights, n)?;
+        let class_weight = match &params.class_weight {
+            ClassWeight::Uniform => return Ok(Self { classes, column, weight }),
+            ClassWeight::Balanced => {
+                let mut totals = vec![0.0; k];
+                for (&c, w) in column.iter().zip(&weight) {
+                    totals[c as usize] += w;
+                }
+                let sum: f64 = totals.iter().sum();
+                totals.iter().map(|&t| if t > 0.0 { sum / (k as f64 * t) } else { 0.0 }).collect()
+            }
+            ClassWeight::Each(weights) if weights.len() == k => weights.clone(),
+            ClassWeight::Each(weights) => {
+                return Err(Error::shape(
+                    "class_weight",
+                    format!("one entry for each of the {k} classes"),
+                    weights.len(),
+                ));
+            }
+        };
+        for (w, &c) in weight.iter_mut().zip(&column) {
+            *w *= class_weight[c as usize];
+        }
+        Ok(Self { classes, column, weight })
+    }
+}
+
+/// The weights of the data set, or ones where it has none.
+pub(super) fn sample_weights(weights: &Array1<f32>, n: usize) -> Result<Vec<f64>> {
+    if weights.is_empty() {
+        return Ok(vec![1.0; n]);
+    }
+    data::check_same_rows("weights", weights.len(), n)?;
+    if let Some(bad) = weights.iter().find(|w| !(**w >= 0.0 && w.is_finite())) {
+        return Err(Error::parameter("weights", "at least 0 and finite", bad));
+    }
+    if weights.iter().all(|&w| w == 0.0) {
+        return Err(Error::parameter("weights", "greater than 0 in one entry at least", "0 in all"));
+    }
+    Ok(weights.iter().map(|&w| f64::from(w)).collect())
+}
+
+/// Size beyond which squares of records, and sums of these, could overflow.
+const LARGEST: f64 = 1e100;
+
+/// Errors unless all values are finite and at most [`LARGEST`]; `place` tells row and column of an entry.
+pub(super) fn check_values<F: Float>(values: &[F], place: impl Fn(usize) -> (usize, usize)) -> Result<()> {
+    const CHUNK: usize = 1 << 16;
+    let chunks = values.len().div_ceil(CHUNK);
+    let fine = |i: usize| kernel::largest(&values[i * CHUNK..((i + 1) * CHUNK).min(values.len())]) <= LARGEST;
+    if par::map(chunks, fine).into_iter().all(|fine| fine) {
+        return Ok(());
+    }
+    let bad = |v: &F| v.as_f64().abs() > LARGEST;
+    let Some(k) = values.iter().position(|v| !v.is_finite()).or_else(|| values.iter().position(bad)) else {
+        return Ok(());
+    };
+    let (row, column) = place(k);
+    let value = values[k].as_f64();
+    if value.is_finite() {
+        return Err(Error::shape("records", "values of at most 1e100 in size", value));
+    }
+    Err(Error::NonFinite { name: "records", row, column, value })
+}
+
+/// Which logits a fit has, and which of them are free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// Logits of the model: 1 for two classes.
+    pub(super) logits: usize,
+    /// The first free one. Without a penalty all logits could be shifted together, so the first class's stay 0.
+    pub(super) first: usize,
+}
+
+impl Layout {
+    pub(super) fn new(n_classes: usize, alpha: f64) -> Self {
+        let logits = if n_classes == 2 { 1 } else { n_classes };
+        Self { logits, first: usize::from(n_classes > 2 && alpha == 0.0) }
+    }
+
+    /// The smooth objective of the free logits.
+    pub(super) fn objective<'a, F: Float, L>(
+        self,
+        params: &LogisticRegressionValidParams,
+        rows: Rows<'a, F>,
+        targets: &'a Targets<L>,
+        offset: &'a [f64],
+    ) -> Objective<'a, F> {
+        Objective {
+            rows,
+            target: &targets.column,
+            weight: &targets.weight,
+            offset,
+            reference: self.logits == 1 || self.first == 1,
+            m: self.logits - self.first,
+            l2: params.l2(),
+            intercept: params.fit_intercept,
+        }
+    }
+
+    /// Coefficients and intercepts of all logits as parameters of the free ones.
+    pub(super) fn pack(self, w: &Array2<f64>, b: &Array1<f64>) -> Vec<f64> {
+        let shift = self.first as f64;
+        let m = self.logits - self.first;
+        let shifted = |c: usize, j: usize| w[[c + self.first, j]] - shift * w[[0, j]];
+        let w = Array2::from_shape_fn((m, w.ncols()), |(c, j)| shifted(c, j));
+        super::pack(&w, &Array1::from_shape_fn(m, |c| b[c + self.first] - shift * b[0]))
+    }
+}
+
+impl LogisticRegressionValidParams {
+    /// The offsets of the free logits row after row, or nothing.
+    pub(super) fn offsets(&self, n: usize, layout: Layout) -> Result<Vec<f64>> {
+        let Some(offset) = &self.offset else {
+            return Ok(vec![]);
+        };
+        let Layout { logits, first } = layout;
+        if offset.dim() != (n, logits) {
+            let rule = format!("{n} rows and {logits} columns, as the logits");
+            return Err(Error::shape(
+                "offset",
+                rule,
+                format_args!("{} x {}", offset.nrows(), offset.ncols()),
+            ));
+        }
+        let shift =
+            |z: ArrayView1<'_, f64>| (first..logits).map(|c| z[c] - first as f64 * z[0]).collect::<Vec<_>>();
+        Ok(offset.rows().into_iter().flat_map(shift).collect())
+    }
+
+    /// Fits the rows, whatever their kind.
+    pub(super) fn fit_rows<F: Float, L: Label>(
+        &self,
+        rows: Rows<'_, F>,
+        targets: Targets<L>,
+        observer: &mut dyn Observer,
+    ) -> Result<LogisticRegression<F, L>> {
+        let layout = Layout::new(targets.classes.n_classes(), self.alpha);
+        let Layout { logits, first } = layout;
+        let d = rows.d();
+        let offset = self.offsets(rows.n(), layout)?;
+        let objective = layout.objective(self, rows, &targets, &offset);
+        let mut v = match &self.start {
+            None => vec![0.0; objective.len()],
+            Some((w, b)) if w.dim() == (logits, d) && b.len() == logits => {
+                layout.pack(w, &if self.fit_intercept { b.clone() } else { Array1::zeros(logits) })
+            }
+            Some((w, b)) => {
+                let got = format!("{} x {} and {}", w.nrows(), w.ncols(), b.len());
+                let rule = format!("{logits} x {d} coefficients and {logits} intercepts");
+                return Err(Error::shape("start_from", rule, got));
+            }
+        };
+        let limits = Limits { tol: self.tol, max_iter: self.max_iter };
+        let plan = match self.solver {
+            None => Plan::choose(&objective),
+            Some(Solver::Newton) => Plan::Newton,
+            Some(Solver::SampledNewton) => Plan::Sample,
+            Some(Solver::Lbfgs) => Plan::Diagonal,
+        };
+        let report = if self.l1() > 0.0 {
+            coordinate::minimize(&objective, self.l1(), &mut v, limits, observer)?
+        } else {
+            solve::minimize(&objective, plan, &mut v, limits, observer)?
+        };
+        self.judge(&report)?;
+        let lanes = objective.lanes();
+        let entry = |c: usize, j: usize| if c < first { 0.0 } else { v[j * lanes + c - first] };
+        let mut intercepts = Array1::from_shape_fn(logits, |c| entry(c, d));
+        if logits > 1 && first == 0 {
+            let mean = intercepts.sum() / logits as f64;
+            intercepts -= mean;
+        }
+        Ok(LogisticRegression {
+            coefficients: Array2::from_shape_fn((logits, d), |(c, j)| F::cast(entry(c, j))),
+            intercepts: intercepts.mapv(F::cast),
+            classes: targets.classes,
+            report,
+        })
+    }
+
+    /// An error for a fit that did not converge, where that is asked for.
+    pub(super) fn judge(&self, report: &Report) -> Result<()> {
+        if !self.require_convergence || report.converged() {
+            return Ok(());
+        }
+        let reason = match report.outcome {
+            Outcome::Separable => {
+                "the classes are separable, so the likelihood has no maximum; a penalty (`alpha`) gives one"
+                    .to_owned()
+            }
+            _ => format!("the relative gap is {:.1e}, not yet `tol` = {:e}", report.gap, self.tol),
+        };
+        Err(Error::NotConverged { iterations: report.iterations, reason })
+    }
+}
+
+impl<F, D, T, L> FitObserved<ArrayBase<D, Ix2>, T> for LogisticRegressionValidParams
+where
+    F: Float,
+    D: Data<Elem = F>,
+    T: AsSingleTargets<Elem = L>,
+    L: Label,
+{
+    type Object = LogisticRegression<F, L>;
+
+    fn fit_observed(
+        &self,
+        dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,
+        observer: &mut dyn Observer,
+    ) -> Result<Self::Object> {
+        let x = dataset.records();
+        data::check_not_empty("records", x)?;
+        let targets = Targets::new(self, dataset.as_single_targets(), &dataset.weights, x.nrows())?;
+        let view = x.view();
+        let slice = data::rows(&view);
+        check_values(&slice, |k| (k / x.ncols(), k % x.ncols()))?;
+        self.fit_rows(Rows::Dense { x: &slice, d: x.ncols() }, targets, observer)
+    }
+}
+
+impl<F, D, T, L> Fit<ArrayBase<D, Ix2>, T, Error> for LogisticRegressionValidParams
+where
+    F: Float,
+    D: Data<Elem = F>,
+    T: AsSingleTargets<Elem = L>,
+    L: Label,
+{
+    type Object = LogisticRegression<F, L>;
+
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<Self::Object> {
+        self.fit_observed(dataset, &mut ())
+    }
+}

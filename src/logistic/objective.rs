@@ -1,0 +1,422 @@
+//! The objective of logistic regression, its gradient and its Hessian, over chunks of rows.
+//!
+//! ```text
+//! F(W, b) = sum_i s_i (log sum_c exp(z_ic) - z_{i y_i}) + l2 / 2 ||W||^2,     z_ic = x_i w_c + b_c + offset_ic
+//! gradient: X^T R + l2 W,  R_ic = s_i (p_ic - [y_i = c]);     Hessian block (a, b): X^T diag(s_i p_ia ([a = b] - p_ib)) X + [a = b] l2 I
+//! ```
+//! Two classes have one logit, that of the last class, beside a fixed 0. Parameters `v` are `(d + 1, lanes)`: row `j` holds the weights of
+//! feature `j` in every logit, the last row the intercepts; entries beyond the logits are 0 and stay 0.
+
+use std::ops::Range;
+
+use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul, s};
+
+use super::rows::Rows;
+use crate::float::Float;
+use crate::kernel::linear::logistic::{self as kernel, Losses};
+use crate::par;
+
+/// Everything that is given: rows, classes, weights, offsets and the L2 penalty.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Objective<'a, F> {
+    pub(super) rows: Rows<'a, F>,
+    /// Class of each row, as a column.
+    pub(super) target: &'a [u32],
+    pub(super) weight: &'a [f64],
+    /// `(n, m)`, or empty for none.
+    pub(super) offset: &'a [f64],
+    /// Classes without a logit of their own, whose logit is 0: the first, or none.
+    pub(super) reference: bool,
+    /// Logits.
+    pub(super) m: usize,
+    pub(super) l2: f64,
+    pub(super) intercept: bool,
+}
+
+/// Buffers of the passes, one set for each chunk.
+#[derive(Debug)]
+pub(super) struct Workspace {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+struct Part {
+    gradient: Vec<f64>,
+    /// `(m, block)`: margins, then probabilities.
+    z: Vec<f64>,
+    /// `(block, lanes)`.
+    r: Vec<f64>,
+    top: Vec<f64>,
+    sum: Vec<f64>,
+    losses: Losses,
+}
+
+/// Which blocks of the Hessian are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blocks {
+    /// Every pair of logits: one matrix of order `m (d + 1)`.
+    All,
+    /// Each logit with itself: `m` matrices of order `d + 1`, one below the other.
+    Diagonal,
+}
+
+/// Most chunks that rows are cut into, and the fewest stored entries that make a chunk worth its overhead.
+const MAX_CHUNKS: usize = 32;
+const CHUNK_ENTRIES: usize = 1 << 17;
+/// Rows that a Hessian takes at a time: the depth that matrixmultiply blocks for.
+const GRAM_ROWS: usize = 256;
+/// Columns of a panel of a symmetric product, of which only panels on and above the diagonal are computed.
+const GRAM_PANEL: usize = 96;
+
+impl<'a, F: Float> Objective<'a, F> {
+    pub(super) fn lanes(&self) -> usize {
+        kernel::lanes(self.m)
+    }
+
+    /// Length of the parameter vector, padding included.
+    pub(super) fn len(&self) -> usize {
+        (self.rows.d() + 1) * self.lanes()
+    }
+
+    /// Number of parameters.
+    pub(super) fn order(&self) -> usize {
+        (self.rows.d() + 1) * self.m
+    }
+
+    /// Number of chunks whose results, `size` numbers each, together stay small beside the records.
+    fn n_chunks(&self, size: usize) -> usize {
+        let stored = self.rows.stored();
+        (stored / CHUNK_ENTRIES).min(stored / (4 * size)).clamp(1, MAX_CHUNKS).min(self.rows.n().max(1))
+    }
+
+    fn chunk(&self, i: usize, n_chunks: usize) -> Range<usize> {
+        let n = self.rows.n();
+        i * n / n_chunks..(i + 1) * n / n_chunks
+    }
+
+    pub(super) fn workspace(&self) -> Workspace {
+        let (block, m, lanes) = (self.rows.block(), self.m, self.lanes());
+        let part = || Part {
+            gradient: vec![0.0; self.len()],
+            z: vec![0.0; m * block],
+            r: vec![0.0; lanes * block],
+            top: vec![0.0; block],
+            sum: vec![0.0; block],
+            losses: Losses { sum: 0.0, worst: 0.0 },
+        };
+        Workspace { parts: (0..self.n_chunks(self.len())).map(|_| part()).collect() }
+    }
+
+    /// Value at `v` and largest loss of a row; the gradient goes to `gradient`.
+    pub(super) fn evaluate(&self, v: &[f64], gradient: &mut [f64], workspace: &mut Workspace) -> Losses {
+        let n_chunks = workspace.parts.len();
+        par::for_each(workspace.parts.iter_mut().collect(), |i, part| {
+            self.pass(self.chunk(i, n_chunks), v, part);
+        });
+        gradient.fill(0.0);
+        let mut total = Losses { sum: 0.0, worst: 0.0 };
+        for part in &workspace.parts {
+            total.sum += part.losses.sum;
+            total.worst = total.worst.max(part.losses.worst);
+            for (g, p) in gradient.iter_mut().zip(&part.gradient) {
+                *g += p;
+            }
+        }
+        let weights = self.len() - self.lanes();
+        if self.l2 > 0.0 {
+            let mut square = 0.0;
+            for (g, w) in gradient[..weights].iter_mut().zip(&v[..weights]) {
+                *g += self.l2 * w;
+                square += w * w;
+            }
+            total.sum += 0.5 * self.l2 * square;
+        }
+        if !self.intercept {
+            gradient[weights..].fill(0.0);
+        }
+        total
+    }
+
+    /// Margins of rows `range`, `(m, rows)`.
+    fn margins(&self, range: Range<usize>, v: &[f64], z: &mut [f64]) {
+        let n = range.len();
+        let intercepts = &v[v.len() - self.lanes()..];
+        for (c, z) in z.chunks_exact_mut(n).enumerate().take(self.m) {
+            z.fill(intercepts[c]);
+            if !self.offset.is_empty() {
+                for (z, i) in z.iter_mut().zip(range.clone()) {
+                    *z += self.offset[i * self.m + c];
+                }
+            }
+        }
+        self.rows.margins(range, self.m, v, z);
+    }
+
+    /// Losses and gradient of the rows `range`, block after block: each block's rows are still in the cache for their second use.
+    fn pass(&self, range: Range<usize>, v: &[f64], part: &mut Part) {
+        let (block, m, lanes) = (self.rows.block(), self.m, self.lanes());
+        let Part { gradient, z, r, top, sum, losses } = part;
+        gradient.fill(0.0);
+        *losses = Losses { sum: 0.0, worst: 0.0 };
+        let weights = gradient.len() - lanes;
+        let mut start = range.start;
+        while start < range.end {
+            let rows = start..(start + block).min(range.end);
+            let n = rows.len();
+            let (z, r) = (&mut z[..m * n], &mut r[..lanes * n]);
+            let (target, weight) = (&self.target[rows.clone()], &self.weight[rows.clone()]);
+            self.margins(rows.clone(), v, z);
+            let block = if m == 1 {
+                kernel::binary(z, target, weight, r, top)
+            } else {
+                self.softmax_residuals(z, target, weight, r, top, sum)
+            };
+            losses.sum += block.sum;
+            losses.worst = losses.worst.max(block.worst);
+            self.rows.gradient(rows.clone(), m, r, &mut gradient[..weights]);
+            for r in r.chunks_exact(lanes) {
+                for (g, r) in gradient[weights..].iter_mut().zip(r) {
+                    *g += r;
+                }
+            }
+            start = rows.end;
+        }
+    }
+
+    /// Loss `log sum exp - z_y` and residual `p - [y = c]` of several logits; the margins become probabilities.
+    fn softmax_residuals(
+        &self,
+        z: &mut [f64],
+        target: &[u32],
+        weight: &[f64],
+        r: &mut [f64],
+        top: &mut [f64],
+        sum: &mut [f64],
+    ) -> Losses {
+        let n = target.len();
+        let lanes = self.lanes();
+        let mut losses = Losses { sum: 0.0, worst: 0.0 };
+        // The column of the true class; a reference class has none.
+        let column = |y: u32| (y as usize).checked_sub(usize::from(self.reference));
+        // `r` is filled after this: until then it holds the true class's margins.
+        for (i, &y) in target.iter().enumerate() {
+            r[i] = column(y).map_or(0.0, |c| z[c * n + i]);
+        }
+        kernel::softmax(z, n, self.reference, top, sum);
+        for i in 0..n {
+            let loss = (top[i] - r[i]) + sum[i].ln();
+            losses.sum += weight[i] * loss;
+            losses.worst = losses.worst.max(loss);
+        }
+        r.fill(0.0);
+        for (c, p) in z.chunks_exact(n).enumerate() {
+            for i in 0..n {
+                r[i * lanes + c] = weight[i] * p[i];
+            }
+        }
+        for (i, &y) in target.iter().enumerate() {
+            if let Some(c) = column(y) {
+                r[i * lanes + c] -= weight[i];
+            }
+        }
+        losses
+    }
+
+    /// Probabilities of the logits for rows `range`, `(m, rows)`.
+    pub(super) fn probabilities(&self, range: Range<usize>, v: &[f64], z: &mut [f64]) {
+        let n = range.len();
+        self.margins(range, v, z);
+        let (mut top, mut sum) = (vec![0.0; n], vec![0.0; n]);
+        kernel::softmax(z, n, self.reference, &mut top, &mut sum);
+    }
+
+    /// Largest absolute change of a margin for a step in the parameters: what a direction does to the predictions.
+    pub(super) fn largest_margin(&self, step: &[f64]) -> f64 {
+        let n_chunks = self.n_chunks(1);
+        let parts = par::map(n_chunks, |i| {
+            let block = self.rows.block();
+            let mut z = vec![0.0; self.m * block];
+            let mut largest = 0.0_f64;
+            let chunk = self.chunk(i, n_chunks);
+            for start in chunk.clone().step_by(block) {
+                let rows = start..(start + block).min(chunk.end);
+                let z = &mut z[..self.m * rows.len()];
+                for (c, z) in z.chunks_exact_mut(rows.len()).enumerate() {
+                    z.fill(step[step.len() - self.lanes() + c]);
+                }
+                self.rows.margins(rows, self.m, step, z);
+                largest = z.iter().fold(largest, |a, z| a.max(z.abs()));
+            }
+            largest
+        });
+        parts.into_iter().fold(0.0, f64::max)
+    }
+
+    /// `sum_i s_i KL(q_i || p_i)` with `q = (1 - c) e_y + c p`: what shrinking the residuals by `c` costs the dual objective.
+    pub(super) fn divergence(&self, v: &[f64], c: f64) -> f64 {
+        let n_chunks = self.n_chunks(1);
+        let parts = par::map(n_chunks, |i| {
+            let block = self.rows.block();
+            let mut p = vec![0.0; self.m * block];
+            let mut sum = 0.0;
+            let chunk = self.chunk(i, n_chunks);
+            for start in chunk.clone().step_by(block) {
+                let rows = start..(start + block).min(chunk.end);
+                let n = rows.len();
+                let p = &mut p[..self.m * n];
+                self.probabilities(rows.clone(), v, p);
+                for (i, row) in rows.enumerate() {
+                    let column = (self.target[row] as usize).checked_sub(usize::from(self.reference));
+                    let others: f64 = match column {
+                        // 1 - p_y as the sum of the others, which keeps its digits where p_y is near 1.
+                        Some(y) if !self.reference => {
+                            (0..self.m).filter(|&c| c != y).map(|c| p[c * n + i]).sum()
+                        }
+                        Some(y) => 1.0 - p[y * n + i],
+                        None => (0..self.m).map(|c| p[c * n + i]).sum(),
+                    };
+                    let p_y = (1.0 - others).max(f64::MIN_POSITIVE);
+                    let q_y = 1.0 - c * others;
+                    sum += self.weight[row] * (c * others * c.ln() + q_y * (q_y / p_y).ln());
+                }
+            }
+            sum
+        });
+        parts.into_iter().sum()
+    }
+
+    /// The Hessian at `v`, upper triangles of its blocks at least; parameter `(c, j)` of logit `c` stands at `c (d + 1) + j`.
+    pub(super) fn hessian(&self, v: &[f64], blocks: Blocks) -> Vec<f64> {
+        let (k, m) = (self.rows.d() + 1, self.m);
+        let width = if blocks == Blocks::All { m * k } else { k };
+        let size = m * k * width;
+        let n_chunks = self.n_chunks(size);
+        let mut parts = par::map(n_chunks, |i| {
+            let mut part = vec![0.0; size];
+            self.gram(self.chunk(i, n_chunks), v, blocks, &mut part);
+            part
+        })
+        .into_iter();
+        let mut hessian = parts.next().expect("at least one chunk");
+        for part in parts {
+            for (h, p) in hessian.iter_mut().zip(part) {
+                *h += p;
+            }
+        }
+        for c in 0..m {
+            for j in 0..k {
+                let row = &mut hessian[(c * k + j) * width..(c * k + j + 1) * width];
+                let diagonal = if blocks == Blocks::All { c * k + j } else { j };
+                if j < k - 1 {
+                    row[diagonal] += self.l2;
+                } else if !self.intercept {
+                    row.fill(0.0);
+                }
+            }
+        }
+        if !self.intercept {
+            for row in hessian.chunks_exact_mut(width) {
+                row.iter_mut().skip(k - 1).step_by(k).for_each(|h| *h = 0.0);
+            }
+        }
+        hessian
+    }
+
+    /// Adds `sum_i h_i x_i x_i^T` of the rows `range` to every wanted block of `out`.
+    fn gram(&self, range: Range<usize>, v: &[f64], blocks: Blocks, out: &mut [f64]) {
+        let (k, m) = (self.rows.d() + 1, self.m);
+        let width = if blocks == Blocks::All { m * k } else { k };
+        let mut out = ArrayViewMut2::from_shape((m * k, width), out).expect("the Hessian's shape");
+        let mut x = vec![0.0; GRAM_ROWS * k];
+        let mut scaled = vec![0.0; GRAM_ROWS * k];
+        let mut p = vec![0.0; GRAM_ROWS * m];
+        for start in range.clone().step_by(GRAM_ROWS) {
+            let rows = start..(start + GRAM_ROWS).min(range.end);
+            let n = rows.len();
+            let (x, scaled, p) = (&mut x[..n * k], &mut scaled[..n * k], &mut p[..n * m]);
+            self.rows.widen(rows.clone(), x);
+            self.probabilities(rows.clone(), v, p);
+            for a in 0..m {
+                let last = if blocks == Blocks::All { m } else { a + 1 };
+                for b in a..last {
+                    for i in 0..n {
+                        let q = if a == b { 1.0 - p[a * n + i] } else { -p[b * n + i] };
+                        let h = self.weight[start + i] * p[a * n + i] * q;
+                        for (s, x) in scaled[i * k..(i + 1) * k].iter_mut().zip(&x[i * k..(i + 1) * k]) {
+                            *s = h * x;
+                        }
+                    }
+                    let column = if blocks == Blocks::All { b * k } else { 0 };
+                    let block = out.slice_mut(s![a * k..(a + 1) * k, column..column + k]);
+                    add_product(view(x, n, k), view(scaled, n, k), block, a == b);
+                }
+            }
+        }
+    }
+
+    /// Diagonal of the Hessian and, for each logit, the weighted mean of each feature: both in the layout of `v`.
+    pub(super) fn diagonal(&self, v: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let (d, m, lanes) = (self.rows.d(), self.m, self.lanes());
+        let n_chunks = self.n_chunks(2 * self.len());
+        let mut parts = par::map(n_chunks, |i| {
+            let (mut squares, mut sums) = (vec![0.0; self.len()], vec![0.0; self.len()]);
+            let block = self.rows.block();
+            let mut p = vec![0.0; block * m];
+            let chunk = self.chunk(i, n_chunks);
+            for start in chunk.clone().step_by(block) {
+                let rows = start..(start + block).min(chunk.end);
+                let n = rows.len();
+                let p = &mut p[..n * m];
+                self.probabilities(rows.clone(), v, p);
+                for (c, p) in p.chunks_exact_mut(n).enumerate() {
+                    for (p, i) in p.iter_mut().zip(rows.clone()) {
+                        *p *= self.weight[i] * (1.0 - *p);
+                        squares[d * lanes + c] += *p;
+                    }
+                }
+                for i in 0..n {
+                    self.rows.for_each_entry(start + i, |j, x| {
+                        for c in 0..m {
+                            let hx = p[c * n + i] * x;
+                            sums[j * lanes + c] += hx;
+                            squares[j * lanes + c] += hx * x;
+                        }
+                    });
+                }
+            }
+            (squares, sums)
+        })
+        .into_iter();
+        let (mut squares, mut sums) = parts.next().expect("at least one chunk");
+        for (a, b) in parts {
+            squares.iter_mut().zip(a).for_each(|(s, a)| *s += a);
+            sums.iter_mut().zip(b).for_each(|(s, b)| *s += b);
+        }
+        let total = squares[d * lanes..].to_vec();
+        for (i, (square, sum)) in squares[..d * lanes].iter_mut().zip(&mut sums).enumerate() {
+            *sum = if total[i % lanes] > 0.0 { *sum / total[i % lanes] } else { 0.0 };
+            *square += self.l2;
+        }
+        (squares, sums)
+    }
+}
+
+fn view(x: &[f64], n: usize, k: usize) -> ArrayView2<'_, f64> {
+    ArrayView2::from_shape((n, k), x).expect("rows by columns")
+}
+
+/// `out += x^T y`; of a symmetric product, panels below the diagonal are left out.
+fn add_product(
+    x: ArrayView2<'_, f64>,
+    y: ArrayView2<'_, f64>,
+    mut out: ArrayViewMut2<'_, f64>,
+    symmetric: bool,
+) {
+    let k = x.ncols();
+    for start in (0..k).step_by(GRAM_PANEL) {
+        let panel = start..(start + GRAM_PANEL).min(k);
+        let first = if symmetric { start } else { 0 };
+        let x = x.slice(s![.., panel.clone()]);
+        general_mat_mul(1.0, &x.t(), &y.slice(s![.., first..]), 1.0, &mut out.slice_mut(s![panel, first..]));
+    }
+}

@@ -1,0 +1,197 @@
+//! Hyper-parameters of logistic regression.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+
+use super::LogisticRegression;
+use crate::error::Result;
+use crate::float::Float;
+use crate::params::{Check, Params, require};
+
+/// Hyper-parameters of [`LogisticRegression`], with their setters.
+pub type LogisticRegressionParams = Params<LogisticRegressionValidParams>;
+
+/// Checked hyper-parameters of [`LogisticRegression`].
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LogisticRegressionValidParams {
+    pub(super) alpha: f64,
+    pub(super) l1_ratio: f64,
+    pub(super) fit_intercept: bool,
+    pub(super) class_weight: ClassWeight,
+    pub(super) solver: Option<Solver>,
+    pub(super) max_iter: usize,
+    pub(super) tol: f64,
+    pub(super) require_convergence: bool,
+    pub(super) offset: Option<Array2<f64>>,
+    pub(super) start: Option<(Array2<f64>, Array1<f64>)>,
+}
+
+/// How much each class counts, on top of the weights of the samples.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum ClassWeight {
+    /// All the same.
+    #[default]
+    Uniform,
+    /// Inversely to the total weight of the class: `n / (k n_class)`.
+    Balanced,
+    /// One weight for each class, in sorted order of the classes.
+    Each(Vec<f64>),
+}
+
+/// How a fit without an L1 penalty finds its way; by default the shape of the data decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Solver {
+    /// Newton's method (iteratively reweighted least squares): few steps, each `O(n p^2 + p^3)` for `p` parameters in all logits.
+    Newton,
+    /// L-BFGS under the Hessian of a sample of the rows, at that sample's optimum: for many more rows than parameters.
+    SampledNewton,
+    /// L-BFGS under the Hessian's diagonal: for many features.
+    Lbfgs,
+}
+
+impl LogisticRegression<(), ()> {
+    /// Hyper-parameters, all at their defaults: an L2 penalty of strength 1, as scikit-learn's `C = 1` and linfa's `alpha = 1`.
+    #[must_use]
+    pub fn params() -> LogisticRegressionParams {
+        Params(LogisticRegressionValidParams {
+            alpha: 1.0,
+            l1_ratio: 0.0,
+            fit_intercept: true,
+            class_weight: ClassWeight::Uniform,
+            solver: None,
+            max_iter: 500,
+            tol: 1e-10,
+            require_convergence: true,
+            offset: None,
+            start: None,
+        })
+    }
+}
+
+impl LogisticRegressionParams {
+    /// Strength of the penalty `alpha ((1 - l1_ratio) / 2 ||W||^2 + l1_ratio ||W||_1)` beside the sum of the losses: at least 0, by default 1.
+    ///
+    /// scikit-learn's `C` is `1 / alpha`, linfa's `alpha` is the same number, glmnet's `lambda` is `alpha / n` (with `standardize = FALSE`). With 0 there is no
+    /// penalty: maximum likelihood, as statsmodels and R's `glm`.
+    #[doc(alias = "C")]
+    #[doc(alias = "lambda")]
+    #[must_use]
+    pub fn alpha(mut self, alpha: f64) -> Self {
+        self.0.alpha = alpha;
+        self
+    }
+
+    /// Part of the penalty that is L1: 0 (default) for ridge, 1 for lasso, between for elastic net.
+    #[must_use]
+    pub fn l1_ratio(mut self, l1_ratio: f64) -> Self {
+        self.0.l1_ratio = l1_ratio;
+        self
+    }
+
+    /// Whether each logit has an intercept, which is never penalised; by default it has.
+    #[must_use]
+    pub fn fit_intercept(mut self, fit_intercept: bool) -> Self {
+        self.0.fit_intercept = fit_intercept;
+        self
+    }
+
+    /// How much each class counts; by default all the same.
+    #[must_use]
+    pub fn class_weight(mut self, class_weight: ClassWeight) -> Self {
+        self.0.class_weight = class_weight;
+        self
+    }
+
+    /// The way to the optimum; by default the shape of the data decides. All give the same optimum.
+    #[must_use]
+    pub fn solver(mut self, solver: Solver) -> Self {
+        self.0.solver = Some(solver);
+        self
+    }
+
+    /// Most steps, at least 1; by default 500, of which Newton's method uses about 8.
+    #[doc(alias = "max_iterations")]
+    #[must_use]
+    pub fn max_iter(mut self, max_iter: usize) -> Self {
+        self.0.max_iter = max_iter;
+        self
+    }
+
+    /// Relative gap from the optimal objective at which to stop: greater than 0, by default `1e-10`.
+    ///
+    /// It means the same for every number of rows and every unit of the features. Coefficients are then right to about its square root.
+    #[doc(alias = "gradient_tolerance")]
+    #[must_use]
+    pub fn tol(mut self, tol: f64) -> Self {
+        self.0.tol = tol;
+        self
+    }
+
+    /// Whether a fit that does not converge is an error (default) or a model whose [`report`](LogisticRegression::report) says so.
+    #[must_use]
+    pub fn require_convergence(mut self, require_convergence: bool) -> Self {
+        self.0.require_convergence = require_convergence;
+        self
+    }
+
+    /// Known parts of the logits, `(n_samples, 1)` for two classes, else `(n_samples, n_classes)`: added to each row's logits in the fit.
+    #[must_use]
+    pub fn offset<F: Float>(mut self, offset: ArrayView2<'_, F>) -> Self {
+        self.0.offset = Some(offset.mapv(F::as_f64));
+        self
+    }
+
+    /// Starts from these coefficients, `(1 or n_classes, n_features)`, and intercepts instead of zeros.
+    #[doc(alias = "initial_params")]
+    #[must_use]
+    pub fn start_from<F: Float>(
+        mut self,
+        coefficients: ArrayView2<'_, F>,
+        intercepts: ArrayView1<'_, F>,
+    ) -> Self {
+        self.0.start = Some((coefficients.mapv(F::as_f64), intercepts.mapv(F::as_f64)));
+        self
+    }
+}
+
+impl LogisticRegressionValidParams {
+    pub(super) fn l1(&self) -> f64 {
+        self.alpha * self.l1_ratio
+    }
+
+    pub(super) fn l2(&self) -> f64 {
+        self.alpha * (1.0 - self.l1_ratio)
+    }
+}
+
+impl Check for LogisticRegressionValidParams {
+    fn check(&self) -> Result<()> {
+        let Self { alpha, l1_ratio, max_iter, tol, .. } = self;
+        require(*alpha >= 0.0 && alpha.is_finite(), "alpha", "at least 0 and finite", alpha)?;
+        require((0.0..=1.0).contains(l1_ratio), "l1_ratio", "between 0 and 1", l1_ratio)?;
+        require(*max_iter >= 1, "max_iter", "at least 1", max_iter)?;
+        require(*tol > 0.0 && tol.is_finite(), "tol", "greater than 0 and finite", tol)?;
+        if let ClassWeight::Each(weights) = &self.class_weight {
+            for weight in weights {
+                require(
+                    *weight > 0.0 && weight.is_finite(),
+                    "class_weight",
+                    "greater than 0 and finite",
+                    weight,
+                )?;
+            }
+        }
+        let starts = self.start.iter().flat_map(|(w, b)| w.iter().chain(b));
+        for value in self.offset.iter().flatten() {
+            require(value.is_finite(), "offset", "finite", value)?;
+        }
+        for value in starts {
+            require(value.is_finite(), "start_from", "finite", value)?;
+        }
+        Ok(())
+    }
+}

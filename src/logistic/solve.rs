@@ -1,0 +1,305 @@
+//! The smooth solver: quasi-Newton steps under a preconditioner that the shape of the data chooses.
+//!
+//! One loop serves all: an L-BFGS direction over an initial inverse Hessian `P`, then a line search. What differs is `P`:
+//!
+//! | data | `P` | refreshed |
+//! |---|---|---|
+//! | few parameters, not many rows | the Hessian: Newton's method, no memory | every step |
+//! | many more rows than parameters | the Hessian of a sample of the rows, at the optimum of that sample | rarely |
+//! | several logits, few features | the Hessian's block of each logit | after 10, 20, 40 .. steps |
+//! | many features, or sparse | the Hessian's diagonal about the weighted means | after 40, 80 .. steps |
+//!
+//! The sample's optimum is within statistical error of the full one, and its Hessian within the same relative error, so a few passes over all
+//! rows remain. Where the preconditioner turns out poor, the refreshes replace it by the Hessian on all rows as long as that fits.
+
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::factor::Factor;
+use super::objective::{Blocks, Objective};
+use super::report::{Outcome, Report};
+use super::rows::Rows;
+use crate::error::Result;
+use crate::float::Float;
+use crate::observe::{self, Observer, Progress};
+use crate::optim::lbfgs::{Lbfgs, dot, line_search};
+
+/// Which initial inverse Hessian the solver begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plan {
+    Newton,
+    Sample,
+    Blocks,
+    Diagonal,
+}
+
+/// When to stop.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) tol: f64,
+    pub(super) max_iter: usize,
+}
+
+/// Steps that L-BFGS remembers.
+const MEMORY: usize = 12;
+/// Largest order of a Hessian that is factored at every step, and of one that is factored at all.
+const NEWTON_ORDER: usize = 100;
+const FACTOR_ORDER: usize = 2048;
+/// Largest order of one logit's block.
+const BLOCK_ORDER: usize = 300;
+/// Rows of a sample for each parameter: with `q` of them, the gap falls by about `1 / q` a step.
+const SAMPLE_BINARY: usize = 128;
+const SAMPLE_MULTINOMIAL: usize = 16;
+/// The sample must be this much smaller than the data to pay.
+const SAMPLE_GAIN: usize = 4;
+/// Steps in a row that change some margin by more than [`MOVING`] after the tolerance was met: without a penalty, the rows are then (nearly) separable
+/// and the coefficients grow for ever, each step by about as much as the last.
+const RUNAWAY_STEPS: usize = 4;
+const MOVING: f64 = 1e-2;
+
+impl Plan {
+    /// By the shape of the data.
+    pub(super) fn choose<F: Float>(objective: &Objective<'_, F>) -> Self {
+        let order = objective.order();
+        let n = objective.rows.n();
+        if !objective.rows.is_dense() {
+            return if order <= NEWTON_ORDER { Self::Newton } else { Self::Diagonal };
+        }
+        if order <= FACTOR_ORDER / 2 && n >= SAMPLE_GAIN.saturating_mul(sample_rows(objective)) {
+            Self::Sample
+        } else if order <= NEWTON_ORDER {
+            Self::Newton
+        } else if objective.m > 1 && objective.rows.d() < BLOCK_ORDER {
+            Self::Blocks
+        } else {
+            Self::Diagonal
+        }
+    }
+}
+
+fn sample_rows<F: Float>(objective: &Objective<'_, F>) -> usize {
+    objective.order() * if objective.m == 1 { SAMPLE_BINARY } else { SAMPLE_MULTINOMIAL }
+}
+
+/// An approximate inverse Hessian, in the layout of the parameters.
+#[derive(Debug)]
+enum Preconditioner {
+    Full(Factor),
+    Blocks(Vec<Factor>),
+    /// `T^T diag^-1 T`, where `T` centres each feature on its weighted mean: the intercept takes up what the means leave.
+    Diagonal {
+        diagonal: Vec<f64>,
+        mean: Vec<f64>,
+    },
+}
+
+impl Preconditioner {
+    fn full<F: Float>(objective: &Objective<'_, F>, v: &[f64]) -> Self {
+        Self::Full(Factor::new(objective.hessian(v, Blocks::All), objective.order()))
+    }
+
+    fn blocks<F: Float>(objective: &Objective<'_, F>, v: &[f64]) -> Self {
+        let k = objective.rows.d() + 1;
+        let blocks = objective.hessian(v, Blocks::Diagonal);
+        Self::Blocks(blocks.chunks_exact(k * k).map(|block| Factor::new(block.to_vec(), k)).collect())
+    }
+
+    fn diagonal<F: Float>(objective: &Objective<'_, F>, v: &[f64]) -> Self {
+        let (d, lanes) = (objective.rows.d(), objective.lanes());
+        let (mut diagonal, mut mean) = objective.diagonal(v);
+        if objective.intercept {
+            // sum h (x - mean)^2 = sum h x^2 - (sum h) mean^2; at least a thousandth of the former, against cancellation.
+            for i in 0..d * lanes {
+                let spread = diagonal[i] - diagonal[d * lanes + i % lanes] * mean[i] * mean[i];
+                diagonal[i] = spread.max(1e-3 * diagonal[i]);
+            }
+        } else {
+            mean.fill(0.0);
+        }
+        Self::Diagonal { diagonal, mean }
+    }
+
+    /// Replaces `q` by `P q`; `m` logits in rows of `lanes`.
+    fn apply(&self, q: &mut [f64], m: usize, lanes: usize) {
+        let k = q.len() / lanes;
+        match self {
+            Self::Full(factor) => {
+                let mut b: Vec<f64> = (0..m * k).map(|i| q[i % k * lanes + i / k]).collect();
+                factor.solve(&mut b);
+                b.iter().enumerate().for_each(|(i, &b)| q[i % k * lanes + i / k] = b);
+            }
+            Self::Blocks(factors) => {
+                for (c, factor) in factors.iter().enumerate() {
+                    let mut b: Vec<f64> = (0..k).map(|j| q[j * lanes + c]).collect();
+                    factor.solve(&mut b);
+                    b.iter().enumerate().for_each(|(j, &b)| q[j * lanes + c] = b);
+                }
+            }
+            Self::Diagonal { diagonal, mean } => {
+                let (weights, intercepts) = q.split_at_mut((k - 1) * lanes);
+                for (i, q) in weights.iter_mut().enumerate() {
+                    *q -= mean[i] * intercepts[i % lanes];
+                }
+                for (q, &h) in weights.iter_mut().chain(intercepts.iter_mut()).zip(diagonal) {
+                    *q = if h > 0.0 { *q / h } else { 0.0 };
+                }
+                for (i, q) in weights.iter().enumerate() {
+                    intercepts[i % lanes] -= mean[i] * q;
+                }
+            }
+        }
+    }
+}
+
+/// Rows drawn from all, with weights that make up for the others.
+struct Sample {
+    x: Vec<f64>,
+    target: Vec<u32>,
+    weight: Vec<f64>,
+    offset: Vec<f64>,
+}
+
+impl Sample {
+    /// One row at random from each of `size` equal runs of rows; the seed is fixed, so a refit gives the same bits.
+    fn draw<F: Float>(objective: &Objective<'_, F>, size: usize) -> Self {
+        let (n, d, m) = (objective.rows.n(), objective.rows.d(), objective.m);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
+        let mut sample = Self { x: vec![0.0; size * d], target: vec![], weight: vec![], offset: vec![] };
+        for (i, x) in sample.x.chunks_exact_mut(d).enumerate() {
+            let row = rng.gen_range(i * n / size..(i + 1) * n / size);
+            objective.rows.widen_row(row, x);
+            sample.target.push(objective.target[row]);
+            sample.weight.push(objective.weight[row] * n as f64 / size as f64);
+            if !objective.offset.is_empty() {
+                sample.offset.extend(&objective.offset[row * m..(row + 1) * m]);
+            }
+        }
+        sample
+    }
+
+    fn objective<'a, F: Float>(&'a self, full: &Objective<'_, F>) -> Objective<'a, f64> {
+        let Objective { reference, m, l2, intercept, .. } = *full;
+        let rows = Rows::Dense { x: &self.x, d: full.rows.d() };
+        let Self { target, weight, offset, .. } = self;
+        Objective { rows, target, weight, offset, reference, m, l2, intercept }
+    }
+}
+
+/// Moves `v` to the minimum of the objective.
+///
+/// Stops where half the Newton decrement, an estimate of what is left to gain, is at most `tol` times the objective. Quasi-Newton decrements can be
+/// too small, so there the tenth part is asked for.
+pub(super) fn minimize<F: Float>(
+    objective: &Objective<'_, F>,
+    plan: Plan,
+    v: &mut [f64],
+    limits: Limits,
+    observer: &mut dyn Observer,
+) -> Result<Report> {
+    let (m, lanes, order) = (objective.m, objective.lanes(), objective.order());
+    let mut preconditioner = match plan {
+        Plan::Sample => {
+            let sample = Sample::draw(objective, sample_rows(objective).min(objective.rows.n()));
+            let sampled = sample.objective(objective);
+            let plan = if order <= NEWTON_ORDER { Plan::Newton } else { Plan::Blocks };
+            // A start that is far worse than the sample can tell apart is not worth polishing; without a finite optimum the start stays.
+            let mut start = v.to_vec();
+            let limits = Limits { tol: 1e-4, max_iter: 100 };
+            let report = minimize(&sampled, plan, &mut start, limits, &mut ())?;
+            if report.outcome != Outcome::Separable {
+                v.copy_from_slice(&start);
+            }
+            Preconditioner::full(&sampled, v)
+        }
+        Plan::Newton => Preconditioner::full(objective, v),
+        Plan::Blocks => Preconditioner::blocks(objective, v),
+        Plan::Diagonal => Preconditioner::diagonal(objective, v),
+    };
+    let exact = plan == Plan::Newton;
+    let safety = match plan {
+        Plan::Newton | Plan::Sample => 1.0,
+        Plan::Blocks | Plan::Diagonal => 0.1,
+    };
+    let mut lbfgs = Lbfgs::new(if exact { 0 } else { MEMORY });
+    let mut workspace = objective.workspace();
+    let size = objective.len();
+    let (mut gradient, mut direction) = (vec![0.0; size], vec![0.0; size]);
+    let (mut next, mut next_gradient) = (vec![0.0; size], vec![0.0; size]);
+    let mut losses = objective.evaluate(v, &mut gradient, &mut workspace);
+    let mut refresh_at = if plan == Plan::Diagonal { 40 } else { 10 };
+    let mut report = Report {
+        outcome: Outcome::RanOut,
+        iterations: 0,
+        passes: 1,
+        objective: losses.sum,
+        gap: f64::INFINITY,
+        gradient_norm: f64::INFINITY,
+    };
+    let mut runaway = 0;
+    loop {
+        lbfgs.direction(&gradient, |q| preconditioner.apply(q, m, lanes), &mut direction);
+        let slope = dot(&gradient, &direction);
+        report.objective = losses.sum;
+        report.gap = -0.5 * slope / losses.sum.max(f64::MIN_POSITIVE);
+        report.gradient_norm = gradient.iter().fold(0.0, |a, g| g.abs().max(a));
+        if objective.l2 == 0.0 && losses.worst < std::f64::consts::LN_2 {
+            report.outcome = Outcome::Separable;
+            return Ok(report);
+        }
+        if report.gap <= limits.tol * safety {
+            if objective.l2 > 0.0 || objective.largest_margin(&direction) <= MOVING {
+                report.outcome = Outcome::Converged;
+                return Ok(report);
+            }
+            runaway += 1;
+            if runaway > RUNAWAY_STEPS {
+                report.outcome = Outcome::Separable;
+                return Ok(report);
+            }
+        }
+        if report.iterations == limits.max_iter || report.gap.is_nan() {
+            return Ok(report);
+        }
+        let step = line_search(losses.sum, slope, 1.0, |t| {
+            for ((next, v), d) in next.iter_mut().zip(v.iter()).zip(&direction) {
+                *next = v + t * d;
+            }
+            report.passes += 1;
+            losses = objective.evaluate(&next, &mut next_gradient, &mut workspace);
+            (losses.sum, dot(&next_gradient, &direction))
+        });
+        if step.is_none() {
+            // Rounding hides every further descent: the best point is the present one, as far as this arithmetic can tell.
+            let rounding = 1e3 * f64::EPSILON;
+            report.outcome = if report.gap <= rounding { Outcome::Converged } else { Outcome::RanOut };
+            return Ok(report);
+        }
+        for i in 0..size {
+            direction[i] = next[i] - v[i];
+            gradient[i] = next_gradient[i] - gradient[i];
+        }
+        lbfgs.push(&direction, &gradient);
+        v.copy_from_slice(&next);
+        gradient.copy_from_slice(&next_gradient);
+        report.iterations += 1;
+        let progress = Progress {
+            stage: "iteration",
+            done: report.iterations as u64,
+            total: Some(limits.max_iter as u64),
+            objective: Some(losses.sum),
+        };
+        observe::report(observer, progress)?;
+        if exact || report.iterations == refresh_at {
+            refresh_at *= 2;
+            preconditioner = match plan {
+                Plan::Newton => Preconditioner::full(objective, v),
+                Plan::Sample => Preconditioner::full(objective, v),
+                Plan::Blocks => Preconditioner::blocks(objective, v),
+                Plan::Diagonal if order <= FACTOR_ORDER && objective.rows.is_dense() => {
+                    Preconditioner::full(objective, v)
+                }
+                Plan::Diagonal => Preconditioner::diagonal(objective, v),
+            };
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! One layer in one direction, the dense head and the embedding: parameters in one vector, forward and backward over all rows.
+
+use std::marker::PhantomData;
+
+use ndarray::{Array2, ArrayView2};
+
+use super::cell::Cell;
+use crate::float::Float;
+use crate::kernel::nets::product::{AddTransposed, Multiply, packed_index, padded, panels};
+use crate::kernel::nets::recurrent::{Backward, Forward, Project, Rows, transpose, transpose_packed};
+
+/// A recurrent layer in one direction: its sizes, and where its parameters lie in the vector of all.
+///
+/// `w_x[block][input][slot][lane]`, `w_h[block][hidden][slot][lane]`, `b_x` and `b_h [block][slot][lane]`: packed as the product reads
+/// them. Lanes behind the last unit are 0 and have gradient 0, so they stay 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Layer<C> {
+    pub(super) cell: C,
+    pub(super) n_inputs: usize,
+    pub(super) n_hidden: usize,
+    /// First of its parameters.
+    pub(super) at: usize,
+}
+
+/// What a layer keeps from its forward for its backward pass, and its room for both.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trace<F> {
+    pub(super) slots: Vec<F>,
+    /// The states: `n_sequences` rows before the first step, then one for each row.
+    pub(super) hidden: Vec<F>,
+    pub(super) memory: Vec<F>,
+    pub(super) d_hidden: Vec<F>,
+    pub(super) carry: Vec<F>,
+    /// The inputs in the order of a layer that reads from the end.
+    pub(super) mirrored: Vec<F>,
+    bias: Vec<F>,
+    w_x_transposed: Vec<F>,
+    w_h_transposed: Vec<F>,
+}
+
+impl<F: Float> Trace<F> {
+    /// `mirrored[row] = x[mirror[row]]`.
+    pub(super) fn mirror_rows(&mut self, mirror: &[usize], x: &[F], x_row: usize) {
+        grow(&mut self.mirrored, mirror.len() * x_row);
+        for (to, &row) in self.mirrored.chunks_exact_mut(x_row).zip(mirror) {
+            to.copy_from_slice(&x[row * x_row..][..x_row]);
+        }
+    }
+}
+
+/// Makes `v` at least `len` long; new values are 0.
+pub(super) fn grow<F: Float>(v: &mut Vec<F>, len: usize) {
+    if v.len() < len {
+        v.resize(len, F::zero());
+    }
+}
+
+impl<C: Cell> Layer<C> {
+    fn n_blocks<F: Float>(&self) -> usize {
+        self.n_hidden.div_ceil(F::BLOCK)
+    }
+
+    /// Numbers in a row of the hidden state.
+    pub(super) fn width<F: Float>(&self) -> usize {
+        padded::<F>(self.n_hidden)
+    }
+
+    /// Where `w_x`, `w_h`, `b_x` and `b_h` begin, and where the last ends.
+    fn parts<F: Float>(&self) -> [usize; 5] {
+        let width = self.width::<F>();
+        let w_h = self.at + width * self.n_inputs * C::FROM_INPUT;
+        let b_x = w_h + width * self.n_hidden * C::FROM_HIDDEN;
+        let b_h = b_x + width * C::FROM_INPUT;
+        [self.at, w_h, b_x, b_h, b_h + width * C::FROM_HIDDEN]
+    }
+
+    /// Behind its last parameter.
+    pub(super) fn end<F: Float>(&self) -> usize {
+        self.parts::<F>()[4]
+    }
+
+    /// Makes room for `n_rows` rows of `n_sequences` sequences, and adds up the biases.
+    pub(super) fn prepare<F: Float>(
+        &self,
+        params: &[F],
+        trace: &mut Trace<F>,
+        n_sequences: usize,
+        n_rows: usize,
+    ) {
+        let width = self.width::<F>();
+        grow(&mut trace.slots, n_rows * width * C::SLOTS);
+        grow(&mut trace.hidden, (n_sequences + n_rows) * width);
+        grow(&mut trace.memory, if C::HAS_MEMORY { (n_sequences + n_rows) * width } else { 0 });
+        grow(&mut trace.bias, width * C::SLOTS);
+        self.add_biases(params, &mut trace.bias);
+    }
+
+    fn rows<'a>(&self, steps: &'a [usize], n_rows: usize) -> Rows<'a> {
+        Rows { steps, n_rows, n_inputs: self.n_inputs, n_hidden: self.n_hidden }
+    }
+
+    /// The bias of each slot: that of the inputs and that of the hidden state together.
+    fn add_biases<F: Float>(&self, params: &[F], bias: &mut [F]) {
+        let [_, _, b_x, b_h, end] = self.parts::<F>();
+        let (of_x, of_h) = (C::FROM_INPUT * F::BLOCK, C::FROM_HIDDEN * F::BLOCK);
+        let slots = C::SLOTS * F::BLOCK;
+        let (b_x, b_h) = (params[b_x..b_h].chunks_exact(of_x), params[b_h..end].chunks_exact(of_h));
+        for ((bias, b_x), b_h) in bias.chunks_exact_mut(slots).zip(b_x).zip(b_h) {
+            bias[..of_x].copy_from_slice(b_x);
+            bias[of_x..].fill(F::zero());
+            for (bias, &b_h) in bias[slots - of_h..].iter_mut().zip(b_h) {
+                *bias += b_h;
+            }
+        }
+    }
+
+    /// `slots`, `memory` and `hidden` for all steps. The state before the first step stands in `trace` already, as do the biases.
+    ///
+    /// Shapes: `x (n_rows, n_inputs)` at distance `x_row`, rows as [`Rows`] says.
+    pub(super) fn forward<F: Float>(
+        &self,
+        params: &[F],
+        steps: &[usize],
+        n_rows: usize,
+        x: &[F],
+        x_row: usize,
+        trace: &mut Trace<F>,
+    ) {
+        let [w_x, w_h, b_x, ..] = self.parts::<F>();
+        let rows = self.rows(steps, n_rows);
+        let Trace { slots, hidden, memory, bias, .. } = trace;
+        F::run(Project { cell: PhantomData::<C>, rows, x, x_row, w_x: &params[w_x..w_h], bias, slots });
+        F::run(Forward { cell: self.cell, rows, w_h: &params[w_h..b_x], slots, hidden, memory });
+    }
+
+    /// Adds the gradients of the parameters to `grads` and, where asked, `dL/dx` to `d_x`.
+    ///
+    /// Shapes: `trace.d_hidden (n_rows, width)`, the gradient that reaches each hidden state from above; `x` as for `forward`; `d_x (n_rows,
+    /// padded inputs)`.
+    #[allow(clippy::too_many_arguments, reason = "the arguments of forward, and a gradient for each")]
+    pub(super) fn backward<F: Float>(
+        &self,
+        params: &[F],
+        steps: &[usize],
+        n_rows: usize,
+        x: &[F],
+        x_row: usize,
+        trace: &mut Trace<F>,
+        grads: &mut [F],
+        d_x: Option<&mut [F]>,
+    ) {
+        let [w_x, w_h, b_x, b_h, _] = self.parts::<F>();
+        let (width, n_blocks) = (self.width::<F>(), self.n_blocks::<F>());
+        let (of_x, of_h, row) = (C::FROM_INPUT * F::BLOCK, C::FROM_HIDDEN * F::BLOCK, C::SLOTS * F::BLOCK);
+        let n_sequences = steps.first().copied().unwrap_or(0);
+        let rows = self.rows(steps, n_rows);
+        let Trace { slots, hidden, memory, d_hidden, carry, w_x_transposed, w_h_transposed, .. } = trace;
+
+        // d_a of every step, from the last to the first.
+        grow(carry, n_sequences * width);
+        carry[..n_sequences * width].fill(F::zero());
+        grow(w_h_transposed, width * width * C::FROM_HIDDEN);
+        transpose(&params[w_h..b_x], self.n_hidden, C::FROM_HIDDEN, w_h_transposed);
+        F::run(Backward { cell: self.cell, rows, w_h_transposed, slots, hidden, memory, d_hidden, carry });
+
+        // d_w_x = x^T d_a, d_w_h = h_before^T d_a, d_b = the column sums of d_a.
+        for block in 0..n_blocks {
+            let d_a = &slots[block * n_rows * row..][..n_rows * row];
+            let c = &mut grads[w_x + block * self.n_inputs * of_x..][..self.n_inputs * of_x];
+            let n_k = self.n_inputs;
+            F::run(AddTransposed {
+                n_rows,
+                n_k,
+                width: C::FROM_INPUT,
+                a: x,
+                a_row: x_row,
+                b: d_a,
+                b_row: row,
+                c,
+            });
+
+            let c = &mut grads[w_h + block * self.n_hidden * of_h..][..self.n_hidden * of_h];
+            for (before, now, n_rows) in runs(steps) {
+                let (a, b) = (&hidden[before * width..], &d_a[now * row + row - of_h..]);
+                let n_k = self.n_hidden;
+                F::run(AddTransposed {
+                    n_rows,
+                    n_k,
+                    width: C::FROM_HIDDEN,
+                    a,
+                    a_row: width,
+                    b,
+                    b_row: row,
+                    c,
+                });
+            }
+
+            let (d_b_x, d_b_h) = grads[b_x..].split_at_mut(b_h - b_x);
+            let (d_b_x, d_b_h) = (&mut d_b_x[block * of_x..][..of_x], &mut d_b_h[block * of_h..][..of_h]);
+            for d_a in d_a.chunks_exact(row) {
+                add(d_b_x, &d_a[..of_x]);
+                add(d_b_h, &d_a[row - of_h..]);
+            }
+        }
+
+        // d_x = d_a w_x^T.
+        if let Some(d_x) = d_x {
+            let columns = padded::<F>(self.n_inputs);
+            grow(w_x_transposed, n_blocks * of_x * columns);
+            transpose(&params[w_x..w_h], self.n_inputs, C::FROM_INPUT, w_x_transposed);
+            d_x[..n_rows * columns].fill(F::zero());
+            F::run(Multiply {
+                n_rows,
+                n_outer: n_blocks,
+                n_inner: of_x,
+                n_blocks: columns / F::BLOCK,
+                a: slots,
+                a_row: row,
+                a_jump: n_rows * row,
+                b: w_x_transposed,
+                bias: None,
+                c: d_x,
+            });
+        }
+    }
+
+    /// Where gate `gate` (in PyTorch's order) of unit `unit` reads input `input`.
+    fn w_x_index<F: Float>(&self, gate: usize, unit: usize, input: usize) -> usize {
+        let slot = C::INPUT_ORDER.iter().position(|&g| g == gate).expect("a gate of the cell");
+        let (block, lane) = (unit / F::BLOCK, unit % F::BLOCK);
+        self.at + ((block * self.n_inputs + input) * C::FROM_INPUT + slot) * F::BLOCK + lane
+    }
+
+    fn w_h_index<F: Float>(&self, gate: usize, unit: usize, hidden: usize) -> usize {
+        let slot = C::HIDDEN_ORDER.iter().position(|&g| g == gate).expect("a gate of the cell");
+        let (block, lane) = (unit / F::BLOCK, unit % F::BLOCK);
+        self.parts::<F>()[1] + ((block * self.n_hidden + hidden) * C::FROM_HIDDEN + slot) * F::BLOCK + lane
+    }
+
+    fn b_x_index<F: Float>(&self, gate: usize, unit: usize) -> usize {
+        let slot = C::INPUT_ORDER.iter().position(|&g| g == gate).expect("a gate of the cell");
+        self.parts::<F>()[2] + (unit / F::BLOCK * C::FROM_INPUT + slot) * F::BLOCK + unit % F::BLOCK
+    }
+
+    fn b_h_index<F: Float>(&self, gate: usize, unit: usize) -> usize {
+        let slot = C::HIDDEN_ORDER.iter().position(|&g| g == gate).expect("a gate of the cell");
+        self.parts::<F>()[3] + (unit / F::BLOCK * C::FROM_HIDDEN + slot) * F::BLOCK + unit % F::BLOCK
+    }
+
+    /// Its tensors as PyTorch has them: name, shape, and the place of each element among the parameters.
+    pub(super) fn tensors<F: Float>(&self, suffix: &str) -> Vec<Tensor> {
+        let n = self.n_hidden;
+        let (of_x, of_h) = (C::INPUT_ORDER.len() * n, C::HIDDEN_ORDER.len() * n);
+        let matrix =
+            |name: &str, rows: usize, columns: usize, index: &dyn Fn(usize, usize) -> usize| Tensor {
+                name: format!("{name}_{suffix}"),
+                shape: vec![rows, columns],
+                places: (0..rows * columns).map(|i| index(i / columns, i % columns)).collect(),
+            };
+        let mut tensors = vec![
+            matrix("weight_ih", of_x, self.n_inputs, &|r, c| self.w_x_index::<F>(r / n, r % n, c)),
+            matrix("weight_hh", of_h, n, &|r, c| self.w_h_index::<F>(r / n, r % n, c)),
+            matrix("bias_ih", of_x, 1, &|r, _| self.b_x_index::<F>(r / n, r % n)),
+            matrix("bias_hh", of_h, 1, &|r, _| self.b_h_index::<F>(r / n, r % n)),
+        ];
+        tensors[2].shape.pop();
+        tensors[3].shape.pop();
+        tensors
+    }
+}
+
+/// Runs of steps whose rows, and whose states before them, each lie one after another: `(first state before, first row, rows)`.
+fn runs(steps: &[usize]) -> impl Iterator<Item = (usize, usize, usize)> {
+    let n_sequences = steps.first().copied().unwrap_or(0);
+    let (mut t, mut before, mut row) = (0, 0, 0);
+    std::iter::from_fn(move || {
+        let &n = steps.get(t)?;
+        let (first_before, first_row) = (before, row);
+        loop {
+            row += n;
+            t += 1;
+            before = n_sequences + row - n;
+            if steps.get(t) != Some(&n) || before - first_before != row - first_row {
+                return Some((first_before, first_row, row - first_row));
+            }
+        }
+    })
+}
+
+fn add<F: Float>(sum: &mut [F], x: &[F]) {
+    for (sum, &x) in sum.iter_mut().zip(x) {
+        *sum += x;
+    }
+}
+
+/// One named tensor: its shape, and the place of each element, row after row, in the vector of parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tensor {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) places: Vec<usize>,
+}
+
+/// `y = x w + b`: the head. `w` is packed, `(n_inputs, n_outputs)`; `b` follows it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Dense {
+    pub(super) n_inputs: usize,
+    pub(super) n_outputs: usize,
+    pub(super) at: usize,
+}
+
+impl Dense {
+    /// Numbers in a row of the output.
+    pub(super) fn width<F: Float>(&self) -> usize {
+        padded::<F>(self.n_outputs)
+    }
+
+    fn bias_at<F: Float>(&self) -> usize {
+        self.at + self.n_inputs * self.width::<F>()
+    }
+
+    pub(super) fn end<F: Float>(&self) -> usize {
+        self.bias_at::<F>() + self.width::<F>()
+    }
+
+    /// Shapes: `x (n_rows, n_inputs)` at distance `x_row`; `y (n_rows, padded outputs)`.
+    pub(super) fn forward<F: Float>(&self, params: &[F], n_rows: usize, x: &[F], x_row: usize, y: &mut [F]) {
+        F::run(Multiply {
+            n_rows,
+            n_outer: 1,
+            n_inner: self.n_inputs,
+            n_blocks: self.width::<F>() / F::BLOCK,
+            a: x,
+            a_row: x_row,
+            a_jump: 0,
+            b: &params[self.at..self.bias_at::<F>()],
+            bias: Some(&params[self.bias_at::<F>()..self.end::<F>()]),
+            c: y,
+        });
+    }
+
+    /// Adds `x^T d_y` and the column sums of `d_y` to `grads`, and writes `d_x = d_y w^T`.
+    ///
+    /// Shapes: as for `forward`; `d_x (n_rows, padded inputs)`; `transposed` is room.
+    #[allow(clippy::too_many_arguments, reason = "the arguments of forward, and a gradient for each")]
+    pub(super) fn backward<F: Float>(
+        &self,
+        params: &[F],
+        n_rows: usize,
+        x: &[F],
+        x_row: usize,
+        d_y: &[F],
+        grads: &mut [F],
+        d_x: &mut [F],
+        transposed: &mut Vec<F>,
+    ) {
+        let (width, n_k) = (self.width::<F>(), self.n_inputs);
+        for (first, w) in panels(width / F::BLOCK) {
+            let (first, columns) = (first * F::BLOCK, w * F::BLOCK);
+            let c = &mut grads[self.at + first * n_k..][..columns * n_k];
+            let b = d_y.get(first..).unwrap_or(&[]);
+            F::run(AddTransposed { n_rows, n_k, width: w, a: x, a_row: x_row, b, b_row: width, c });
+        }
+        let bias_at = self.bias_at::<F>();
+        for d_y in d_y.chunks_exact(width).take(n_rows) {
+            add(&mut grads[bias_at..bias_at + width], d_y);
+        }
+        let columns = padded::<F>(n_k);
+        grow(transposed, self.n_outputs * columns);
+        transpose_packed(&params[self.at..bias_at], n_k, self.n_outputs, transposed);
+        d_x[..n_rows * columns].fill(F::zero());
+        F::run(Multiply {
+            n_rows,
+            n_outer: 1,
+            n_inner: self.n_outputs,
+            n_blocks: columns / F::BLOCK,
+            a: d_y,
+            a_row: width,
+            a_jump: 0,
+            b: transposed,
+            bias: None,
+            c: d_x,
+        });
+    }
+
+    /// Its tensors as PyTorch's `Linear` has them.
+    pub(super) fn tensors<F: Float>(&self) -> Vec<Tensor> {
+        let (i, o) = (self.n_inputs, self.n_outputs);
+        let place = |at: usize| self.at + packed_index::<F>(i, o, at % i, at / i);
+        vec![
+            Tensor { name: "head.weight".into(), shape: vec![o, i], places: (0..o * i).map(place).collect() },
+            Tensor {
+                name: "head.bias".into(),
+                shape: vec![o],
+                places: (0..o).map(|j| self.bias_at::<F>() + j).collect(),
+            },
+        ]
+    }
+}
+
+/// A row of numbers for each token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Embedding {
+    pub(super) n_tokens: usize,
+    pub(super) n_dims: usize,
+    pub(super) at: usize,
+}
+
+impl Embedding {
+    pub(super) fn end(&self) -> usize {
+        self.at + self.n_tokens * self.n_dims
+    }
+
+    /// The numbers of a token.
+    pub(super) fn row<'a, F>(&self, params: &'a [F], token: usize) -> &'a [F] {
+        &params[self.at + token * self.n_dims..][..self.n_dims]
+    }
+
+    /// Adds `d_row` to the gradient of a token's numbers.
+    pub(super) fn add_gradient<F: Float>(&self, grads: &mut [F], token: usize, d_row: &[F]) {
+        add(&mut grads[self.at + token * self.n_dims..][..self.n_dims], d_row);
+    }
+
+    pub(super) fn tensors(&self) -> Vec<Tensor> {
+        let shape = vec![self.n_tokens, self.n_dims];
+        vec![Tensor { name: "embedding.weight".into(), shape, places: (self.at..self.end()).collect() }]
+    }
+}
+
+/// `array` at the places of `tensor`.
+pub(super) fn scatter<F: Float>(tensor: &Tensor, array: ArrayView2<'_, F>, params: &mut [F]) {
+    for (&place, &value) in tensor.places.iter().zip(array) {
+        params[place] = value;
+    }
+}
+
+/// The tensor as a matrix; a vector is one column.
+pub(super) fn collect<F: Float>(tensor: &Tensor, params: &[F]) -> Array2<F> {
+    let columns = tensor.shape.get(1).copied().unwrap_or(1);
+    Array2::from_shape_fn((tensor.shape[0], columns), |(r, c)| params[tensor.places[r * columns + c]])
+}
