@@ -17,7 +17,7 @@ use crate::float::Float;
 use crate::kernel::all_finite;
 use crate::par;
 
-/// Values that a thread checks at a time.
+/// Values that [`check_finite`] gives to a thread at a time.
 const CHUNK: usize = 1 << 16;
 
 /// Errors unless every value is finite; the error holds row and column of the first that is not.
@@ -36,7 +36,7 @@ const CHUNK: usize = 1 << 16;
 pub fn check_finite<F: Float, S: Data<Elem = F>>(name: &'static str, x: &ArrayBase<S, Ix2>) -> Result<()> {
     if let Some(values) = x.as_slice_memory_order() {
         let chunks: Vec<&[F]> = values.chunks(CHUNK).collect();
-        if par::map(chunks.len(), |chunk| all_finite(chunks[chunk])).into_iter().all(|clean| clean) {
+        if par::map(chunks.len(), |chunk| all_finite(chunks[chunk])).into_iter().all(|finite| finite) {
             return Ok(());
         }
     }

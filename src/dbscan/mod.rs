@@ -22,7 +22,8 @@
 //! different units have to be scaled first, since `eps` is one length for all of them.
 //!
 //! # Cost
-//! Time `O(n log n)` where clusters are of low dimension, whatever `eps`: the denser the data, the more is settled box by box. Memory `O(n)`: neighbours are visited,
+//! Up to three columns are searched over a grid of cells, if they fit one, others over a k-d tree; the labels are the same.
+//! Time `O(n log n)` where clusters are of low dimension, whatever `eps`: the denser the data, the more is settled cell by cell or box by box. Memory `O(n)`: neighbours are visited,
 //! never listed.
 //!
 //! # References
@@ -235,7 +236,8 @@ impl<F: Float> Dbscan<F> {
 impl<F: Float, D: Data<Elem = F>, T> FitObserved<ArrayBase<D, Ix2>, T> for DbscanValidParams {
     type Object = Dbscan<F>;
 
-    /// Stages: `"index"` (1 step), then `"core samples"`, `"connections"` and `"labels"` in blocks of 32 points.
+    /// Stages: `"index"` (1 step), then `"core samples"`, `"connections"` and `"labels"`, in points for up to three columns and in blocks of 32 points
+    /// for more.
     fn fit_observed(
         &self,
         dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,

@@ -104,7 +104,7 @@ mod tests {
             };
             let (mut a, mut b) = (crowd(0), crowd(100 + round % 60));
             let band = Band { inside: 38 * 38, outside: 42 * 42 };
-            let tell = |x: u32, y: u32| (x + y) % 7 == 0;
+            let tell = |x: u32, y: u32| (x + y).is_multiple_of(7);
             let expected = a.iter().any(|x| {
                 b.iter().any(|y| {
                     let sq = (x.at[0] - y.at[0]).pow(2) + (x.at[1] - y.at[1]).pow(2);

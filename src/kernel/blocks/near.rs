@@ -227,9 +227,9 @@ unsafe fn count_body<V: Words, const W: usize>(point: [u32; W], run: Run<'_, W>,
 #[inline(always)]
 unsafe fn sq_distances<V: Words, const W: usize>(point: &[V; W], run: &Run<'_, W>, first: usize) -> V {
     let mut sq = V::splat(0);
-    for w in 0..W {
+    for (x, column) in point.iter().zip(run.columns) {
         // SAFETY: the caller's promise.
-        sq = sq.add_sq_diff(point[w], unsafe { V::load(run.columns[w].as_ptr().add(first)) });
+        sq = sq.add_sq_diff(*x, unsafe { V::load(column.as_ptr().add(first)) });
     }
     sq
 }
