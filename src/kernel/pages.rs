@@ -9,20 +9,16 @@ use std::mem::MaybeUninit;
 pub(crate) fn large_pages<T>(room: &mut [MaybeUninit<T>]) {
     #[cfg(all(target_os = "linux", not(miri)))]
     {
-        use std::ffi::{c_int, c_void};
-        unsafe extern "C" {
-            fn madvise(start: *mut c_void, len: usize, advice: c_int) -> c_int;
-        }
         const SMALL_PAGE: usize = 1 << 12;
         const LARGE_PAGE: usize = 1 << 21;
-        const MADV_HUGEPAGE: c_int = 14;
         let bytes = size_of_val(room);
         let start = room.as_mut_ptr().cast::<u8>();
         let skip = start.align_offset(SMALL_PAGE);
         if bytes >= 2 * LARGE_PAGE {
+            let whole_pages = (bytes - skip) & !(SMALL_PAGE - 1);
             // SAFETY: the pages lie in `room`, which is ours alone; the advice changes no content, and where it is refused nothing happens.
             unsafe {
-                madvise(start.add(skip).cast(), (bytes - skip) & !(SMALL_PAGE - 1), MADV_HUGEPAGE);
+                libc::madvise(start.add(skip).cast(), whole_pages, libc::MADV_HUGEPAGE);
             }
         }
     }

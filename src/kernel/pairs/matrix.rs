@@ -2,9 +2,10 @@
 
 use std::mem::MaybeUninit;
 
-use super::ahead::{ask_for_large_pages, expect_writes};
+use super::ahead::expect_writes;
 use super::lanes::Element;
 use super::tile::TILE;
+use crate::kernel::large_pages;
 use crate::par;
 
 /// Computes one tile: the entry of `(i + r, j + c)` goes into `square[r * TILE + c]`; `i` and `j` are multiples of [`TILE`].
@@ -127,7 +128,7 @@ unsafe impl<F: Send> Sync for Entries<F> {}
 fn filled<F: Element>(len: usize, write: impl FnOnce(&mut [MaybeUninit<F>])) -> Vec<F> {
     let mut values = Vec::with_capacity(len);
     let room: &mut [MaybeUninit<F>] = &mut values.spare_capacity_mut()[..len];
-    ask_for_large_pages(room);
+    large_pages(room);
     write(room);
     // SAFETY: the capacity is at least `len`. The tiles of `fill_rectangle`, and those of `fill_symmetric` with their mirror images,
     // cover the whole matrix, and both write every entry of a tile that lies inside of it.

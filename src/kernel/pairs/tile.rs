@@ -11,9 +11,10 @@
 
 use std::mem::MaybeUninit;
 
-use super::ahead::{ask_for_large_pages, expect_reads};
+use super::ahead::expect_reads;
 use super::lanes::{Element, Lanes};
 use super::step::Step;
+use crate::kernel::large_pages;
 use crate::kernel::{Isa, isa};
 
 /// Components that are summed before they go into the total: two panels of that depth fit into 48 KiB of first-level cache.
@@ -51,7 +52,7 @@ impl<F: Element> Panels<F> {
         let len = n.div_ceil(width) * width * dim;
         let mut values = Vec::with_capacity(len);
         let room: &mut [MaybeUninit<F>] = &mut values.spare_capacity_mut()[..len];
-        ask_for_large_pages(room);
+        large_pages(room);
         let mut beside: Vec<Option<R>> = Vec::new();
         beside.resize_with(n, || None);
         // A tile's worth of panels at a time.
