@@ -169,7 +169,7 @@ fn agrees_with_run<F: Float>(x: &Array2<F>, run: &Value, threads: usize, name: &
 #[test]
 fn real_data_get_the_labels_of_scikit_learn() {
     let threads: &[usize] = if cfg!(debug_assertions) { &[2] } else { &[1, 2, 3, 8] };
-    let most = if cfg!(debug_assertions) { 300_000 } else { usize::MAX };
+    let most = if cfg!(debug_assertions) { 40_000 } else { usize::MAX };
     for set in fixture()["data"].as_array().expect("a list") {
         let name = set["path"].as_str().expect("a path");
         let Some(x) = load(set) else {

@@ -57,6 +57,9 @@ use crate::params::{Check, Params, require};
 /// Rows that a thread labels at a time.
 const CHUNK: usize = 1 << 14;
 
+/// `min_samples` up to which the grid is used: above, counting point by point could take time quadratic in the points of a crowd.
+const GRID_MIN_SAMPLES: usize = 256;
+
 /// Clusters found by DBSCAN.
 ///
 /// Made by [`Dbscan::params`] and [`fit`](Fit::fit); see the [module](self) for what the labels mean.
@@ -248,7 +251,14 @@ impl<F: Float, D: Data<Elem = F>, T> FitObserved<ArrayBase<D, Ix2>, T> for Dbsca
         Tree::<F>::check_size(records.nrows())?;
         let Self { eps, min_samples } = *self;
         let points = rows(&records);
-        let found = match grid_search::cluster(&points, records.ncols(), eps, min_samples, observer)? {
+        // The grid counts point by point up to `min_samples`, the tree whole boxes at once.
+        let in_grid = match min_samples {
+            ..=GRID_MIN_SAMPLES => {
+                grid_search::cluster(&points, records.ncols(), eps, min_samples, observer)?
+            }
+            _ => None,
+        };
+        let found = match in_grid {
             Some(found) => found,
             None => {
                 check_finite("records", &records)?;

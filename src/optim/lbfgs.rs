@@ -228,7 +228,10 @@ mod tests {
         }
         let walled = |t: f64| if t > 0.5 { (f64::INFINITY, f64::NAN) } else { f(t) };
         let t = line_search(9.0, -6.0, 1.0, walled).unwrap();
-        assert!((0.3..=0.5).contains(&t), "where the slope has risen to 0.9 of that at 0, before the wall: {t}");
+        assert!(
+            (0.3..=0.5).contains(&t),
+            "where the slope has risen to 0.9 of that at 0, before the wall: {t}"
+        );
         assert_eq!(line_search(0.0, -1.0, 1.0, |_| (f64::NAN, f64::NAN)), None);
     }
 }
