@@ -256,6 +256,19 @@ fn tile<F: Float>(
     });
 }
 
+/// The same without a closer look at anything.
+fn estimate<F: Float>(
+    [x, y]: [&Rows<'_, F>; 2],
+    [i, j]: [Range<usize>; 2],
+    out: &mut [F],
+    map: impl Finish<F>,
+) {
+    x.totals(Product, i.start, y, j.start, out);
+    for_each_row(out, &i, &j, |_, row| {
+        finish(map, row, &[]);
+    });
+}
+
 /// The error of a tile of similarities: that of the sum, of the lengths and of the division.
 fn similarity_error<F: Float>(dim: usize) -> F {
     F::cast(3) * sum_error::<F>(dim)
@@ -274,6 +287,10 @@ impl<F: Float> Metric<F> for Cosine {
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
         tile([x, y], [i, j], out, OneMinus, (|d| d, near()), |a, b| self.distance(a, b));
+    }
+
+    fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        estimate([x, y], [i, j], out, OneMinus);
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
@@ -297,6 +314,10 @@ impl<F: Float> Metric<F> for CosineSimilarity {
         // As near to 1 as equal points can be, which have to have exactly 1.
         let equal = similarity_error(x.dim());
         tile([x, y], [i, j], out, Similarity, (|s| F::one() - s, equal), |a, b| self.distance(a, b));
+    }
+
+    fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        estimate([x, y], [i, j], out, Similarity);
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
@@ -346,6 +367,10 @@ impl<F: Float> Metric<F> for Correlation {
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
         tile([x, y], [i, j], out, OneMinus, (|d| d, near()), |a, b| self.distance(a, b));
+    }
+
+    fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        estimate([x, y], [i, j], out, OneMinus);
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {

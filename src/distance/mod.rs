@@ -34,6 +34,7 @@ mod minkowski;
 mod nearest;
 mod nn;
 mod pairs;
+mod radius;
 
 pub use cosine::{Angular, Correlation, Cosine, CosineSimilarity, Dot};
 pub use counts::{BrayCurtis, Canberra, Hamming, Jaccard};
@@ -42,8 +43,10 @@ pub use euclidean::{Euclidean, Mahalanobis, SquaredEuclidean};
 pub use haversine::Haversine;
 pub use metric::{Metric, Rows, TILE, TileError};
 pub use minkowski::{Chebyshev, Manhattan, Minkowski, WeightedMinkowski};
-pub use nearest::{Nearest, top_k, within, within_between};
+pub use nearest::{Nearest, top_k};
 pub use pairs::{
     between, between_into, blocks, condensed, cosine_distance, cosine_similarity, euclidean_distance,
     one_to_many, pairwise, pairwise_into, points,
 };
+pub(crate) use radius::{Ball, Columns, columns_above, each_column};
+pub use radius::{within, within_between};

@@ -1,13 +1,14 @@
 //! Neighbours of a point: all within a radius, how many, or the nearest few.
 //!
 //! An [`Index`] is built once over the rows of an array and asked many times, from many threads. In up to 16 dimensions it is a k-d tree, above that it compares with
-//! every row, which is faster there; [`Search`] overrides the choice. Both give the same answers, exactly: the squared distance is
+//! every row, which is faster there; [`Search`] overrides the choice. [`BruteForce`] does so under any metric. Both give the same answers, exactly: the squared distance is
 //! `sum_j (x_j - y_j)^2` in `f64`, also for `f32` rows, summed in the order of `j`; a point at exactly the radius is inside.
 //!
 //! The nearest few come from [kiddo](https://docs.rs/kiddo)'s k-d tree. Radius searches have a tree of their own, because DBSCAN needs what kiddo does not offer: whole
 //! subtrees that are counted at once, a count that stops early, a dimension known only at run time, and a boundary that is exact on ties.
 
 mod brute;
+mod brute_force;
 mod nearest;
 pub(crate) mod tree;
 
@@ -16,6 +17,8 @@ use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
 use ndarray::{ArrayBase, ArrayView1, Data, Ix2};
+
+pub use self::brute_force::BruteForce;
 
 use self::brute::Brute;
 use self::nearest::Nearest;
@@ -283,23 +286,24 @@ impl<F: Float> Index<F> {
 
     /// The query in one piece of memory.
     fn checked<'a>(&self, query: &'a ArrayView1<'_, F>) -> Result<Cow<'a, [F]>> {
-        if query.len() != self.d {
-            return Err(Error::shape(
-                "query",
-                format!("{} entries, as the indexed rows", self.d),
-                query.len(),
-            ));
-        }
-        if let Some(x) = query.iter().find(|x| !x.is_finite()) {
-            return Err(Error::parameter("query", "finite", x));
-        }
-        Ok(query.to_slice().map_or_else(|| Cow::Owned(query.to_vec()), Cow::Borrowed))
+        checked_query(query, self.d)
     }
 
     fn radius(&self, radius: f64) -> Result<crate::kernel::Radius<F>> {
         require(radius >= 0.0, "radius", "at least 0", radius)?;
         Ok(F::radius(radius, self.d))
     }
+}
+
+/// The query in one piece of memory, if it is finite and has `d` entries.
+fn checked_query<'a, F: Float>(query: &'a ArrayView1<'_, F>, d: usize) -> Result<Cow<'a, [F]>> {
+    if query.len() != d {
+        return Err(Error::shape("query", format!("{d} entries, as the indexed rows"), query.len()));
+    }
+    if let Some(x) = query.iter().find(|x| !x.is_finite()) {
+        return Err(Error::parameter("query", "finite", x));
+    }
+    Ok(query.to_slice().map_or_else(|| Cow::Owned(query.to_vec()), Cow::Borrowed))
 }
 
 fn sort(neighbours: &mut [Neighbour]) {
