@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn what_is_sure_is_within_reach() {
-        for limit in [0.0, 1.0, -2.0, 1e100, f64::INFINITY, f64::NEG_INFINITY] {
+        for limit in [0.0, 1.0, -2.0, 1e100, f64::INFINITY] {
             for (absolute, relative) in
                 [(0.0, 0.0), (1e-3, 0.0), (0.0, 1e-3), (0.1, 0.9), (f64::INFINITY, 0.0)]
             {
