@@ -10,6 +10,7 @@
 //! | [`between`], [`one_to_many`], [`blocks`] | all pairs of two sets: at once, for one point, a block at a time |
 //! | [`top_k`] | the nearest rows of each query, without the matrix |
 //! | [`within`], [`within_between`] | the pairs within a radius, without the matrix |
+//! | [`sparse`] | the same between sparse rows |
 //!
 //! All of them check their input once (shapes, and that every value is finite) and use all threads of the current pool; the results are
 //! the same bits for every number of threads, and every layout of an array is welcome.
@@ -35,6 +36,7 @@ mod nearest;
 mod nn;
 mod pairs;
 mod radius;
+pub mod sparse;
 
 pub use cosine::{Angular, Correlation, Cosine, CosineSimilarity, Dot};
 pub use counts::{BrayCurtis, Canberra, Hamming, Jaccard};

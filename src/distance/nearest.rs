@@ -87,16 +87,28 @@ where
             }
         });
     }
-    let (mut indices, mut distances) = (Vec::with_capacity(n_queries * k), Vec::with_capacity(n_queries * k));
-    for (Gap(d), j) in best.into_iter().flatten().flat_map(|best| best.rows.into_sorted_vec()) {
-        indices.push(j);
-        distances.push(if M::SIMILARITY { -d } else { d });
+    Ok(Nearest::of_best::<M>(best.into_iter().flatten(), n_queries, k))
+}
+
+impl<F: Float> Nearest<F> {
+    /// The `k` best of each query.
+    pub(super) fn of_best<M: Metric<F>>(
+        best: impl Iterator<Item = Best<F>>,
+        n_queries: usize,
+        k: usize,
+    ) -> Self {
+        let (mut indices, mut distances) =
+            (Vec::with_capacity(n_queries * k), Vec::with_capacity(n_queries * k));
+        for (Gap(d), j) in best.flat_map(|best| best.rows.into_sorted_vec()) {
+            indices.push(j);
+            distances.push(if M::SIMILARITY { -d } else { d });
+        }
+        let fit = "k rows for each query";
+        Self {
+            indices: Array2::from_shape_vec((n_queries, k), indices).expect(fit),
+            distances: Array2::from_shape_vec((n_queries, k), distances).expect(fit),
+        }
     }
-    let fit = "k rows for each query";
-    Ok(Nearest {
-        indices: Array2::from_shape_vec((n_queries, k), indices).expect(fit),
-        distances: Array2::from_shape_vec((n_queries, k), distances).expect(fit),
-    })
 }
 
 /// Rows that are made ready at a time: some MiB, used by every query before the next.
@@ -104,7 +116,7 @@ const BLOCK: usize = 16 * TILE;
 
 /// A distance with the order of numbers, which metrics of finite points keep to.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Gap<F>(F);
+pub(super) struct Gap<F>(F);
 
 impl<F: Float> Eq for Gap<F> {}
 
@@ -122,13 +134,13 @@ impl<F: Float> Ord for Gap<F> {
 
 /// The `k` nearest rows so far; the farthest of them is at the top.
 #[derive(Debug, Clone)]
-struct Best<F> {
+pub(super) struct Best<F> {
     k: usize,
     rows: BinaryHeap<(Gap<F>, usize)>,
 }
 
 impl<F: Float> Best<F> {
-    fn new(k: usize) -> Self {
+    pub(super) fn new(k: usize) -> Self {
         Self { k, rows: BinaryHeap::new() }
     }
 
@@ -140,7 +152,7 @@ impl<F: Float> Best<F> {
         self.rows.peek().map_or(F::infinity(), |&(Gap(d), _)| d)
     }
 
-    fn offer(&mut self, distance: F, row: usize) {
+    pub(super) fn offer(&mut self, distance: F, row: usize) {
         let candidate = (Gap(distance), row);
         if self.rows.len() < self.k {
             self.rows.push(candidate);

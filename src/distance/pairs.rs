@@ -429,7 +429,7 @@ fn check_columns<F: Float>(y: &ArrayView2<'_, F>, x: &ArrayView2<'_, F>) -> Resu
 }
 
 /// Number of entries of a result, if there can be memory for it.
-fn entries(rows: usize, columns: usize) -> Result<usize> {
+pub(super) fn entries(rows: usize, columns: usize) -> Result<usize> {
     rows.checked_mul(columns)
         .filter(|n| n.checked_mul(8).is_some_and(|bytes| bytes <= isize::MAX as usize))
         .ok_or_else(|| {
