@@ -142,9 +142,10 @@ pub fn pairwise<F: Float, M: SparseMetric<F>>(x: &Csr<'_, F>, metric: M) -> Resu
 /// # Complexity
 /// For each row of `x` the number of entries of `y` in its columns, and one step for each row of `y`.
 pub fn between<F: Float, M: SparseMetric<F>>(x: &Csr<'_, F>, y: &Csr<'_, F>, metric: M) -> Result<Array2<F>> {
-    let search = Search::new(("x", x), ("y", y), metric)?;
     let (n, m) = (x.nrows(), y.nrows());
-    let mut out = vec![F::zero(); entries(n, m)?];
+    let n_pairs = entries::<F>(n, m)?;
+    let search = Search::new(("x", x), ("y", y), metric)?;
+    let mut out = vec![F::zero(); n_pairs];
     par::for_each_chunk_mut(&mut out, m * search.band(), |band, out| {
         let rows = band * search.band()..;
         let mut products = vec![0.0; m];
