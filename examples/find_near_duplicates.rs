@@ -4,10 +4,10 @@
 //! histograms of `../shared/data` if they are there, and else makes 4,000 points around 200 directions.
 #![allow(clippy::print_stdout, reason = "an example shows what it finds")]
 
-use ndarray::{Array2, Axis, s};
+use ndarray::{Array2, s};
 use sapwood::distance::{self, Cosine};
 use sapwood::linfa::{DatasetBase, traits::Fit};
-use sapwood::{Dbscan, io};
+use sapwood::{Dbscan, dbscan::Metric, index::BruteForce, io};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shared = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/emb/nmslib_final8/X.npy");
@@ -42,14 +42,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let expected = all.indexed_iter().filter(|&((i, j), &d)| i < j && d <= 1e-5).count();
     assert_eq!(pairs.iter().filter(|&&(_, i, j)| i < 500 && j < 500).count(), expected);
 
-    // Clusters of the same: between unit vectors the squared euclidean distance is twice the cosine distance.
-    let mut unit = x.mapv(f64::from);
-    for mut row in unit.axis_iter_mut(Axis(0)) {
-        let length = row.dot(&row).sqrt();
-        row.mapv_inplace(|v| v / length);
-    }
-    let eps: f64 = 1e-3;
-    let model = Dbscan::params(5).eps((2.0 * eps).sqrt()).fit(&DatasetBase::from(unit))?;
+    // Clusters of the same.
+    let eps = 1e-3;
+    let model = Dbscan::params(5).eps(eps).metric(Metric::Cosine).fit(&DatasetBase::from(x.view()))?;
     let mut sizes = vec![0; model.n_clusters()];
     model.labels().iter().flatten().for_each(|&label| sizes[label] += 1);
     sizes.sort_unstable_by(|a, b| b.cmp(a));
@@ -59,9 +54,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         &sizes[..sizes.len().min(5)],
         model.n_noise()
     );
-    // What is nearer than that to five others is in no case alone.
-    let crowded = sapwood::index::BruteForce::new(&x, Cosine)?.counts_within(0.99e-3, 6)?;
-    assert!(model.labels().iter().zip(crowded).all(|(label, n)| n < 6 || label.is_some()));
+    // Whoever has four others within the radius is a core point.
+    let crowded = BruteForce::new(&x, Cosine)?.counts_within(eps as f32, 5)?;
+    assert!(model.labels().iter().zip(crowded).all(|(label, n)| n < 5 || label.is_some()));
     Ok(())
 }
 

@@ -11,8 +11,7 @@ use sapwood::data::Csr;
 use sapwood::distance::{Cosine, sparse};
 use sapwood::linfa::DatasetBase;
 use sapwood::linfa::traits::Fit;
-use sapwood::ndarray::Axis;
-use sapwood::{Dbscan, sprs::CsMat};
+use sapwood::{Dbscan, dbscan::Metric, sprs::CsMat};
 
 /// Words to the left and right that describe a word, and how often it has to occur.
 const WINDOW: usize = 3;
@@ -49,13 +48,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("  {d:.3}  {} and {}", words[*i], words[*j]);
     }
 
-    // Between unit vectors the squared euclidean distance is twice the cosine distance.
-    let mut unit = rows.to_dense();
-    for mut row in unit.axis_iter_mut(Axis(0)) {
-        let length = row.dot(&row).sqrt();
-        row.mapv_inplace(|v| if length > 0.0 { v / length } else { v });
-    }
-    let model = Dbscan::params(3).eps((2.0 * radius).sqrt()).fit(&DatasetBase::from(unit))?;
+    let params = Dbscan::params(3).eps(radius).metric(Metric::Cosine);
+    let model = params.fit(&DatasetBase::from(rows.to_dense()))?;
     println!("{} clusters by radius {radius}; {} words stay alone:", model.n_clusters(), model.n_noise());
     for cluster in 0..model.n_clusters().min(8) {
         let labels = model.labels().iter().zip(&words);
