@@ -7,6 +7,7 @@ mod finish;
 mod finite;
 mod fold;
 mod matrix;
+mod powers;
 mod step;
 mod tile;
 
@@ -18,7 +19,9 @@ pub(crate) use finish::{
 pub(crate) use finite::all_finite;
 pub(crate) use fold::{fold, gram};
 pub(crate) use matrix::{rectangle, rectangle_into, symmetric, symmetric_into};
+pub(crate) use powers::{Entropy, PowerOf};
 pub(crate) use step::{
-    Difference, LargestDifference, Power, Product, RelativeDifference, SquaredDifference, Step, Sum, Unequal,
+    Difference, LargestDifference, NormalRelativeDifference, Power, Product, RelativeDifference,
+    SquaredDifference, Step, Sum, Unequal,
 };
 pub(crate) use tile::{Panels, TILE, tile};
