@@ -31,6 +31,7 @@ pub(super) struct Observations<'x, T> {
 pub(super) const UNKNOWN: usize = usize::MAX;
 
 /// A model as the recursions want it.
+#[derive(Debug)]
 pub(super) struct Engine<'a, E: Emission> {
     pub(super) k: usize,
     pub(super) initial: &'a [E::Float],
@@ -70,12 +71,6 @@ impl<F> Default for Workspace<F> {
     }
 }
 
-/// The best path and the log of its joint probability with the observations.
-pub(super) struct Best {
-    pub(super) path: Vec<usize>,
-    pub(super) log_probability: f64,
-}
-
 impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
     pub(super) fn new(initial: &'a [F], a: &'a [F], emission: &'a E) -> Self {
         let k = initial.len();
@@ -85,7 +80,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         Self { k, initial, a, log_a, packed, emission }
     }
 
-    fn n_rows(&self, sequence: Observations<'_, E::Elem>) -> usize {
+    pub(super) fn n_rows(&self, sequence: Observations<'_, E::Elem>) -> usize {
         sequence.x.len() / self.emission.n_features()
     }
 
@@ -266,13 +261,45 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         0
     }
 
-    /// The most probable path; of several, the one with the lowest last state, then the lowest state before it, and so on.
-    pub(super) fn best(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>) -> Best {
+    /// The most probable path into `path`, and the log of its joint probability with the observations; of several, the one with the lowest
+    /// last state, then the lowest state before it, and so on.
+    pub(super) fn best(
+        &self,
+        x: Observations<'_, E::Elem>,
+        work: &mut Workspace<F>,
+        path: &mut [usize],
+    ) -> f64 {
+        let k = self.k;
+        let n = self.n_rows(x);
+        let offset = self.best_rows(x, work);
+        let last = &work.alpha[(n - 1) * k..n * k];
+        path[n - 1] = argmax(last.iter().copied());
+        self.follow(&work.alpha, &mut path[..n]);
+        offset + last[path[n - 1]].as_f64()
+    }
+
+    /// Fills all but the last state of `path` with the most probable way to the last.
+    ///
+    /// `delta_t(i) + log A_ij` is the sum that the maximum was taken of, so the arrows need no memory: they are found again on the way back.
+    pub(super) fn follow(&self, delta: &[F], path: &mut [usize]) {
+        for t in (0..path.len().saturating_sub(1)).rev() {
+            path[t] = argmax(self.ways(delta, t, path[t + 1]));
+        }
+    }
+
+    /// `delta_t(i) + log A_ij` for every state `i` and the state `j` after it.
+    pub(super) fn ways<'w>(&'w self, delta: &'w [F], t: usize, j: usize) -> impl Iterator<Item = F> + 'w {
+        let into = self.log_a[j..].iter().step_by(self.k);
+        delta[t * self.k..(t + 1) * self.k].iter().zip(into).map(|(&delta, &log_a)| delta + log_a)
+    }
+
+    /// Logs of the most probable way to each state of each row in `work.alpha`, up to an offset for each row; returns that of the last.
+    pub(super) fn best_rows(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>) -> f64 {
         let k = self.k;
         let n = self.n_rows(x);
         resize(&mut work.alpha, n * k);
         resize(&mut work.b, BLOCK.min(n) * k);
-        let mut log_probability = 0.0;
+        let mut offset = 0.0;
         for rows in Self::blocks(n) {
             let b = &mut work.b[..rows.len() * k];
             self.log_likelihoods(x, rows.clone(), b, &mut work.scratch);
@@ -287,22 +314,14 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
                 let top = row[argmax(row.iter().copied())];
                 if top > F::neg_infinity() {
                     row.iter_mut().for_each(|delta| *delta -= top);
-                    log_probability += top.as_f64();
+                    offset += top.as_f64();
                 }
                 ((rows.start - 1) * k, &*b)
             };
             let end = from + k + b.len();
             kernel::chain::best(k, &self.packed[2], b, &mut work.alpha[from..end]);
         }
-        // delta_t(i) + log A_ij is the sum that the maximum was taken of, so the arrows need no memory: they are found again on the way back.
-        let last = &work.alpha[(n - 1) * k..];
-        let mut path = vec![argmax(last.iter().copied()); n];
-        log_probability += last[path[n - 1]].as_f64();
-        for t in (0..n - 1).rev() {
-            let (row, to) = (&work.alpha[t * k..(t + 1) * k], path[t + 1]);
-            path[t] = argmax(row.iter().enumerate().map(|(i, &delta)| delta + self.log_a[i * k + to]));
-        }
-        Best { path, log_probability }
+        offset
     }
 
     /// `log alpha_t(j) = log b_t(j) + log sum_i exp(log alpha_(t-1)(i) + log A_ij)`, all rows kept.
@@ -377,7 +396,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
 }
 
 /// The first index of the largest value.
-fn argmax<F: Float>(values: impl Iterator<Item = F>) -> usize {
+pub(super) fn argmax<F: Float>(values: impl Iterator<Item = F>) -> usize {
     let start = (0, F::neg_infinity());
     values.enumerate().fold(start, |best, (i, v)| if v > best.1 { (i, v) } else { best }).0
 }
