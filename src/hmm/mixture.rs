@@ -229,8 +229,8 @@ impl<F: Float> Emission for GaussianMixture<F> {
         rng: &mut dyn RngCore,
     ) -> Result<(Self, Option<Vec<usize>>)> {
         let m = params.n_components;
-        let (centres, labels) = start_means(x, d, n_states, start, rng)?;
         let variances = overall_variances(x, d)?;
+        let (centres, labels) = start_means(x, d, n_states, start, rng)?;
         let size = n_states.checked_mul(m).filter(|&size| size <= 1 << 20);
         let size = size.ok_or_else(|| Error::parameter("n_components", "at most 2^20 over all states", m))?;
         let means = Array2::from_shape_fn((size, d), |(at, i)| {

@@ -22,8 +22,8 @@ pub(super) fn start<F: Float>(
     start: Start,
     rng: &mut dyn RngCore,
 ) -> Result<(Gaussian<F>, Option<Vec<usize>>)> {
-    let (means, labels) = start_means(x, d, n_states, start, rng)?;
     let variances = overall_variances(x, d)?;
+    let (means, labels) = start_means(x, d, n_states, start, rng)?;
     let diagonal = params.covariance.is_diagonal();
     let spread: Vec<F> = match params.covariance {
         Covariance::Spherical => vec![variances.mean().unwrap_or(F::one()); d],
@@ -81,14 +81,17 @@ pub(in crate::hmm) fn start_means<F: Float>(
 
 /// The variance of each feature over all rows that are not missing.
 pub(in crate::hmm) fn overall_variances<F: Float>(x: &[F], d: usize) -> Result<Array1<F>> {
+    check_measurements(x, d)?;
     let rows = || x.chunks_exact(d).filter(|row| !is_missing(row));
     let n = rows().count() as f64;
     let mut variances = Array1::zeros(d);
     for i in 0..d {
         let mean = rows().map(|row| row[i].as_f64()).sum::<f64>() / n;
         let squares = rows().map(|row| (row[i].as_f64() - mean).powi(2)).sum::<f64>() / n;
-        variances[i] = F::cast(squares);
-        if !variances[i].is_finite() {
+        // No row at all has no variance; that there are too few rows is told elsewhere.
+        variances[i] = F::cast(if n > 0.0 { squares } else { 0.0 });
+        // The clusters sum squared distances: between two rows over all features, over all rows.
+        if !F::cast(4.0 * squares * n * n * d as f64).is_finite() && n > 0.0 {
             let rule = "values whose squares can be summed";
             return Err(Error::shape("records", rule, format_args!("a variance of {squares} in column {i}")));
         }
