@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use super::emission::Emission;
 use crate::float::Float;
-use crate::kernel;
+use crate::kernel::{self, Aligned};
 use crate::math::log_sum_exp;
 
 /// Rows that are worked on at once: likelihoods of a block stay in the nearest cache.
@@ -38,37 +38,22 @@ pub(super) struct Engine<'a, E: Emission> {
     pub(super) a: &'a [E::Float],
     log_a: Vec<E::Float>,
     /// `A`, its transpose and its logs as the kernels read them.
-    packed: [Vec<E::Float>; 3],
+    packed: [Aligned<E::Float>; 3],
     pub(super) emission: &'a E,
 }
 
 /// Memory of the recursions, kept from sequence to sequence.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Workspace<F> {
     /// Filtered rows or best-path rows, of all of time where they are kept.
-    pub(super) alpha: Vec<F>,
-    b: Vec<F>,
-    gamma: Vec<F>,
-    u: Vec<F>,
-    v: Vec<F>,
-    beta: Vec<F>,
-    acc: Vec<F>,
+    pub(super) alpha: Aligned<F>,
+    b: Aligned<F>,
+    gamma: Aligned<F>,
+    u: Aligned<F>,
+    v: Aligned<F>,
+    beta: Aligned<F>,
+    acc: Aligned<F>,
     pub(super) scratch: Vec<F>,
-}
-
-impl<F> Default for Workspace<F> {
-    fn default() -> Self {
-        Self {
-            alpha: Vec::new(),
-            b: Vec::new(),
-            gamma: Vec::new(),
-            u: Vec::new(),
-            v: Vec::new(),
-            beta: Vec::new(),
-            acc: Vec::new(),
-            scratch: Vec::new(),
-        }
-    }
 }
 
 impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
@@ -135,8 +120,8 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         let (mut exponent, mut log_scale) = (0, 0.0);
         // Row 0 of an unkept buffer is the last row of the block before.
         let rows = if keep { n } else { BLOCK.min(n) + 1 };
-        resize(&mut work.alpha, rows * k);
-        resize(&mut work.b, BLOCK.min(n) * k);
+        work.alpha.resize(rows * k);
+        work.b.resize(BLOCK.min(n) * k);
         let mut last = 0..k;
         for rows in Self::blocks(n) {
             let b = &mut work.b[..rows.len() * k];
@@ -224,11 +209,11 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         let k = self.k;
         let size = BLOCK.min(n) * k;
         for buffer in [&mut work.b, &mut work.gamma, &mut work.u] {
-            resize(buffer, size);
+            buffer.resize(size);
         }
-        resize(&mut work.v, k);
-        resize(&mut work.beta, 2 * k);
-        resize(&mut work.acc, k * k);
+        work.v.resize(k);
+        work.beta.resize(2 * k);
+        work.acc.resize(k * k);
         for rows in Self::blocks(n).rev() {
             let len = rows.len() * k;
             let (b, gamma, u) = (&mut work.b[..len], &mut work.gamma[..len], &mut work.u[..len]);
@@ -254,7 +239,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             if let Some(steps) = steps.as_deref_mut() {
                 work.acc.fill(F::zero());
                 kernel::chain::outer(k, k, alpha, u, &mut work.acc);
-                steps.iter_mut().zip(&work.acc).for_each(|(sum, block)| *sum += block.as_f64());
+                steps.iter_mut().zip(work.acc.iter()).for_each(|(sum, block)| *sum += block.as_f64());
             }
             each(rows, gamma, &mut work.scratch);
         }
@@ -297,8 +282,8 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
     pub(super) fn best_rows(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>) -> f64 {
         let k = self.k;
         let n = self.n_rows(x);
-        resize(&mut work.alpha, n * k);
-        resize(&mut work.b, BLOCK.min(n) * k);
+        work.alpha.resize(n * k);
+        work.b.resize(BLOCK.min(n) * k);
         let mut offset = 0.0;
         for rows in Self::blocks(n) {
             let b = &mut work.b[..rows.len() * k];
@@ -328,9 +313,9 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
     pub(super) fn forward_in_logs(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>) -> f64 {
         let k = self.k;
         let n = self.n_rows(x);
-        resize(&mut work.alpha, n * k);
-        resize(&mut work.b, k);
-        resize(&mut work.v, k);
+        work.alpha.resize(n * k);
+        work.b.resize(k);
+        work.v.resize(k);
         for t in 0..n {
             self.log_likelihoods(x, t..t + 1, &mut work.b[..k], &mut work.scratch);
             let (before, row) = work.alpha.split_at_mut(t * k);
@@ -364,7 +349,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             return log_likelihood;
         }
         for (buffer, len) in [(&mut work.gamma, k), (&mut work.u, k), (&mut work.beta, 2 * k)] {
-            resize(buffer, len);
+            buffer.resize(len);
         }
         // u = log b_(t+1) + log beta_(t+1), of the row after.
         for t in (0..n).rev() {
@@ -399,11 +384,6 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
 pub(super) fn argmax<F: Float>(values: impl Iterator<Item = F>) -> usize {
     let start = (0, F::neg_infinity());
     values.enumerate().fold(start, |best, (i, v)| if v > best.1 { (i, v) } else { best }).0
-}
-
-/// Makes the length at least `len`, and exactly that for a buffer that is read as a whole.
-fn resize<F: Float>(buffer: &mut Vec<F>, len: usize) {
-    buffer.resize(len, F::zero());
 }
 
 fn lost<F: Float>() -> F {

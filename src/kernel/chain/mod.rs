@@ -7,6 +7,7 @@ pub(crate) mod gauss;
 
 use linfa::Float;
 
+use super::Aligned;
 use super::lanes::Element;
 use super::simd::{Simd, Task, dispatch, fma};
 
@@ -193,6 +194,7 @@ fn panel<F: Real, G: Algebra<F>, S: Simd, const W: usize, const U: usize>(
 #[inline(always)]
 fn width(columns: usize) -> usize {
     match columns {
+        64.. => 64,
         32.. => 32,
         16.. => 16,
         8.. => 8,
@@ -207,15 +209,18 @@ fn is_small(k: usize) -> bool {
 }
 
 /// The matrix in the order in which the kernels read it: by panels of neighbouring columns, row after row in each.
-pub(crate) fn pack<F: Real>(k: usize, m: &[F]) -> Vec<F> {
+pub(crate) fn pack<F: Real>(k: usize, m: &[F]) -> Aligned<F> {
+    let mut packed = Aligned::of(m);
     if is_small(k) {
-        return m.to_vec();
+        return packed;
     }
-    let mut packed = Vec::with_capacity(k * k);
-    let mut j = 0;
+    let (mut j, mut at) = (0, 0);
     while j < k {
         let w = width(k - j);
-        m.chunks_exact(k).for_each(|row| packed.extend_from_slice(&row[j..j + w]));
+        for row in m.chunks_exact(k) {
+            packed[at..at + w].copy_from_slice(&row[j..j + w]);
+            at += w;
+        }
         j += w;
     }
     packed
@@ -229,6 +234,7 @@ fn step<F: Real, G: Algebra<F>, S: Simd>(k: usize, m: &[F], x: &[F], b: &[F], ou
         let w = width(k - j);
         let (m, b, out) = (&m[j * k..(j + w) * k], &b[j..], &mut out[j..]);
         match w {
+            64 => panel::<F, G, S, 64, 1>(m, x, b, out),
             32 => panel::<F, G, S, 32, 2>(m, x, b, out),
             16 => panel::<F, G, S, 16, 4>(m, x, b, out),
             8 => panel::<F, G, S, 8, 4>(m, x, b, out),
