@@ -146,7 +146,9 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
                 (0, &*b)
             };
             let end = from + k + b.len();
-            exponent += kernel::chain::forward(k, &self.packed[0], b, &mut work.alpha[from..end])?;
+            // Blocks begin with a group; the first row of all is not computed by a step.
+            let first = usize::from(rows.start == 0);
+            exponent += kernel::chain::forward(k, first, &self.packed[0], b, &mut work.alpha[from..end])?;
             last = end - k..end;
         }
         let mass: f64 = work.alpha[last].iter().map(|alpha| alpha.as_f64()).sum();
@@ -212,7 +214,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             buffer.resize(size);
         }
         work.v.resize(k);
-        work.beta.resize(2 * k);
+        work.beta.resize(3 * k);
         work.acc.resize(k * k);
         for rows in Self::blocks(n).rev() {
             let len = rows.len() * k;
@@ -233,7 +235,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             let (alpha_rest, b) = (&alpha[..rest], &b[..rest]);
             let (gamma_rest, u_rest) = (&mut gamma[..rest], &mut u[..rest]);
             let (v, beta) = (&mut work.v, &mut work.beta);
-            if !kernel::chain::backward(k, &self.packed[1], alpha_rest, b, v, beta, gamma_rest, u_rest) {
+            if !kernel::chain::backward(k, 0, &self.packed[1], alpha_rest, b, v, beta, gamma_rest, u_rest) {
                 return rows.end;
             }
             if let Some(steps) = steps.as_deref_mut() {
