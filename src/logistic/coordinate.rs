@@ -56,6 +56,9 @@ pub(super) fn minimize<F: Float>(
     let penalty = |w: f64| l1 * w.abs() + 0.5 * l2 * w * w;
     loop {
         let losses = losses_only.evaluate(v, &mut gradient, &mut workspace).sum;
+        if report.passes == 0 {
+            objective.check_records(&workspace)?;
+        }
         report.passes += 1;
         let (weights, intercepts) = v.split_at(d * lanes);
         report.objective = losses + weights.iter().map(|&w| penalty(w)).sum::<f64>();

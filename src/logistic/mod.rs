@@ -2,6 +2,7 @@
 //!
 //! See [`LogisticRegression`].
 
+mod chunks;
 mod coordinate;
 mod factor;
 mod fit;
@@ -18,6 +19,7 @@ use linfa::dataset::Label;
 use linfa::traits::PredictInplace;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
 
+pub use chunks::{ChunkedFit, PartialLoss};
 pub use inference::{Estimate, Inference};
 pub use params::{ClassWeight, LogisticRegressionParams, LogisticRegressionValidParams, Solver};
 pub use report::{Outcome, Report};
