@@ -65,9 +65,15 @@ impl<L: Label> ClassIndex<L> {
             return Err(Error::shape("targets", "at least one entry", 0));
         }
         let mut classes = std::collections::BTreeSet::new();
+        // The first few classes are compared one by one, which is quicker than the tree.
+        let mut first: Vec<&L> = Vec::with_capacity(4);
         for label in targets {
-            if !classes.contains(label) {
-                classes.insert(label.clone());
+            if first.contains(&label) || classes.contains(label) {
+                continue;
+            }
+            classes.insert(label.clone());
+            if first.len() < first.capacity() {
+                first.push(label);
             }
         }
         Ok(Self { classes: classes.into_iter().collect() })

@@ -311,7 +311,15 @@ impl<L: Label> ChunkedFit<L> {
             gradient_norm: f64::INFINITY,
         };
         let classes = targets.classes;
-        Ok(Self { params: params.clone(), classes, n_features: x.ncols(), v, sums: None, before: None, report })
+        Ok(Self {
+            params: params.clone(),
+            classes,
+            n_features: x.ncols(),
+            v,
+            sums: None,
+            before: None,
+            report,
+        })
     }
 
     /// Ends a pass over all chunks: one Newton step, or half the last one where that went too far.

@@ -10,6 +10,7 @@ use super::params::{ClassWeight, LogisticRegressionValidParams, Solver};
 use super::report::{Outcome, Report};
 use super::rows::Rows;
 use super::solve::{self, Limits, Plan};
+use super::stochastic::{self, Steps};
 use super::{LogisticRegression, coordinate};
 use crate::data::{self, ClassIndex};
 use crate::error::{Error, Result};
@@ -202,17 +203,18 @@ impl LogisticRegressionValidParams {
         let objective = layout.objective(self, rows, &targets, &offset);
         let mut v = self.start(layout, d)?;
         let limits = Limits { tol: self.tol, max_iter: self.max_iter };
-        let plan = match self.solver {
-            None => Plan::choose(&objective),
-            Some(Solver::Newton) => Plan::Newton,
-            Some(Solver::SampledNewton) => Plan::Sample,
-            Some(Solver::Lbfgs) => Plan::Diagonal,
-        };
-        let report = if self.l1() > 0.0 {
-            coordinate::minimize(&objective, self.l1(), &mut v, limits, observer)?
-        } else {
-            solve::minimize(&objective, plan, &mut v, limits, observer)?
-        };
+        let mut by_plan = |plan| solve::minimize(&objective, plan, &mut v, limits, observer);
+        let report = match self.solver {
+            _ if self.l1() > 0.0 => coordinate::minimize(&objective, self.l1(), &mut v, limits, observer),
+            None => by_plan(Plan::choose(&objective)),
+            Some(Solver::Newton) => by_plan(Plan::Newton),
+            Some(Solver::SampledNewton) => by_plan(Plan::Sample),
+            Some(Solver::Lbfgs) => by_plan(Plan::Diagonal),
+            Some(Solver::Stochastic { rule, learning_rate, batch_size, seed }) => {
+                let steps = Steps { rule, learning_rate, batch_size, seed };
+                stochastic::minimize(&objective, steps, &mut v, limits, observer)
+            }
+        }?;
         self.judge(&report)?;
         let (coefficients, intercepts) = layout.unpack(&v, d);
         Ok(LogisticRegression {

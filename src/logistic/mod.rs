@@ -14,6 +14,7 @@ mod report;
 mod rows;
 mod solve;
 mod sparse;
+mod stochastic;
 
 use linfa::dataset::Label;
 use linfa::traits::PredictInplace;

@@ -162,6 +162,22 @@ impl<'a, F: Float> Objective<'a, F> {
         workspace.parts.iter().try_for_each(|part| self.rows.check(part.largest))
     }
 
+    /// Gradient of the losses of rows `range` alone, without the penalty.
+    pub(super) fn gradient_of<'w>(
+        &self,
+        range: Range<usize>,
+        v: &[f64],
+        workspace: &'w mut Workspace,
+    ) -> &'w [f64] {
+        let part = &mut workspace.parts[0];
+        self.pass(range, v, part, false, false);
+        if !self.intercept {
+            let weights = part.gradient.len() - self.lanes();
+            part.gradient[weights..].fill(0.0);
+        }
+        &part.gradient
+    }
+
     fn evaluate_parts(
         &self,
         v: &[f64],
@@ -442,8 +458,24 @@ impl<'a, F: Float> Objective<'a, F> {
         out
     }
 
+    /// [`diagonal`](Self::diagonal) about the means, where there is an intercept that takes these up.
+    pub(super) fn centred_diagonal(&self, v: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let (d, lanes) = (self.rows.d(), self.lanes());
+        let (mut diagonal, mut mean) = self.diagonal(v);
+        if !self.intercept {
+            mean.fill(0.0);
+            return (diagonal, mean);
+        }
+        // sum h (x - mean)^2 = sum h x^2 - (sum h) mean^2; at least a thousandth of the former, against cancellation.
+        for i in 0..d * lanes {
+            let spread = diagonal[i] - diagonal[d * lanes + i % lanes] * mean[i] * mean[i];
+            diagonal[i] = spread.max(1e-3 * diagonal[i]);
+        }
+        (diagonal, mean)
+    }
+
     /// Diagonal of the Hessian and, for each logit, the weighted mean of each feature: both in the layout of `v`.
-    pub(super) fn diagonal(&self, v: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    fn diagonal(&self, v: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let (d, m, lanes) = (self.rows.d(), self.m, self.lanes());
         let n_chunks = self.n_chunks(2 * self.len());
         let mut parts = par::map(n_chunks, |i| {

@@ -48,8 +48,11 @@ const FACTOR_ORDER: usize = 2048;
 /// Largest order of one logit's block.
 const BLOCK_ORDER: usize = 300;
 /// Rows of a sample for each parameter: with `q` of them, the gap falls by about `1 / q` a step.
-const SAMPLE_BINARY: usize = 640;
+const SAMPLE_BINARY: usize = 128;
 const SAMPLE_MULTINOMIAL: usize = 16;
+/// Of very many rows one in so many is drawn, up to so many times as many as of fewer.
+const SAMPLE_PART: usize = 16;
+const SAMPLE_MOST: usize = 5;
 /// Part of the sample that is fitted first, so that few steps on all of it remain.
 const FIRST_SAMPLE: usize = 8;
 /// The sample must be this much smaller than the data to pay.
@@ -80,7 +83,8 @@ impl Plan {
 }
 
 fn sample_rows<F: Float>(objective: &Objective<'_, F>) -> usize {
-    objective.order() * if objective.m == 1 { SAMPLE_BINARY } else { SAMPLE_MULTINOMIAL }
+    let least = objective.order() * if objective.m == 1 { SAMPLE_BINARY } else { SAMPLE_MULTINOMIAL };
+    (objective.rows.n() / SAMPLE_PART).clamp(least, SAMPLE_MOST * least)
 }
 
 /// An approximate inverse Hessian, in the layout of the parameters.
@@ -107,17 +111,7 @@ impl Preconditioner {
     }
 
     fn diagonal<F: Float>(objective: &Objective<'_, F>, v: &[f64]) -> Self {
-        let (d, lanes) = (objective.rows.d(), objective.lanes());
-        let (mut diagonal, mut mean) = objective.diagonal(v);
-        if objective.intercept {
-            // sum h (x - mean)^2 = sum h x^2 - (sum h) mean^2; at least a thousandth of the former, against cancellation.
-            for i in 0..d * lanes {
-                let spread = diagonal[i] - diagonal[d * lanes + i % lanes] * mean[i] * mean[i];
-                diagonal[i] = spread.max(1e-3 * diagonal[i]);
-            }
-        } else {
-            mean.fill(0.0);
-        }
+        let (diagonal, mean) = objective.centred_diagonal(v);
         Self::Diagonal { diagonal, mean }
     }
 

@@ -30,7 +30,10 @@ impl Gram<'_> {
         for (x, &h) in self.x.chunks_exact(self.k).zip(self.h) {
             let (left, right) = (&x[a..a + R], &x[b..b + V * lanes]);
             let h = Lanes::splat(h);
-            let scaled: [Lanes<f64, S>; V] = std::array::from_fn(|v| h * Lanes::load(&right[v * lanes..]));
+            let mut scaled = [Lanes::<f64, S>::zero(); V];
+            for (scaled, right) in scaled.iter_mut().zip(right.chunks_exact(lanes)) {
+                *scaled = h * Lanes::load(right);
+            }
             for (sums, &left) in sums.iter_mut().zip(left) {
                 for (sum, scaled) in sums.iter_mut().zip(scaled) {
                     *sum = Lanes::splat(left).mul_add(scaled, *sum);
@@ -69,10 +72,15 @@ impl Task for Gram<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self) {
+        // Loops, not closures: a large closure is compiled for the target of the build.
         if Lanes::<f64, S>::COUNT >= 32 {
-            (0..self.k).step_by(8).for_each(|a| self.rows::<S, 8>(a));
+            for a in (0..self.k).step_by(8) {
+                self.rows::<S, 8>(a);
+            }
         } else {
-            (0..self.k).step_by(4).for_each(|a| self.rows::<S, 4>(a));
+            for a in (0..self.k).step_by(4) {
+                self.rows::<S, 4>(a);
+            }
         }
     }
 }

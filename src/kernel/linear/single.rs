@@ -29,14 +29,22 @@ fn total<S: Simd>(sum: Lanes<f64, S>) -> f64 {
 fn dots<S: Simd, const R: usize>(x: &[f64], w: &[f64], tail: Lanes<f64, S>) -> [f64; R] {
     let (lanes, d) = (Lanes::<f64, S>::N, w.len());
     let rows: [&[f64]; R] = std::array::from_fn(|r| &x[r * d..(r + 1) * d]);
-    let mut sums = rows.map(|row| Lanes::load(&row[d - lanes..]) * tail);
+    let mut sums = [Lanes::<f64, S>::zero(); R];
+    for (sum, row) in sums.iter_mut().zip(rows) {
+        *sum = Lanes::load(&row[d - lanes..]) * tail;
+    }
     for j in (0..(d - 1) / lanes * lanes).step_by(lanes) {
         let w = Lanes::load(&w[j..]);
         for (sum, row) in sums.iter_mut().zip(rows) {
             *sum = Lanes::load(&row[j..]).mul_add(w, *sum);
         }
     }
-    sums.map(total)
+    // A loop: `map` with a closure would be compiled for the target of the build.
+    let mut dots = [0.0; R];
+    for (dot, sum) in dots.iter_mut().zip(sums) {
+        *dot = total(sum);
+    }
+    dots
 }
 
 impl Task for Dots<'_> {
