@@ -194,7 +194,7 @@ pub(super) fn minimize<F: Float>(
 ) -> Result<Report> {
     let start = if plan == Plan::Sample {
         let size = sample_rows(objective).min(objective.rows.n());
-        from_sample(objective, size, v)?
+        from_sample(objective, size, v)
     } else {
         None
     };
@@ -202,11 +202,7 @@ pub(super) fn minimize<F: Float>(
 }
 
 /// Moves `v` to the optimum of a sample of `size` rows, and gives the Hessian there.
-fn from_sample<F: Float>(
-    objective: &Objective<'_, F>,
-    size: usize,
-    v: &mut [f64],
-) -> Result<Option<Preconditioner>> {
+fn from_sample<F: Float>(objective: &Objective<'_, F>, size: usize, v: &mut [f64]) -> Option<Preconditioner> {
     let sample = Sample::draw(objective, size);
     let sampled = sample.objective(objective);
     let newton = objective.order() <= NEWTON_ORDER;
@@ -215,17 +211,18 @@ fn from_sample<F: Float>(
     let mut preconditioner = None;
     let first = size / FIRST_SAMPLE;
     if newton && first > 4 * objective.order() {
-        from_sample(&sampled, first, &mut start)?;
+        from_sample(&sampled, first, &mut start);
     }
     // The sample's optimum is not worth more polish than it is far from that of all rows.
     let limits = Limits { tol: 1e-4, max_iter: 100 };
-    let (report, last) = descend(&sampled, plan, None, &mut start, limits, &mut ())?;
+    // Bad values are found again among all rows, with their places there.
+    let (report, last) = descend(&sampled, plan, None, &mut start, limits, &mut ()).ok()?;
     // Without a finite optimum the start stays.
     if report.outcome != Outcome::Separable && start.iter().all(|v| v.is_finite()) {
         v.copy_from_slice(&start);
         preconditioner = Some(if newton { last } else { Preconditioner::full(&sampled, v) });
     }
-    Ok(preconditioner)
+    preconditioner
 }
 
 /// The loop of all plans, from a preconditioner that is there already or from the plan's own; gives the last one back.
