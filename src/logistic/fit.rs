@@ -40,6 +40,9 @@ impl<L: Label> Targets<L> {
         if classes.n_classes() < 2 {
             return Err(Error::shape("targets", "at least two classes", classes.n_classes()));
         }
+        if !weights.is_empty() && weights.iter().all(|&w| w == 0.0) {
+            return Err(Error::parameter("weights", "greater than 0 in one entry at least", "0 in all"));
+        }
         Self::of_classes(params, classes, targets, weights, n)
     }
 
@@ -89,9 +92,6 @@ pub(super) fn sample_weights(weights: &Array1<f32>, n: usize) -> Result<Vec<f64>
     data::check_same_rows("weights", weights.len(), n)?;
     if let Some(bad) = weights.iter().find(|w| !(**w >= 0.0 && w.is_finite())) {
         return Err(Error::parameter("weights", "at least 0 and finite", bad));
-    }
-    if weights.iter().all(|&w| w == 0.0) {
-        return Err(Error::parameter("weights", "greater than 0 in one entry at least", "0 in all"));
     }
     Ok(weights.iter().map(|&w| f64::from(w)).collect())
 }
