@@ -31,10 +31,6 @@ pub trait Blocks: Element + Into<f64> {
     #[doc(hidden)]
     const EXACT: bool;
 
-    /// The corner of a box of points of this type, which is exact.
-    #[doc(hidden)]
-    fn of_corner(x: f64) -> Self;
-
     /// The value that fills unused places.
     #[doc(hidden)]
     const NAN: Self;
@@ -84,10 +80,6 @@ impl Blocks for f64 {
     const EXACT: bool = true;
     const NAN: Self = f64::NAN;
 
-    fn of_corner(x: f64) -> f64 {
-        x
-    }
-
     fn radius(radius: f64, _: usize) -> Radius<f64> {
         let sq = radius * radius;
         Radius { inside: sq, outside: sq, sq }
@@ -97,11 +89,6 @@ impl Blocks for f64 {
 impl Blocks for f32 {
     const EXACT: bool = false;
     const NAN: Self = f32::NAN;
-
-    #[allow(clippy::cast_possible_truncation, reason = "corners are coordinates of points")]
-    fn of_corner(x: f64) -> f32 {
-        x as f32
-    }
 
     #[allow(clippy::cast_possible_truncation, reason = "the slack holds the rounding of these casts too")]
     fn radius(radius: f64, d: usize) -> Radius<f32> {
@@ -216,8 +203,7 @@ impl<F: Blocks> Task for NearBox<'_, F> {
         for start in (0..BLOCK).step_by(Lanes::<F, S>::N) {
             let mut sq = Lanes::zero();
             for j in 0..d {
-                let (lo, hi) =
-                    (Lanes::splat(F::of_corner(bounds[j])), Lanes::splat(F::of_corner(bounds[d + j])));
+                let (lo, hi) = (Lanes::splat(F::of(bounds[j])), Lanes::splat(F::of(bounds[d + j])));
                 // SAFETY: `32 d` floats stand in the block, and a register's length divides 32.
                 let x = unsafe { Lanes::<F, S>::read(a.as_ptr().add(BLOCK * j + start)) };
                 sq = add_square(sq, (lo - x).max(x - hi).max(Lanes::zero()));
