@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use sapwood::discriminant::Shrinkage;
 use sapwood::linfa::traits::Predict;
 use sapwood::linfa::{DatasetBase, ParamGuard};
 use sapwood::ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder, concatenate, s};
@@ -21,7 +22,7 @@ fn subjects() -> Vec<Subject> {
         classes!(LogisticRegression::params(), |params| params),
         classes!(LogisticRegression::params().l1_ratio(0.5), |params| params),
         classes!(LinearDiscriminant::params(), |params| params),
-        classes!(QuadraticDiscriminant::params(), |params| params),
+        classes!(QuadraticDiscriminant::params(), |params| params.shrinkage(Shrinkage::Ball(0.1))),
         categories!(CategoricalNb::params(), |params| params.min_categories(CATEGORIES)),
     ]
 }

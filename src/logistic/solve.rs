@@ -52,7 +52,7 @@ const SAMPLE_BINARY: usize = 128;
 const SAMPLE_MULTINOMIAL: usize = 16;
 /// Of very many rows one in so many is drawn, up to so many times as many as of fewer.
 const SAMPLE_PART: usize = 16;
-const SAMPLE_MOST: usize = 5;
+const SAMPLE_MOST: usize = 8;
 /// Part of the sample that is fitted first, so that few steps on all of it remain.
 const FIRST_SAMPLE: usize = 8;
 /// The sample must be this much smaller than the data to pay.
