@@ -6,6 +6,7 @@
 //! naive version, on all lengths.
 #![allow(unsafe_code)]
 
+mod aligned;
 pub(crate) mod blocks;
 pub(crate) mod chain;
 pub(crate) mod lanes;
@@ -15,6 +16,7 @@ mod pages;
 pub(crate) mod pairs;
 pub(crate) mod simd;
 
+pub(crate) use aligned::Aligned;
 pub(crate) use blocks::{
     Absolutes, BLOCK, Band, Blocks, Columns, Largest, Movable, Norm, PAD, Radius, Run, Squares, bits,
     count_near, each_near, each_near_other, partition, totals_of,
