@@ -11,6 +11,7 @@ mod powers;
 mod step;
 mod tile;
 
+pub(crate) use ahead::expect_reads;
 pub(crate) use chord::squared_chord;
 pub(crate) use find::find_at_most;
 pub(crate) use finish::{
