@@ -203,3 +203,39 @@ impl<L: Label, S: Data<Elem = usize>> PredictInplace<ArrayBase<S, Ix2>, Array1<L
         Array1::default(x.nrows())
     }
 }
+
+#[cfg(feature = "serde")]
+impl crate::stored::Stored for CategoricalNbValidParams {
+    fn kind() -> String {
+        "CategoricalNbParams".into()
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.check()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for CategoricalNb<L> {
+    fn kind() -> String {
+        format!("CategoricalNb<{}>", crate::stored::type_word::<L>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        use crate::stored::{hold_finite, hold_len};
+        self.classes.validate()?;
+        let k = self.classes.n_classes();
+        hold_len("log_priors", self.log_priors.len(), k)?;
+        hold_finite("log_priors", &self.log_priors)?;
+        require(!self.log_likelihoods.is_empty(), "log_likelihoods", "for at least one feature", "none")?;
+        for table in &self.log_likelihoods {
+            hold_len("log_likelihoods", table.ncols(), k)?;
+            hold_finite("log_likelihoods", table)?;
+            for column in table.columns() {
+                let sum: f64 = column.iter().map(|log_p| log_p.exp()).sum();
+                require((sum - 1.0).abs() <= 1e-6, "log_likelihoods", "logs of distributions", sum)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -588,3 +588,85 @@ impl<F: Float, L: Label, S: Data<Elem = F>> PredictInplace<ArrayBase<S, Ix2>, Ar
         Array1::default(x.nrows())
     }
 }
+
+#[cfg(feature = "serde")]
+impl crate::stored::Stored for LinearDiscriminantValidParams {
+    fn kind() -> String {
+        "LinearDiscriminantParams".into()
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.check()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored
+    for LinearDiscriminant<L>
+{
+    fn kind() -> String {
+        format!("LinearDiscriminant<{}>", crate::stored::type_word::<L>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.classes.validate()?;
+        self.gaussians.validate(self.classes.n_classes(), 1)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl crate::stored::Stored for QuadraticDiscriminantValidParams {
+    fn kind() -> String {
+        "QuadraticDiscriminantParams".into()
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.check()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored
+    for QuadraticDiscriminant<L>
+{
+    fn kind() -> String {
+        format!("QuadraticDiscriminant<{}>", crate::stored::type_word::<L>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.classes.validate()?;
+        self.gaussians.validate(self.classes.n_classes(), self.classes.n_classes())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl Gaussians {
+    /// Errors unless there are `k` means and `n_covariances` covariances that fit them, and each factor is its covariance's.
+    fn validate(&self, k: usize, n_covariances: usize) -> Result<()> {
+        use crate::stored::{hold_finite, hold_len};
+        let d = self.means.ncols();
+        hold_len("log_priors", self.log_priors.len(), k)?;
+        hold_finite("log_priors", &self.log_priors)?;
+        hold_len("means", self.means.nrows(), k)?;
+        hold_finite("means", &self.means)?;
+        hold_len("covariances", self.covariances.len(), n_covariances)?;
+        hold_len("factors", self.factors.len(), n_covariances)?;
+        for (covariance, factor) in self.covariances.iter().zip(&self.factors) {
+            let square = covariance.dim() == (d, d) && factor.factor().dim() == (d, d);
+            require(
+                square,
+                "covariances",
+                "square, with a row for each feature",
+                format_args!("{:?}", covariance.dim()),
+            )?;
+            let again = Cholesky::new(covariance.view());
+            let same = |again: Cholesky<f64>| {
+                let (a, b) = (again.factor(), factor.factor());
+                let scale = a.iter().fold(0.0, |scale: f64, v| scale.max(v.abs()));
+                a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-6 * scale)
+            };
+            require(again.is_some_and(same), "factors", "the Cholesky factors of the covariances", "others")?;
+        }
+        Ok(())
+    }
+}

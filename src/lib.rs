@@ -50,6 +50,8 @@ pub mod plot;
 pub mod recurrent;
 pub mod score;
 pub mod select;
+#[cfg(feature = "serde")]
+pub mod stored;
 
 pub use categorical_nb::{CategoricalNb, CategoricalNbParams, CategoricalNbValidParams};
 pub use dbscan::Dbscan;

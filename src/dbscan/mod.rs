@@ -391,3 +391,36 @@ impl<F: Float, D: Data<Elem = F>> PredictInplace<ArrayBase<D, Ix2>, Array1<Optio
         Array1::from_elem(x.nrows(), None)
     }
 }
+
+#[cfg(feature = "serde")]
+impl crate::stored::Stored for DbscanValidParams {
+    fn kind() -> String {
+        "DbscanParams".into()
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.check()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for Dbscan<F> {
+    fn kind() -> String {
+        format!("Dbscan<{}>", crate::stored::type_word::<F>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        let Self { eps, n_clusters, labels, core_samples, components, .. } = self;
+        DbscanValidParams { eps: *eps, min_samples: 1 }.check()?;
+        crate::data::check_same_rows("components", components.nrows(), core_samples.len())?;
+        check_finite("components", components)?;
+        require(components.ncols() > 0, "components", "of at least one column", 0)?;
+        let stray = labels.iter().flatten().find(|label| *label >= n_clusters);
+        require(stray.is_none(), "labels", "below the number of clusters", format_args!("{stray:?}"))?;
+        let ascending = core_samples.windows(2).all(|pair| pair[0] < pair[1]);
+        require(ascending, "core_samples", "ascending rows", "others")?;
+        let clustered = |row: &usize| labels.get(*row).is_some_and(Option::is_some);
+        let stray = core_samples.iter().find(|row| !clustered(row));
+        require(stray.is_none(), "core_samples", "rows with a label", format_args!("{stray:?}"))
+    }
+}

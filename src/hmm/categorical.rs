@@ -243,3 +243,23 @@ impl<F: Float> Emission for Categorical<F> {
         Some(Self::with_logs(self.n_states, b))
     }
 }
+
+#[cfg(feature = "serde")]
+impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for Categorical<F> {
+    fn kind() -> String {
+        format!("Categorical<{}>", crate::stored::type_word::<F>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        require(self.n_states > 0, "n_states", "at least 1", self.n_states)?;
+        let whole = self.b.len() % self.n_states == 0 && self.b.len() == self.log_b.len();
+        require(whole, "probabilities", "a row for each state", format_args!("{} entries", self.b.len()))?;
+        let again = Self::new(self.probabilities().view())?;
+        let same = again
+            .log_b
+            .iter()
+            .zip(&self.log_b)
+            .all(|(a, b)| a == b || (a.as_f64() - b.as_f64()).abs() <= 1e-6 * a.as_f64().abs());
+        require(same, "log_b", "the logs of the probabilities", "others")
+    }
+}

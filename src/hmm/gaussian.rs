@@ -631,3 +631,24 @@ pub(super) fn overall_variances<F: Float>(x: &[F], d: usize) -> Result<Array1<F>
     }
     Ok(variances)
 }
+
+#[cfg(feature = "serde")]
+impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for Gaussian<F> {
+    fn kind() -> String {
+        format!("Gaussian<{}>", crate::stored::type_word::<F>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        let (k, d) = self.means.dim();
+        let width = if self.covariance.is_diagonal() { Some(d) } else { d.checked_mul(d) };
+        let fits = width == Some(self.spreads.ncols()) && self.spreads.nrows() == k;
+        require(fits, "covariance", "of the shape of the means", format_args!("{:?}", self.spreads.dim()))?;
+        let again = Self::new(self.covariance, self.means.view(), self.spreads.clone())?;
+        let near = |a: &F, b: &F| (a.as_f64() - b.as_f64()).abs() <= 1e-4 * (1.0 + a.as_f64().abs());
+        let same = again.whiteners.dim() == self.whiteners.dim()
+            && again.log_peaks.len() == self.log_peaks.len()
+            && again.whiteners.iter().zip(&self.whiteners).all(|(a, b)| near(a, b))
+            && again.log_peaks.iter().zip(&self.log_peaks).all(|(a, b)| near(a, b));
+        require(same, "whiteners", "those of the covariances", "others")
+    }
+}

@@ -257,3 +257,15 @@ impl<F: Float> Emission for GaussianMixture<F> {
         })
     }
 }
+
+#[cfg(feature = "serde")]
+impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for GaussianMixture<F> {
+    fn kind() -> String {
+        format!("GaussianMixture<{}>", crate::stored::type_word::<F>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.components.validate()?;
+        Self::new(self.weights.view(), self.components.clone()).map(|_| ())
+    }
+}

@@ -325,5 +325,29 @@ fn random_row(n: usize, rng: &mut dyn RngCore) -> Vec<f64> {
     row
 }
 
+#[cfg(feature = "serde")]
+impl<F, E, L> crate::stored::Stored for Hmm<E, L>
+where
+    F: Float + serde::Serialize + serde::de::DeserializeOwned,
+    E: Emission<Float = F> + crate::stored::Stored,
+    L: Label + serde::Serialize + serde::de::DeserializeOwned,
+{
+    const VERSION: u16 = E::VERSION;
+
+    fn kind() -> String {
+        format!("Hmm<{}, {}>", E::kind(), crate::stored::type_word::<L>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        let Self { initial, transition, emission, labels, report } = self;
+        emission.validate()?;
+        Self::labelled(initial.clone(), transition.clone(), emission.clone(), labels.clone())?;
+        let standard = transition.is_standard_layout();
+        require(standard, "transition", "in standard layout", "in another")?;
+        let rounds = report.as_ref().is_none_or(|report| !report.objectives.is_empty());
+        require(rounds, "objectives", "that of the start at least", "none")
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -244,3 +244,14 @@ fn draw_count(rate: f64, rng: &mut dyn RngCore) -> usize {
     }
     count
 }
+
+#[cfg(feature = "serde")]
+impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for Poisson<F> {
+    fn kind() -> String {
+        format!("Poisson<{}>", crate::stored::type_word::<F>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        Self::new(self.rates.view()).map(|_| ())
+    }
+}

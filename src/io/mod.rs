@@ -27,6 +27,8 @@
 //! ```
 
 mod csv;
+#[cfg(feature = "serde")]
+mod model;
 mod npy;
 mod pcd;
 mod ply;
@@ -34,6 +36,8 @@ mod scalar;
 mod text;
 
 pub use self::csv::{CsvOptions, parse_csv, read_csv, write_csv, write_csv_to};
+#[cfg(feature = "serde")]
+pub use model::{from_bytes, load, save, to_bytes};
 pub use npy::{NpyElement, parse_npy, parse_npy_i64, read_npy, read_npy_i64, write_npy, write_npy_to};
 pub use pcd::{parse_pcd, read_pcd, read_pcd_fields};
 pub use ply::{parse_ply, read_ply, read_ply_fields, write_ply, write_ply_to};
@@ -140,7 +144,7 @@ fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Creates or replaces the file with what `write` puts out.
-fn save(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
+fn create(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
     let io = |source| Error::Io { path: path.into(), source };
     let mut out = BufWriter::with_capacity(1 << 16, File::create(path).map_err(io)?);
     write(&mut out).map_err(in_file(path))?;

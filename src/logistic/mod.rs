@@ -207,3 +207,27 @@ impl<F: Float, L: Label, D: Data<Elem = F>> PredictInplace<ArrayBase<D, Ix2>, Ar
         Array1::default(x.nrows())
     }
 }
+
+#[cfg(feature = "serde")]
+impl<F, L> crate::stored::Stored for LogisticRegression<F, L>
+where
+    F: Float + serde::Serialize + serde::de::DeserializeOwned,
+    L: Label + serde::Serialize + serde::de::DeserializeOwned,
+{
+    fn kind() -> String {
+        use crate::stored::type_word;
+        format!("LogisticRegression<{}, {}>", type_word::<F>(), type_word::<L>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        use crate::stored::{hold, hold_finite, hold_len};
+        self.classes.validate()?;
+        let k = self.classes.n_classes();
+        hold(k >= 2, "classes", "at least two", k)?;
+        let rows = if k == 2 { 1 } else { k };
+        hold_len("coefficients", self.coefficients.nrows(), rows)?;
+        hold_len("intercepts", self.intercepts.len(), rows)?;
+        hold_finite("coefficients", &self.coefficients)?;
+        hold_finite("intercepts", &self.intercepts)
+    }
+}

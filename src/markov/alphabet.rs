@@ -69,3 +69,17 @@ impl<L: Label> Alphabet<L> {
         }
     }
 }
+
+#[cfg(feature = "serde")]
+impl<L: Label> Alphabet<L> {
+    /// Errors unless the labels are distinct and `sorted` sorts them.
+    pub(super) fn validate(&self) -> Result<()> {
+        let again = Self::new(self.labels.clone())?;
+        crate::params::require(
+            again.sorted == self.sorted,
+            "states",
+            "sorted by their order",
+            "another order",
+        )
+    }
+}

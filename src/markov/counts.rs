@@ -242,3 +242,18 @@ pub(super) fn check_one_column<S: Data>(sequences: &Sequences<S>) -> Result<()> 
         columns => Err(Error::shape("records", "one column, that of the labels", columns)),
     }
 }
+
+#[cfg(feature = "serde")]
+impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored
+    for TransitionCounts<L>
+{
+    fn kind() -> String {
+        format!("TransitionCounts<{}>", crate::stored::type_word::<L>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.states.validate()?;
+        crate::stored::hold_len("first", self.first.len(), self.states.len())?;
+        self.transitions.validate(self.states.len())
+    }
+}

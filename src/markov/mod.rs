@@ -444,5 +444,34 @@ fn check_dense(n: usize) -> Result<()> {
     require(n <= MAX_DENSE_STATES, "n_states", "at most 8192 where a dense matrix is needed", n)
 }
 
+#[cfg(feature = "serde")]
+impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored
+    for MarkovChainParams<L>
+{
+    fn kind() -> String {
+        format!("MarkovChainParams<{}>", crate::stored::type_word::<L>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.check()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for MarkovChain<L> {
+    fn kind() -> String {
+        format!("MarkovChain<{}>", crate::stored::type_word::<L>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.states.validate()?;
+        let n = self.states.len();
+        crate::stored::hold_len("initial", self.initial.len(), n)?;
+        check_distribution("initial", self.initial.iter().copied())?;
+        self.transitions.validate(n)?;
+        (0..n).try_for_each(|i| check_distribution("transitions", self.transitions.row(i).map(|(_, p)| p)))
+    }
+}
+
 #[cfg(test)]
 mod tests;

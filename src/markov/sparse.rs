@@ -66,3 +66,28 @@ impl<T: Copy> Sparse<T> {
         Self::new(self.n_rows(), self.entries().map(|(i, j, value)| (j, i, value)).collect())
     }
 }
+
+#[cfg(feature = "serde")]
+impl<T: Copy> Sparse<T> {
+    /// Errors unless this is a matrix of `n` rows and columns, with ascending columns in each row.
+    pub(super) fn validate(&self, n: usize) -> crate::error::Result<()> {
+        use crate::params::require;
+        use crate::stored::hold_len;
+        hold_len("starts", self.starts.len(), n + 1)?;
+        hold_len("columns", self.columns.len(), self.values.len())?;
+        let cut = self.starts.is_sorted() && self.starts[0] == 0 && self.starts[n] == self.values.len();
+        require(cut, "starts", "ascending from 0 to the number of entries", "others")?;
+        for i in 0..n {
+            let row = self.columns(i);
+            let ascending =
+                row.windows(2).all(|pair| pair[0] < pair[1]) && row.last().is_none_or(|&last| last < n);
+            require(
+                ascending,
+                "columns",
+                "ascending and below the number of states",
+                format_args!("{row:?}"),
+            )?;
+        }
+        Ok(())
+    }
+}
