@@ -276,7 +276,7 @@ fn a_broken_invariant_is_named() {
     assert!(hmm(array![[0.5, 0.5], [0.1, 0.9]], vec![0]).unwrap_err().contains("`labels`"));
 
     // NaN weights, and sizes that disagree.
-    let report = |model: &LogisticRegression<f64, String>| model.report().clone();
+    let report = |model: &LogisticRegression<f64, String>| *model.report();
     let logistic = |w: Array2<f64>, b: Array1<f64>, classes: &[&str]| {
         let bytes = forged("LogisticRegression<f64, String>", &(w, b, (classes,), report(&logistic())));
         io::from_bytes::<LogisticRegression<f64, String>>(&bytes).map_err(|error| error.to_string())

@@ -252,7 +252,7 @@ impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::S
 
     fn validate(&self) -> Result<()> {
         require(self.n_states > 0, "n_states", "at least 1", self.n_states)?;
-        let whole = self.b.len() % self.n_states == 0 && self.b.len() == self.log_b.len();
+        let whole = self.b.len().is_multiple_of(self.n_states) && self.b.len() == self.log_b.len();
         require(whole, "probabilities", "a row for each state", format_args!("{} entries", self.b.len()))?;
         let again = Self::new(self.probabilities().view())?;
         let same = again

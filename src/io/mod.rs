@@ -37,7 +37,7 @@ mod text;
 
 pub use self::csv::{CsvOptions, parse_csv, read_csv, write_csv, write_csv_to};
 #[cfg(feature = "serde")]
-pub use model::{from_bytes, load, save, to_bytes};
+pub use model::{from_bytes, kind_of, load, save, to_bytes};
 pub use npy::{NpyElement, parse_npy, parse_npy_i64, read_npy, read_npy_i64, write_npy, write_npy_to};
 pub use pcd::{parse_pcd, read_pcd, read_pcd_fields};
 pub use ply::{parse_ply, read_ply, read_ply_fields, write_ply, write_ply_to};

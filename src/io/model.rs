@@ -57,6 +57,25 @@ pub fn load<M: Stored>(path: impl AsRef<Path>) -> Result<M> {
     read(path.as_ref(), from_bytes)
 }
 
+/// The name of what a model file holds: `Dbscan<f32>`, `Hmm<Poisson<f64>, usize>`; for a program that takes several.
+///
+/// # Errors
+/// [`Error::Io`](crate::Error::Io) where the file cannot be read; [`Error::Format`](crate::Error::Format) where it is no model file.
+///
+/// # Example
+/// ```
+/// use sapwood::{Dbscan, io};
+///
+/// let path = std::env::temp_dir().join("sapwood_kind_example.model");
+/// io::save(&path, &Dbscan::params(2))?;
+/// assert_eq!(io::kind_of(&path)?, "DbscanParams");
+/// # std::fs::remove_file(path).ok();
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+pub fn kind_of(path: impl AsRef<Path>) -> Result<String> {
+    read(path.as_ref(), |bytes| Ok(Reader { bytes, at: 0 }.header()?.1))
+}
+
 /// A parameter set or model as the bytes of a file.
 ///
 /// # Errors
@@ -91,24 +110,8 @@ pub fn to_bytes<M: Stored>(model: &M) -> Result<Vec<u8>> {
 /// content that breaks a rule of its kind.
 pub fn from_bytes<M: Stored>(bytes: &[u8]) -> Result<M> {
     let mut file = Reader { bytes, at: 0 };
-    let magic = file.take(8, "a model file of sapwood")?;
-    if magic != MAGIC {
-        return Err(format_error(Position::Byte(0), "a model file of sapwood", "another beginning"));
-    }
-    let layout = file.u16()?;
-    if layout != LAYOUT {
-        let found = if layout > LAYOUT { "that of a newer sapwood" } else { "none" };
-        let expected = format!("a layout of version {LAYOUT}");
-        return Err(format_error(Position::Byte(8), expected, format!("{layout}, {found}")));
-    }
-    let version = file.u16()?;
-    let length = usize::from(file.u16()?);
-    if length > MAX_KIND {
-        let expected = format!("the name of a kind of at most {MAX_KIND} bytes");
-        return Err(format_error(Position::Byte(12), expected, format!("{length} bytes")));
-    }
+    let (version, found) = file.header()?;
     // The kind before its version: of another kind, the version means nothing.
-    let found = String::from_utf8_lossy(file.take(length, "the name of a kind")?).into_owned();
     let kind = M::kind();
     if found != kind {
         return Err(format_error(Position::Byte(14), format!("a {kind}"), format!("a {found}")));
@@ -158,6 +161,28 @@ impl<'a> Reader<'a> {
         };
         self.at += n;
         Ok(taken)
+    }
+
+    /// The version of the kind, and its name.
+    fn header(&mut self) -> Result<(u16, String)> {
+        let magic = self.take(8, "a model file of sapwood")?;
+        if magic != MAGIC {
+            return Err(format_error(Position::Byte(0), "a model file of sapwood", "another beginning"));
+        }
+        let layout = self.u16()?;
+        if layout != LAYOUT {
+            let found = if layout > LAYOUT { "that of a newer sapwood" } else { "none" };
+            let expected = format!("a layout of version {LAYOUT}");
+            return Err(format_error(Position::Byte(8), expected, format!("{layout}, {found}")));
+        }
+        let version = self.u16()?;
+        let length = usize::from(self.u16()?);
+        if length > MAX_KIND {
+            let expected = format!("the name of a kind of at most {MAX_KIND} bytes");
+            return Err(format_error(Position::Byte(12), expected, format!("{length} bytes")));
+        }
+        let kind = String::from_utf8_lossy(self.take(length, "the name of a kind")?).into_owned();
+        Ok((version, kind))
     }
 
     fn u16(&mut self) -> Result<u16> {
