@@ -82,7 +82,7 @@ impl Tokens {
             match &self.delimiter {
                 _ if self.chars => tokens.extend(line.chars().map(String::from)),
                 Some(delimiter) => {
-                    tokens.extend(line.split(delimiter.as_str()).map(|token| token.trim().to_owned()))
+                    tokens.extend(line.split(delimiter.as_str()).map(|token| token.trim().to_owned()));
                 }
                 None => tokens.extend(line.split_whitespace().map(str::to_owned)),
             }

@@ -152,16 +152,17 @@ fn fit(arguments: &Fit, json: bool) -> Outcome {
     summary.set("iterations", model.report().iterations);
     scores(&model, &data, &mut summary)?;
     let features = data.feature_names().to_vec();
-    if !json {
-        for (j, name) in features.iter().enumerate() {
-            println!("{name:<20} {}", joined(model.coefficients().column(j).iter()));
-        }
-        println!("{:<20} {}", "intercept", joined(model.intercepts().iter()));
-    } else {
+    if json {
         summary.set("features", features.clone());
         let rows = model.coefficients().rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>();
         summary.set("coefficients", rows);
         summary.set("intercepts", model.intercepts().to_vec());
+    } else {
+        let mut out = std::io::stdout();
+        for (j, name) in features.iter().enumerate() {
+            writeln!(out, "{name:<20} {}", joined(model.coefficients().column(j).iter()))?;
+        }
+        writeln!(out, "{:<20} {}", "intercept", joined(model.intercepts().iter()))?;
     }
     if let Some(path) = &arguments.save {
         io::save(path, &Named { features, model })?;
