@@ -39,6 +39,7 @@ pub(crate) fn points(path: &Path, columns: &[usize]) -> Outcome<Array2<f64>> {
             bytes if bytes.starts_with(b"# .PCD") || bytes.starts_with(b"VERSION") => {
                 io::parse_pcd(bytes, &io::XYZ)?
             }
+            bytes if bytes.starts_with(b"LASF") => io::parse_las(bytes)?,
             bytes => io::parse_csv(bytes, &CsvOptions::default())?,
         }
     } else {
