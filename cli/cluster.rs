@@ -7,11 +7,11 @@ use std::time::Instant;
 use clap::ValueEnum;
 use sapwood::linfa::DatasetBase;
 use sapwood::ndarray::{Array1, Array2};
-use sapwood::plot::{Figure, Theme};
+use sapwood::plot::Figure;
 use sapwood::{Dbscan, Float, dbscan, io};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::output::{Summary, sink};
+use crate::output::{Summary, sink, write_svg};
 use crate::watch::watch;
 use crate::{Failure, Outcome, input};
 
@@ -187,12 +187,4 @@ fn write_cloud<F: Float>(path: &Path, points: &Array2<F>, labels: &Array1<Option
 
 fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
-}
-
-/// Writes a figure to a file or to standard output.
-pub(crate) fn write_svg(path: &Path, figure: &Figure, dark: bool) -> Outcome {
-    let figure = figure.clone().theme(if dark { Theme::Dark } else { Theme::Light });
-    let mut out = sink(path)?;
-    out.write_all(figure.to_svg().as_bytes())?;
-    Ok(out.flush()?)
 }

@@ -12,10 +12,11 @@ use sapwood::hmm::{
 };
 use sapwood::linfa::DatasetBase;
 use sapwood::ndarray::{Array2, OwnedRepr};
+use sapwood::plot::Figure;
 use sapwood::stored::Stored;
 use sapwood::{CategoricalHmm, GaussianHmm, GaussianMixtureHmm, Hmm, Params, PoissonHmm, io};
 
-use crate::output::{Summary, sink};
+use crate::output::{Summary, sink, write_svg};
 use crate::watch::{stopped, watch};
 use crate::{Failure, Outcome, input};
 
@@ -126,6 +127,10 @@ pub(crate) struct Decode {
     /// Where to write
     #[arg(long, value_name = "CSV", default_value = "-")]
     out: PathBuf,
+
+    /// Draw the probabilities of the states beneath the first column
+    #[arg(long)]
+    svg: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -174,6 +179,7 @@ pub(crate) fn run(command: &Command, json: bool) -> Outcome {
 trait Entry: Copy + Default + std::fmt::Debug + Send + Sync {
     fn of(x: f64) -> Option<Self>;
     fn text(self) -> String;
+    fn number(self) -> f64;
 }
 
 impl Entry for f64 {
@@ -182,6 +188,9 @@ impl Entry for f64 {
     }
     fn text(self) -> String {
         self.to_string()
+    }
+    fn number(self) -> f64 {
+        self
     }
 }
 
@@ -194,6 +203,9 @@ impl Entry for usize {
     }
     fn text(self) -> String {
         if self == MISSING { "nan".to_owned() } else { self.to_string() }
+    }
+    fn number(self) -> f64 {
+        if self == MISSING { f64::NAN } else { self as f64 }
     }
 }
 
@@ -312,7 +324,13 @@ where
 {
     let sequences = arguments.rows.read::<E::Elem>()?;
     let path = model.viterbi(&sequences)?;
-    let posteriors = if arguments.posteriors { Some(model.posteriors(&sequences)?) } else { None };
+    let wanted = arguments.posteriors || arguments.svg.is_some();
+    let posteriors = if wanted { Some(model.posteriors(&sequences)?) } else { None };
+    if let (Some(path), Some(posteriors)) = (&arguments.svg, &posteriors) {
+        let first: Vec<f64> = sequences.records().column(0).iter().map(|x| x.number()).collect();
+        write_svg(path, &Figure::posteriors(posteriors, model.labels(), &first)?, false)?;
+    }
+    let posteriors = posteriors.filter(|_| arguments.posteriors);
     let mut out = sink(&arguments.out)?;
     write!(out, "state")?;
     if posteriors.is_some() {

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 
 use sapwood::linfa::Dataset;
 use sapwood::logistic::ClassWeight;
-use sapwood::ndarray::{Array1, Array2, Axis, Ix1};
+use sapwood::ndarray::{Array1, Array2, ArrayView1, Axis, Ix1};
+use sapwood::plot::Figure;
+use sapwood::score::Thresholds;
 use sapwood::stored::{Stored, hold};
 use sapwood::{LogisticRegression, Result, io, score};
 use serde::{Deserialize, Serialize};
 
 use crate::input::Table;
-use crate::output::{Summary, sink};
+use crate::output::{Summary, sink, write_svg};
 use crate::watch::watch;
 use crate::{Failure, Outcome};
 
@@ -63,6 +65,18 @@ pub(crate) struct Fit {
     /// Write the model
     #[arg(long, value_name = "MODEL")]
     save: Option<PathBuf>,
+
+    /// Draw how many rows of each class are taken for each
+    #[arg(long, value_name = "SVG")]
+    confusion: Option<PathBuf>,
+
+    /// Draw the ROC curve of each class against the rest
+    #[arg(long, value_name = "SVG")]
+    roc: Option<PathBuf>,
+
+    /// Draw how often a class comes to pass that was given a probability
+    #[arg(long, value_name = "SVG")]
+    calibration: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -164,10 +178,52 @@ fn fit(arguments: &Fit, json: bool) -> Outcome {
         }
         writeln!(out, "{:<20} {}", "intercept", joined(model.intercepts().iter()))?;
     }
+    draw(arguments, &model, &data)?;
     if let Some(path) = &arguments.save {
         io::save(path, &Named { features, model })?;
     }
     summary.print(json, &[])
+}
+
+fn draw(
+    arguments: &Fit,
+    model: &LogisticRegression<f64, String>,
+    data: &Dataset<f64, String, Ix1>,
+) -> Outcome {
+    let (classes, p) = (model.classes(), model.predict_proba(data.records())?);
+    if let Some(path) = &arguments.confusion {
+        let mut counts = Array2::zeros((classes.len(), classes.len()));
+        for (truth, row) in data.targets().iter().zip(p.rows()) {
+            let truth = classes.binary_search(truth).unwrap_or(0);
+            counts[[truth, most_probable(row)]] += 1;
+        }
+        write_svg(path, &Figure::confusion(classes, &counts)?, false)?;
+    }
+    // Of two classes, the second says it all.
+    let shown = if classes.len() == 2 { 1..2 } else { 0..classes.len() };
+    let scores = |class: usize| {
+        let positive: Vec<bool> = data.targets().iter().map(|truth| *truth == classes[class]).collect();
+        (positive, p.column(class).to_vec())
+    };
+    if let Some(path) = &arguments.roc {
+        let curve = |class| Thresholds::new(&scores(class).0, &scores(class).1);
+        let curves = shown.clone().map(curve).collect::<Result<Vec<_>>>()?;
+        let named: Vec<_> =
+            shown.clone().zip(&curves).map(|(i, curve)| (classes[i].as_str(), curve)).collect();
+        write_svg(path, &Figure::roc(&named)?, false)?;
+    }
+    if let Some(path) = &arguments.calibration {
+        let bins = |class| score::reliability(&scores(class).0, &scores(class).1, 10);
+        let bins = shown.clone().map(bins).collect::<Result<Vec<_>>>()?;
+        let named: Vec<_> = shown.zip(&bins).map(|(i, bins)| (classes[i].as_str(), &bins[..])).collect();
+        write_svg(path, &Figure::calibration(&named)?, false)?;
+    }
+    Ok(())
+}
+
+/// The first of the largest probabilities.
+fn most_probable(row: ArrayView1<'_, f64>) -> usize {
+    (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
 }
 
 fn joined<'a>(values: impl Iterator<Item = &'a f64>) -> String {

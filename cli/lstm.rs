@@ -9,12 +9,13 @@ use sapwood::data::{ClassIndex, Sequences};
 use sapwood::linfa::DatasetBase;
 use sapwood::ndarray::{Array1, Array2, Axis, OwnedRepr, s};
 use sapwood::optim::Schedule;
+use sapwood::plot::Figure;
 use sapwood::recurrent::{LstmCell, Recurrent};
 use sapwood::stored::{Stored, hold};
 use sapwood::{Lstm, Result, io};
 use serde::{Deserialize, Serialize};
 
-use crate::output::{Summary, sink};
+use crate::output::{Summary, sink, write_svg};
 use crate::watch::watch;
 use crate::{Failure, Outcome, input};
 
@@ -82,6 +83,10 @@ pub(crate) struct Fit {
     /// Write the net
     #[arg(long, value_name = "MODEL")]
     save: Option<PathBuf>,
+
+    /// Draw the loss of each epoch
+    #[arg(long)]
+    svg: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -204,6 +209,9 @@ impl Fit {
     }
 
     fn summarise(&self, rows: usize, parameters: usize, losses: &[f64], json: bool) -> Outcome {
+        if let Some(path) = &self.svg {
+            write_svg(path, &Figure::losses(&[("training", losses)])?, false)?;
+        }
         let mut summary = Summary::default();
         summary.set("rows", rows);
         summary.set("parameters", parameters);

@@ -3,6 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use sapwood::plot::{Figure, Theme};
 use serde_json::Value;
 
 use crate::input::is_standard;
@@ -63,4 +64,12 @@ fn plain(value: &Value) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// Writes a figure to a file or to standard output.
+pub(crate) fn write_svg(path: &Path, figure: &Figure, dark: bool) -> Outcome {
+    let figure = figure.clone().theme(if dark { Theme::Dark } else { Theme::Light });
+    let mut out = sink(path)?;
+    out.write_all(figure.to_svg().as_bytes())?;
+    Ok(out.flush()?)
 }

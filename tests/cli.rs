@@ -198,7 +198,8 @@ fn a_hidden_markov_model_is_fitted_decoded_scored_and_drawn_from() {
         let states: Vec<&str> = states.lines().skip(1).collect();
         assert!(states[0] != states[20] && states[..15] == states[30..45], "{states:?}");
     }
-    let posteriors = folder.run("hmm decode g.model rows.csv --posteriors").ok();
+    let posteriors = folder.run("hmm decode g.model rows.csv --posteriors --svg ribbon.svg").ok();
+    assert!(folder.read("ribbon.svg").contains("2 hidden states over 60 steps"));
     assert!(posteriors.starts_with("state,p0,p1\n"));
     let scores = folder.run("hmm score g.model rows.csv --lengths 30,30 --json").json();
     assert_eq!(scores["each"].as_array().unwrap().len(), 2);
@@ -231,6 +232,12 @@ fn a_regression_keeps_the_names_of_its_columns() {
     folder.file("new.csv", "other,b,a\nx,1,10\ny,1,0\n");
     assert_eq!(folder.run("logistic predict yes.model new.csv").ok(), "class\nyes\nno\n");
     assert!(folder.run("logistic predict yes.model new.csv --proba").ok().starts_with("no,yes\n"));
+    folder
+        .run("logistic fit rows.csv --target answer --confusion c.svg --roc r.svg --calibration k.svg")
+        .ok();
+    assert!(
+        folder.read("c.svg").contains("yes") && folder.read("r.svg").contains("yes") && folder.has("k.svg")
+    );
     assert!(folder.run("logistic report rows.csv --target answer --features a").ok().contains("P>|z|"));
     let report = folder.run("logistic report rows.csv --target answer --features a --json").json();
     assert_eq!(report["estimates"][0]["name"], "a");
@@ -246,9 +253,11 @@ fn a_net_forecasts_and_another_writes() {
     let folder = Folder::new("lstm");
     let wave: String = (0..120).map(|i| format!("{}\n", 100.0 + 5.0 * (f64::from(i) * 0.4).sin())).collect();
     folder.file("wave.csv", &wave);
-    let fit =
-        folder.run("lstm fit wave.csv --hidden 8 --epochs 60 --window 40 --save wave.model --json").json();
+    let fit = folder
+        .run("lstm fit wave.csv --hidden 8 --epochs 60 --window 40 --save wave.model --svg loss.svg --json")
+        .json();
     assert!(fit["last_loss"].as_f64().unwrap() < 0.5 * fit["first_loss"].as_f64().unwrap());
+    assert!(folder.read("loss.svg").contains("training"));
     let forecast = folder.run("lstm predict wave.model wave.csv --steps 3").ok();
     let forecast: Vec<f64> = forecast.lines().map(|line| line.parse().unwrap()).collect();
     let next = 100.0 + 5.0 * (120.0_f64 * 0.4).sin();

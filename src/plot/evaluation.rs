@@ -98,8 +98,7 @@ impl Figure {
     pub fn calibration(curves: &[(&str, &[ReliabilityBin])]) -> Result<Self> {
         let curve = |&(name, bins): &(&str, &[ReliabilityBin])| {
             let (x, y) = bins.iter().map(|bin| (bin.mean_score, bin.positive_rate)).unzip();
-            let rows = bins.iter().map(|bin| bin.count).sum();
-            Curve { name: name.to_owned(), note: counted(rows, "row"), x, y, dots: true, ..Curve::default() }
+            Curve { name: name.to_owned(), x, y, dots: true, ..Curve::default() }
         };
         let figure = Self::unit_square(curves.iter().map(curve), "Calibration")?;
         Ok(figure.axes(["mean probability that was given", "share that was positive"]))
