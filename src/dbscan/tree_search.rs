@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use ndarray::ArrayView2;
 
-use super::Found;
+use super::clusters::Found;
 use super::union_find::UnionFind;
+use super::weights::Weights;
 use crate::error::Result;
 use crate::float::Float;
 use crate::index::tree::{NO_ROW, Tree, sq_distance_bounds};
@@ -37,12 +38,18 @@ pub(super) fn cluster<F: Float>(
     records: ArrayView2<'_, F>,
     eps: f64,
     min_samples: usize,
+    weights: Option<&Weights>,
     observer: &mut dyn Observer,
 ) -> Result<Found> {
     let tree = &Tree::new(records)?;
     report(observer, Progress::new("index", 1, 1))?;
     let search = Search { tree, radius: F::radius(eps, records.ncols()) };
-    let cores = search.core_samples(min_samples, observer)?;
+    let cores = match weights {
+        None => {
+            search.core_samples(&Ones { need: i64::try_from(min_samples).unwrap_or(i64::MAX) }, observer)?
+        }
+        Some(weights) => search.core_samples(&Weighted::new(tree, weights), observer)?,
+    };
     let connected = search.connect(&cores);
     let blocks = tree.n_blocks() as u64;
     report(observer, Progress::new("connections", blocks, blocks))?;
@@ -67,17 +74,15 @@ struct Search<'a, F> {
 
 impl<F: Float> Search<'_, F> {
     /// The core points of each block.
-    fn core_samples(&self, min_samples: usize, observer: &mut dyn Observer) -> Result<Vec<u32>> {
+    fn core_samples<W: Weigh>(&self, weigh: &W, observer: &mut dyn Observer) -> Result<Vec<u32>> {
         let n_blocks = self.tree.n_blocks();
         let leaves = self.tree.leaves();
         let mut cores = vec![0; n_blocks];
-        // No point has more neighbours than there are points, and those are fewer than 2^32.
-        let need = u32::try_from(min_samples).unwrap_or(u32::MAX);
         let wave = n_blocks.div_ceil(16).next_multiple_of(CHUNK);
         for (i, wave_cores) in cores.chunks_mut(wave).enumerate() {
             par::for_each_chunk_mut(wave_cores, CHUNK, |j, chunk| {
                 let first = i * wave + j * CHUNK;
-                let mut count = Count::new(self, need);
+                let mut count = Count::new(self, weigh);
                 for (block, cores) in (first..).zip(chunk) {
                     *cores = count.core_samples_of(block, leaves[block] as usize);
                 }
@@ -177,12 +182,94 @@ impl<F: Float> Search<'_, F> {
     }
 }
 
+/// What points count for.
+trait Weigh: Sync {
+    /// Some points of a block.
+    fn points(&self, block: usize, points: u32) -> i64;
+
+    /// All points below a node.
+    fn node<F: Float>(&self, tree: &Tree<F>, node: usize) -> i64;
+
+    /// A core point has this much around it.
+    fn need(&self) -> i64;
+
+    /// Whether a sum only grows.
+    fn only_grows(&self) -> bool;
+}
+
+/// Each point counts once.
+struct Ones {
+    need: i64,
+}
+
+impl Weigh for Ones {
+    #[inline(always)]
+    fn points(&self, _: usize, points: u32) -> i64 {
+        points.count_ones().into()
+    }
+
+    fn node<F: Float>(&self, tree: &Tree<F>, node: usize) -> i64 {
+        tree.len(tree.nodes()[node]) as i64
+    }
+
+    fn need(&self) -> i64 {
+        self.need
+    }
+
+    fn only_grows(&self) -> bool {
+        true
+    }
+}
+
+/// Each point counts as much as it weighs.
+struct Weighted<'a> {
+    weights: &'a Weights,
+    of_places: Vec<i64>,
+    of_nodes: Vec<i64>,
+}
+
+impl<'a> Weighted<'a> {
+    fn new<F: Float>(tree: &Tree<F>, weights: &'a Weights) -> Self {
+        let of = |&row: &u32| if row == NO_ROW { 0 } else { weights.of[row as usize] };
+        let of_places: Vec<i64> = tree.rows().iter().map(of).collect();
+        let mut of_nodes = vec![0; tree.nodes().len()];
+        for (i, node) in tree.nodes().iter().enumerate().rev() {
+            of_nodes[i] = if node.is_leaf() {
+                of_places[node.first as usize * BLOCK..][..BLOCK].iter().sum()
+            } else {
+                of_nodes[i + 1] + of_nodes[node.right as usize]
+            };
+        }
+        Self { weights, of_places, of_nodes }
+    }
+}
+
+impl Weigh for Weighted<'_> {
+    fn points(&self, block: usize, points: u32) -> i64 {
+        bits(points).map(|i| self.of_places[block * BLOCK + i]).sum()
+    }
+
+    fn node<F: Float>(&self, _: &Tree<F>, node: usize) -> i64 {
+        self.of_nodes[node]
+    }
+
+    fn need(&self) -> i64 {
+        self.weights.need
+    }
+
+    fn only_grows(&self) -> bool {
+        self.weights.only_grow
+    }
+}
+
 /// Counts the neighbours of the points of one block.
-struct Count<'a, F> {
+struct Count<'a, F, W> {
     search: &'a Search<'a, F>,
-    need: u32,
+    weigh: &'a W,
     block: &'a [F],
-    counts: [u32; BLOCK],
+    counts: [i64; BLOCK],
+    /// A sum that ends the search for a point: `need`, or none.
+    enough: i64,
     /// Points that still have too few neighbours.
     open: u32,
     /// Their box, or a larger one.
@@ -191,11 +278,12 @@ struct Count<'a, F> {
     boxed: u32,
 }
 
-impl<'a, F: Float> Count<'a, F> {
-    fn new(search: &'a Search<'a, F>, need: u32) -> Self {
+impl<'a, F: Float, W: Weigh> Count<'a, F, W> {
+    fn new(search: &'a Search<'a, F>, weigh: &'a W) -> Self {
         let block = search.tree.block(0);
         let bounds = search.tree.bounds(0).to_vec();
-        Self { search, need, block, counts: [0; BLOCK], open: 0, bounds, boxed: 0 }
+        let enough = if weigh.only_grows() { weigh.need() } else { i64::MAX };
+        Self { search, weigh, block, counts: [0; BLOCK], enough, open: 0, bounds, boxed: 0 }
     }
 
     fn core_samples_of(&mut self, block: usize, leaf: usize) -> u32 {
@@ -214,7 +302,9 @@ impl<'a, F: Float> Count<'a, F> {
             self.visit(if node == left { tree.nodes()[parent].right as usize } else { left });
             node = parent;
         }
-        filled & !self.open
+        bits(filled & self.open)
+            .filter(|&i| self.counts[i] >= self.weigh.need())
+            .fold(filled & !self.open, |cores, i| cores | 1 << i)
     }
 
     fn visit(&mut self, node: usize) {
@@ -229,24 +319,19 @@ impl<'a, F: Float> Count<'a, F> {
         }
         let here = tree.nodes()[node];
         if max_sq <= sq {
-            let n = tree.len(here) as u32;
+            let n = self.weigh.node(tree, node);
             for i in bits(self.open) {
-                self.counts[i] = self.counts[i].saturating_add(n);
-                self.open &= !(u32::from(self.counts[i] >= self.need) << i);
+                self.counts[i] += n;
+                self.open &= !(u32::from(self.counts[i] >= self.enough) << i);
             }
         } else if here.is_leaf() {
-            let (counts, open, need) = (&mut self.counts, &mut self.open, self.need);
-            F::each_hits(
-                self.block,
-                *open,
-                tree.block(here.first as usize),
-                &self.search.radius,
-                |i, hits| {
-                    counts[i] += hits.count_ones();
-                    *open &= !(u32::from(counts[i] >= need) << i);
-                    true
-                },
-            );
+            let (counts, open, weigh, enough) = (&mut self.counts, &mut self.open, self.weigh, self.enough);
+            let block = here.first as usize;
+            F::each_hits(self.block, *open, tree.block(block), &self.search.radius, |i, hits| {
+                counts[i] += weigh.points(block, hits);
+                *open &= !(u32::from(counts[i] >= enough) << i);
+                true
+            });
         } else {
             let (left, right) = (node + 1, here.right as usize);
             let to_left = sq_distance_bounds(&self.bounds, tree.bounds(left));

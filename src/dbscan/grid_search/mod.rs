@@ -27,7 +27,7 @@ mod touch;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::Found;
+use super::clusters::Found;
 use super::union_find::UnionFind;
 use crate::error::Result;
 use crate::float::Float;
