@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::ValueEnum;
+use sapwood::dbscan::DbscanParams;
 use sapwood::linfa::DatasetBase;
 use sapwood::ndarray::{Array1, Array2};
 use sapwood::plot::Figure;
@@ -68,21 +69,51 @@ pub(crate) struct Arguments {
     save: Option<PathBuf>,
 
     /// Assign the points to the clusters of this model instead of clustering them
-    #[arg(long, value_name = "MODEL", conflicts_with_all = ["eps", "suggest_eps", "save", "min_samples"])]
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["eps", "suggest_eps", "save"])]
     load: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 enum Metric {
+    /// The straight line
     Euclidean,
+    /// The sum of the differences
+    Manhattan,
+    /// The largest difference
+    Chebyshev,
+    /// The angle of directions: 1 - cos, in 0 to 2
+    Cosine,
+    /// Over a sphere, of latitude and longitude in degrees; eps in kilometres on the earth
+    Haversine,
+}
+
+/// Mean radius of the earth.
+const EARTH_KM: f64 = 6371.0088;
+
+impl Metric {
+    /// Sets the distance and `eps` in its unit.
+    fn set(self, params: DbscanParams, eps: f64) -> DbscanParams {
+        match self {
+            Self::Euclidean => params.eps(eps),
+            Self::Manhattan => params.eps(eps).metric(dbscan::Metric::Manhattan),
+            Self::Chebyshev => params.eps(eps).metric(dbscan::Metric::Chebyshev),
+            Self::Cosine => params.eps(eps).metric(dbscan::Metric::Cosine),
+            Self::Haversine => params.eps(eps / EARTH_KM).metric(dbscan::Metric::Haversine),
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments, json: bool) -> Outcome {
-    let Metric::Euclidean = arguments.metric;
+    if arguments.suggest_eps.is_some() && arguments.metric != Metric::Euclidean {
+        return Err(Failure::Usage(
+            "--suggest-eps measures straight lines: give --eps for another --metric".to_owned(),
+        ));
+    }
     let points = input::points(&arguments.file, &arguments.columns)?;
     // Single precision where it holds the very same numbers: half the memory to walk through.
     let narrow = match &arguments.load {
         Some(path) => io::kind_of(path)? == "Dbscan<f32>",
+        None if arguments.metric == Metric::Haversine => false,
         None => points.iter().all(|&x| x.is_nan() || f64::from(x as f32).to_bits() == x.to_bits()),
     };
     if narrow {
@@ -104,7 +135,11 @@ fn cluster<F: Float + Serialize + DeserializeOwned>(
     if kept.len() < all.nrows() {
         summary.set("missing", all.nrows() - kept.len());
     }
-    let dataset = DatasetBase::from(points);
+    let measured = match arguments.metric {
+        Metric::Haversine => points.mapv(|degrees| F::cast(degrees.as_f64().to_radians())),
+        _ => points.clone(),
+    };
+    let dataset = DatasetBase::from(measured);
     let subtitle;
     let labels = if let Some(path) = &arguments.load {
         let model: Dbscan<F> = io::load(path)?;
@@ -119,7 +154,8 @@ fn cluster<F: Float + Serialize + DeserializeOwned>(
         };
         subtitle = format!("DBSCAN, eps = {eps}, min_samples = {min_samples}");
         let start = Instant::now();
-        let model = watch(|observer| Dbscan::params(min_samples).eps(eps).fit_observed(&dataset, observer))?;
+        let params = arguments.metric.set(Dbscan::params(min_samples), eps);
+        let model = watch(|observer| params.fit_observed(&dataset, observer))?;
         summary.set("eps", eps);
         summary.set("min_samples", min_samples);
         summary.set("clusters", model.n_clusters());
@@ -147,13 +183,13 @@ fn cluster<F: Float + Serialize + DeserializeOwned>(
     }
     if let Some(path) = &arguments.cloud {
         if has_extension(path, "ply") {
-            io::write_ply(path, dataset.records(), &labels)?;
+            io::write_ply(path, &points, &labels)?;
         } else {
-            write_cloud(path, dataset.records(), &labels)?;
+            write_cloud(path, &points, &labels)?;
         }
     }
     if let Some(path) = &arguments.svg {
-        let figure = Figure::clusters(dataset.records(), &labels)?.subtitle(subtitle);
+        let figure = Figure::clusters(&points, &labels)?.subtitle(subtitle);
         write_svg(path, &figure, arguments.dark)?;
     }
     let outputs = [&arguments.labels, &arguments.cloud, &arguments.svg];

@@ -142,6 +142,27 @@ fn eps_is_suggested_and_its_curve_drawn() {
 }
 
 #[test]
+fn distances_have_their_units() {
+    let folder = Folder::new("metric");
+    folder.file("places.csv", "48.8566,2.3522\n48.8570,2.3540\n52.52,13.405\n");
+    let near = "cluster places.csv --min-samples 2 --metric haversine --labels - --eps";
+    assert_eq!(folder.run(&format!("{near} 0.2")).out, "0\n0\n-1\n");
+    assert_eq!(folder.run(&format!("{near} 0.1")).out, "-1\n-1\n-1\n");
+    // Paris to Berlin is 878 km; the cloud stays in degrees.
+    let cloud = folder.run("cluster places.csv --min-samples 2 --metric haversine --eps 880 --cloud -").out;
+    assert_eq!(cloud.lines().nth(3), Some("52.52,13.405,0"));
+    folder.file("words.csv", "1,0\n5,0.1\n0,2\n0,3\n");
+    let run = |metric: &str| {
+        folder.run(&format!("cluster words.csv --min-samples 2 --eps 0.5 --metric {metric} --labels -")).out
+    };
+    assert_eq!(run("cosine"), "0\n0\n1\n1\n");
+    assert_eq!(run("manhattan"), "-1\n-1\n-1\n-1\n");
+    assert_eq!(run("chebyshev"), "-1\n-1\n-1\n-1\n");
+    let error = folder.run("cluster words.csv --suggest-eps --metric cosine").fails(2);
+    assert!(error.contains("--suggest-eps measures straight lines"), "{error}");
+}
+
+#[test]
 fn a_saved_clustering_assigns_other_points() {
     let folder = Folder::new("assign");
     folder.file("points.csv", POINTS);

@@ -88,7 +88,7 @@ fn lstm() -> Lstm<f32> {
 
 #[test]
 fn every_parameter_set_comes_back() {
-    survives(&Dbscan::params(4).eps(0.25));
+    survives(&Dbscan::params(4).eps(0.25).metric(sapwood::dbscan::Metric::Cosine));
     survives(&MarkovChain::<String>::params().states(vec!["a".into(), "b".into()]).pseudo_count(0.5));
     survives(&CategoricalHmm::<usize>::params(2).n_symbols(3));
     survives(&PoissonHmm::<usize>::params(2).rate_prior(2.0, 1.0));
@@ -106,6 +106,13 @@ fn every_parameter_set_comes_back() {
 #[test]
 fn every_model_comes_back() {
     survives(&dbscan());
+    let x = points().mapv(|x| x * 0.01);
+    let places = Dbscan::params(3).eps(0.1).metric(sapwood::dbscan::Metric::Haversine);
+    survives(&places.fit(&DatasetBase::from(x)).unwrap());
+    survives(&Dbscan::params(2).fit_neighbours(4, |row| [(row + 1) % 4, (row + 3) % 4]).unwrap());
+    for part in sapwood::dbscan::partition(&points(), 0.9, 2).unwrap() {
+        survives(&Dbscan::params(3).eps(0.9).cluster_part(&part).unwrap());
+    }
     let labels = ["sun", "rain", "sun", "sun", "snow"].map(String::from);
     let days = Sequences::single(Array2::from_shape_vec((5, 1), labels.to_vec()).unwrap()).unwrap();
     survives(&TransitionCounts::new(&days).unwrap());
@@ -227,7 +234,7 @@ fn a_length_bomb_is_an_error_and_no_allocation() {
     body[at..at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
     assert!(message::<Dbscan<f64>>(&body).contains("expected a body of 18446744073709551615 bytes"));
     // An array that says it has 2^60 labels.
-    let bomb = forged("Dbscan<f64>", &(1.0, 0_usize, 1_u8, 1_u64 << 60, 1_u64 << 60));
+    let bomb = forged("Dbscan<f64>", &(1.0, 0_u8, 1_u8, 1_u64 << 60, 1_u64 << 60));
     assert!(message::<Dbscan<f64>>(&bomb).contains("expected a Dbscan<f64>"));
     let bomb = forged("ClassIndex<String>", &(u64::MAX,));
     assert!(message::<ClassIndex<String>>(&bomb).contains("expected a ClassIndex<String>"));
@@ -297,7 +304,7 @@ fn a_broken_invariant_is_named() {
     let error = message::<Lstm<f32>>(&io::to_bytes(&net).unwrap());
     assert!(error.ends_with("one whose `parameters` must be finite, got NaN in row 3, column 0"), "{error}");
 
-    let error = message::<sapwood::dbscan::DbscanParams>(&forged("DbscanParams", &(-1.0, 3_usize)));
+    let error = message::<sapwood::dbscan::DbscanParams>(&forged("DbscanParams", &(-1.0, 3_usize, 0_u8)));
     assert!(error.ends_with("one whose `eps` must be greater than 0, got -1"), "{error}");
 
     let gaussian = Gaussian::diagonal(array![[0.0, 1.0]].view(), array![[1.0, 2.0]].view()).unwrap();

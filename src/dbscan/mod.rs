@@ -487,17 +487,13 @@ impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::S
     }
 
     fn validate(&self) -> Result<()> {
-        let Self { eps, n_clusters, labels, core_samples, components, .. } = self;
-        DbscanValidParams { eps: *eps, min_samples: 1 }.check()?;
-        crate::data::check_same_rows("components", components.nrows(), core_samples.len())?;
+        let Self { eps, metric, clusters, components, .. } = self;
+        DbscanValidParams { eps: *eps, min_samples: 1, metric: *metric }.check()?;
+        clusters.validate()?;
+        crate::data::check_same_rows("components", components.nrows(), clusters.core_samples.len())?;
         check_finite("components", components)?;
         require(components.ncols() > 0, "components", "of at least one column", 0)?;
-        let stray = labels.iter().flatten().find(|label| *label >= n_clusters);
-        require(stray.is_none(), "labels", "below the number of clusters", format_args!("{stray:?}"))?;
-        let ascending = core_samples.windows(2).all(|pair| pair[0] < pair[1]);
-        require(ascending, "core_samples", "ascending rows", "others")?;
-        let clustered = |row: &usize| labels.get(*row).is_some_and(Option::is_some);
-        let stray = core_samples.iter().find(|row| !clustered(row));
-        require(stray.is_none(), "core_samples", "rows with a label", format_args!("{stray:?}"))
+        let places = *metric != Metric::Haversine || components.ncols() == 2;
+        require(places, "components", "of two columns for the haversine distance", components.ncols())
     }
 }
