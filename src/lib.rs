@@ -35,6 +35,7 @@ pub mod discriminant;
 pub mod distance;
 mod error;
 mod float;
+pub mod guide;
 pub mod hmm;
 pub mod index;
 pub mod io;

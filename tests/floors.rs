@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 5] = [
     &["float", "params", "data", "math", "observe", "stored"],
     &["distance", "index", "optim", "score"],
     &["dbscan", "markov", "hmm", "logistic", "discriminant", "categorical_nb", "recurrent"],
-    &["select", "io", "plot"],
+    &["select", "io", "plot", "guide"],
 ];
 const MODELS: usize = 3;
 
