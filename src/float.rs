@@ -1,6 +1,6 @@
 //! The two floating point types: `f32` and `f64`.
 
-use crate::kernel::nets::vector::Real;
+use crate::kernel::nets::activation::Real;
 use crate::kernel::{Blocks, Columns, Element, Movable};
 
 /// `f32` or `f64`: what records are made of.

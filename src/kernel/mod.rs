@@ -1,58 +1,24 @@
 //! Slices in, numbers out: the only folder with `unsafe`.
 //!
-//! A kernel is one portable body, marked `#[inline(always)]`, and a thin `#[target_feature]` wrapper of it for each instruction set; the body is generic over the
-//! register, so the compiler has nothing to guess. [`isa`] says once per process which wrapper may run. Every path is tested against a three-line
+//! A kernel is a [`Task`](simd::Task): its arguments as fields, and one body for all instruction sets, generic over the family of registers
+//! ([`simd::Simd`]). It is written in [`Lanes`](lanes::Lanes), numbers side by side with the operators of a number, or in plain loops that
+//! the compiler turns into vectors. [`simd`] compiles it for each instruction set and chooses once per process. Every path is tested against a three-line
 //! naive version, on all lengths.
 #![allow(unsafe_code)]
 
 pub(crate) mod blocks;
 pub(crate) mod chain;
+pub(crate) mod lanes;
 pub(crate) mod linear;
 pub(crate) mod nets;
 mod pages;
 pub(crate) mod pairs;
+pub(crate) mod simd;
 
 pub(crate) use blocks::{
     BLOCK, Band, Blocks, Columns, Movable, PAD, Radius, Run, bits, count_near, each_near, each_near_other,
     partition, sq_distances,
 };
+pub(crate) use lanes::Element;
 pub(crate) use pages::large_pages;
 pub(crate) use pairs::*;
-
-use std::sync::OnceLock;
-
-/// Instruction sets that kernels are compiled for; a later one includes the earlier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Isa {
-    /// What the target of the build has: SSE2 on x86-64, NEON on aarch64.
-    Portable,
-    /// AVX2 and FMA: x86-64-v3.
-    Avx2,
-    /// AVX-512 F, BW, DQ and VL: x86-64-v4.
-    Avx512,
-}
-
-/// The best instruction set of this machine.
-pub(crate) fn isa() -> Isa {
-    static ISA: OnceLock<Isa> = OnceLock::new();
-    *ISA.get_or_init(|| available().last().copied().unwrap_or(Isa::Portable))
-}
-
-/// Every instruction set of this machine, from the first to the best: what tests run through.
-pub(crate) fn available() -> Vec<Isa> {
-    let mut sets = vec![Isa::Portable];
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            sets.push(Isa::Avx2);
-            if is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-            {
-                sets.push(Isa::Avx512);
-            }
-        }
-    }
-    sets
-}

@@ -3,9 +3,10 @@
 //! Each vector holds one number for several units; `a` are the arguments of the gates, which the layer computes as
 //! `W x_t + U h_(t-1) + b`. Gradients of the loss are `d_*`.
 
-use crate::kernel::nets::activation::{sigmoid, tanh};
+use crate::kernel::lanes::Lanes;
+use crate::kernel::nets::activation::{Real, relu, sigmoid, tanh};
 use crate::kernel::nets::recurrent::{Gates, Kept, Step};
-use crate::kernel::nets::vector::{Register, Vector};
+use crate::kernel::simd::Simd;
 
 /// A recurrent cell: the arithmetic of one unit, and how PyTorch orders its gates.
 ///
@@ -59,7 +60,7 @@ impl Gates for LstmCell {
     const HAS_MEMORY: bool = true;
 
     #[inline(always)]
-    fn forward<R: Register>(self, a: [Vector<R>; 4], c_before: Vector<R>) -> Kept<R> {
+    fn forward<F: Real, S: Simd>(self, a: [Lanes<F, S>; 4], c_before: Lanes<F, S>) -> Kept<F, S> {
         let (i, f, g, o) = (sigmoid(a[0]), sigmoid(a[1]), tanh(a[2]), sigmoid(a[3]));
         let c = f * c_before + i * g;
         let h = o * tanh(c);
@@ -67,9 +68,9 @@ impl Gates for LstmCell {
     }
 
     #[inline(always)]
-    fn backward<R: Register>(self, step: Step<R>) -> ([Vector<R>; 4], Vector<R>) {
+    fn backward<F: Real, S: Simd>(self, step: Step<F, S>) -> ([Lanes<F, S>; 4], Lanes<F, S>) {
         let Step { slots: [i, f, g, o], memory_before: c_before, memory: c, d_hidden: d_h, carry } = step;
-        let one = Vector::of(1.0);
+        let one = Lanes::of(1.0);
         let tanh_c = tanh(c);
         let d_o = d_h * tanh_c;
         let d_c = carry + d_h * o * (one - tanh_c * tanh_c);
@@ -112,7 +113,7 @@ impl Gates for GruCell {
     const HAS_MEMORY: bool = false;
 
     #[inline(always)]
-    fn forward<R: Register>(self, a: [Vector<R>; 4], h_before: Vector<R>) -> Kept<R> {
+    fn forward<F: Real, S: Simd>(self, a: [Lanes<F, S>; 4], h_before: Lanes<F, S>) -> Kept<F, S> {
         let (r, z, q) = (sigmoid(a[1]), sigmoid(a[2]), a[3]);
         let n = tanh(a[0] + r * q);
         let h = n + z * (h_before - n);
@@ -120,9 +121,9 @@ impl Gates for GruCell {
     }
 
     #[inline(always)]
-    fn backward<R: Register>(self, step: Step<R>) -> ([Vector<R>; 4], Vector<R>) {
+    fn backward<F: Real, S: Simd>(self, step: Step<F, S>) -> ([Lanes<F, S>; 4], Lanes<F, S>) {
         let Step { slots: [n, r, z, q], memory_before: h_before, d_hidden, carry, .. } = step;
-        let one = Vector::of(1.0);
+        let one = Lanes::of(1.0);
         let d_h = d_hidden + carry;
         let d_z = d_h * (h_before - n);
         let d_n = d_h * (one - z) * (one - n * n);
@@ -167,22 +168,22 @@ impl Gates for RnnCell {
     const HAS_MEMORY: bool = false;
 
     #[inline(always)]
-    fn forward<R: Register>(self, a: [Vector<R>; 4], _: Vector<R>) -> Kept<R> {
+    fn forward<F: Real, S: Simd>(self, a: [Lanes<F, S>; 4], _: Lanes<F, S>) -> Kept<F, S> {
         let h = match self {
             Self::Tanh => tanh(a[0]),
-            Self::Relu => a[0].relu(),
+            Self::Relu => relu(a[0]),
         };
-        let zero = Vector::of(0.0);
+        let zero = Lanes::of(0.0);
         Kept { slots: [h, zero, zero, zero], memory: h, hidden: h }
     }
 
     #[inline(always)]
-    fn backward<R: Register>(self, step: Step<R>) -> ([Vector<R>; 4], Vector<R>) {
+    fn backward<F: Real, S: Simd>(self, step: Step<F, S>) -> ([Lanes<F, S>; 4], Lanes<F, S>) {
         let Step { memory: h, d_hidden: d_h, .. } = step;
-        let (zero, one) = (Vector::of(0.0), Vector::of(1.0));
+        let (zero, one) = (Lanes::of(0.0), Lanes::of(1.0));
         let slope = match self {
             Self::Tanh => one - h * h,
-            Self::Relu => h.is_positive(),
+            Self::Relu => h.one_where_above(zero),
         };
         ([d_h * slope, zero, zero, zero], zero)
     }

@@ -8,6 +8,7 @@ use super::cell::Cell;
 use crate::float::Float;
 use crate::kernel::nets::product::{AddTransposed, Multiply, packed_index, padded, panels};
 use crate::kernel::nets::recurrent::{Backward, Forward, Project, Rows, transpose, transpose_packed};
+use crate::kernel::simd::dispatch;
 
 /// A recurrent layer in one direction: its sizes, and where its parameters lie in the vector of all.
 ///
@@ -130,8 +131,8 @@ impl<C: Cell> Layer<C> {
         let [w_x, w_h, b_x, ..] = self.parts::<F>();
         let rows = self.rows(steps, n_rows);
         let Trace { slots, hidden, memory, bias, .. } = trace;
-        F::run(Project { cell: PhantomData::<C>, rows, x, x_row, w_x: &params[w_x..w_h], bias, slots });
-        F::run(Forward { cell: self.cell, rows, w_h: &params[w_h..b_x], slots, hidden, memory });
+        dispatch(Project { cell: PhantomData::<C>, rows, x, x_row, w_x: &params[w_x..w_h], bias, slots });
+        dispatch(Forward { cell: self.cell, rows, w_h: &params[w_h..b_x], slots, hidden, memory });
     }
 
     /// Adds the gradients of the parameters to `grads` and, where asked, `dL/dx` to `d_x`.
@@ -162,14 +163,14 @@ impl<C: Cell> Layer<C> {
         carry[..n_sequences * width].fill(F::zero());
         grow(w_h_transposed, width * width * C::FROM_HIDDEN);
         transpose(&params[w_h..b_x], self.n_hidden, C::FROM_HIDDEN, w_h_transposed);
-        F::run(Backward { cell: self.cell, rows, w_h_transposed, slots, hidden, memory, d_hidden, carry });
+        dispatch(Backward { cell: self.cell, rows, w_h_transposed, slots, hidden, memory, d_hidden, carry });
 
         // d_w_x = x^T d_a, d_w_h = h_before^T d_a, d_b = the column sums of d_a.
         for block in 0..n_blocks {
             let d_a = &slots[block * n_rows * row..][..n_rows * row];
             let c = &mut grads[w_x + block * self.n_inputs * of_x..][..self.n_inputs * of_x];
             let n_k = self.n_inputs;
-            F::run(AddTransposed {
+            dispatch(AddTransposed {
                 n_rows,
                 n_k,
                 width: C::FROM_INPUT,
@@ -184,7 +185,7 @@ impl<C: Cell> Layer<C> {
             for (before, now, n_rows) in runs(steps) {
                 let (a, b) = (&hidden[before * width..], &d_a[now * row + row - of_h..]);
                 let n_k = self.n_hidden;
-                F::run(AddTransposed {
+                dispatch(AddTransposed {
                     n_rows,
                     n_k,
                     width: C::FROM_HIDDEN,
@@ -210,7 +211,7 @@ impl<C: Cell> Layer<C> {
             grow(w_x_transposed, n_blocks * of_x * columns);
             transpose(&params[w_x..w_h], self.n_inputs, C::FROM_INPUT, w_x_transposed);
             d_x[..n_rows * columns].fill(F::zero());
-            F::run(Multiply {
+            dispatch(Multiply {
                 n_rows,
                 n_outer: n_blocks,
                 n_inner: of_x,
@@ -327,7 +328,7 @@ impl Dense {
 
     /// Shapes: `x (n_rows, n_inputs)` at distance `x_row`; `y (n_rows, padded outputs)`.
     pub(super) fn forward<F: Float>(&self, params: &[F], n_rows: usize, x: &[F], x_row: usize, y: &mut [F]) {
-        F::run(Multiply {
+        dispatch(Multiply {
             n_rows,
             n_outer: 1,
             n_inner: self.n_inputs,
@@ -361,7 +362,7 @@ impl Dense {
             let (first, columns) = (first * F::BLOCK, w * F::BLOCK);
             let c = &mut grads[self.at + first * n_k..][..columns * n_k];
             let b = d_y.get(first..).unwrap_or(&[]);
-            F::run(AddTransposed { n_rows, n_k, width: w, a: x, a_row: x_row, b, b_row: width, c });
+            dispatch(AddTransposed { n_rows, n_k, width: w, a: x, a_row: x_row, b, b_row: width, c });
         }
         let bias_at = self.bias_at::<F>();
         for d_y in d_y.chunks_exact(width).take(n_rows) {
@@ -371,7 +372,7 @@ impl Dense {
         grow(transposed, self.n_outputs * columns);
         transpose_packed(&params[self.at..bias_at], n_k, self.n_outputs, transposed);
         d_x[..n_rows * columns].fill(F::zero());
-        F::run(Multiply {
+        dispatch(Multiply {
             n_rows,
             n_outer: 1,
             n_inner: self.n_outputs,

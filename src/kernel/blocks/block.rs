@@ -3,11 +3,8 @@
 //! A block is 32 points, dimension after dimension: coordinate `j` of point `i` is `block[32 * j + i]`. Unused places hold NaN, which is
 //! within no radius. A set of points of a block is a `u32`, bit `i` for point `i`.
 
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
-
-use super::vector::{Plain, Vector};
-use crate::kernel::{Isa, isa};
+use crate::kernel::lanes::{Element, Lanes};
+use crate::kernel::simd::{Simd, Task, dispatch};
 
 /// Points in a block.
 pub(crate) const BLOCK: usize = 32;
@@ -29,14 +26,10 @@ pub struct Radius<F> {
 }
 
 /// The kernel over blocks of one float type.
-pub trait Blocks: Copy + PartialOrd + Into<f64> + Default + Send + Sync + 'static {
+pub trait Blocks: Element + Into<f64> {
     /// Whether the kernel computes in `f64` already, so that nothing is left to compute again.
     #[doc(hidden)]
     const EXACT: bool;
-
-    /// The corner of a box of points of this type, which is exact.
-    #[doc(hidden)]
-    fn of_corner(x: f64) -> Self;
 
     /// The value that fills unused places.
     #[doc(hidden)]
@@ -57,98 +50,45 @@ pub trait Blocks: Copy + PartialOrd + Into<f64> + Default + Send + Sync + 'stati
         radius: &Radius<Self>,
         visit: impl FnMut(usize, u32) -> bool,
     ) {
-        Self::each_hits_on(isa(), a, BLOCK, rows, b, radius, visit);
+        dispatch(EachHits { a, stride: BLOCK, rows, b, radius, visit });
     }
 
     /// The points of `a` that may be within the radius of something in a box, given by its lower corner and then its upper one.
     ///
     /// Bounds are computed as distances are, so a point left out is within the radius of nothing in the box.
     #[doc(hidden)]
-    fn near_box(a: &[Self], bounds: &[f64], radius: &Radius<Self>) -> u32;
+    #[inline]
+    fn near_box(a: &[Self], bounds: &[f64], radius: &Radius<Self>) -> u32 {
+        dispatch(NearBox { a, bounds, radius })
+    }
 
     /// The points of `b` within the radius of one point, which need not stand in a block.
     #[doc(hidden)]
     #[inline]
     fn hits_of(point: &[Self], b: &[Self], radius: &Radius<Self>) -> u32 {
         let mut found = 0;
-        Self::each_hits_on(isa(), point, 1, 1, b, radius, |_, hits| {
+        let visit = |_, hits| {
             found = hits;
             true
-        });
+        };
+        dispatch(EachHits { a: point, stride: 1, rows: 1, b, radius, visit });
         found
     }
-
-    /// The same on one instruction set, or on this machine's best where that is less; coordinate `j` of point `i` is `a[stride * j + i]`.
-    #[doc(hidden)]
-    fn each_hits_on(
-        set: Isa,
-        a: &[Self],
-        stride: usize,
-        rows: u32,
-        b: &[Self],
-        radius: &Radius<Self>,
-        visit: impl FnMut(usize, u32) -> bool,
-    );
 }
 
 impl Blocks for f64 {
     const EXACT: bool = true;
     const NAN: Self = f64::NAN;
 
-    fn of_corner(x: f64) -> f64 {
-        x
-    }
-
     fn radius(radius: f64, _: usize) -> Radius<f64> {
         let sq = radius * radius;
         Radius { inside: sq, outside: sq, sq }
-    }
-
-    #[inline]
-    fn near_box(a: &[f64], bounds: &[f64], radius: &Radius<f64>) -> u32 {
-        // SAFETY: `isa` names only instruction sets of this machine.
-        unsafe {
-            match isa() {
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => near_box_avx512::<f64, __m512d>(a, bounds, radius),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => near_box_avx2::<f64, __m256d>(a, bounds, radius),
-                _ => near_box::<f64, Plain<f64>>(a, bounds, radius),
-            }
-        }
-    }
-
-    #[inline]
-    fn each_hits_on(
-        set: Isa,
-        a: &[f64],
-        stride: usize,
-        rows: u32,
-        b: &[f64],
-        radius: &Radius<f64>,
-        visit: impl FnMut(usize, u32) -> bool,
-    ) {
-        // SAFETY: nothing above `isa()` is chosen, and that exists on this machine.
-        unsafe {
-            match set.min(isa()) {
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => avx512::<f64, __m512d>(a, stride, rows, b, radius, visit),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => avx2::<f64, __m256d>(a, stride, rows, b, radius, visit),
-                _ => by_dimension::<f64, Plain<f64>>(a, stride, rows, b, radius, visit),
-            }
-        }
     }
 }
 
 impl Blocks for f32 {
     const EXACT: bool = false;
     const NAN: Self = f32::NAN;
-
-    #[allow(clippy::cast_possible_truncation, reason = "corners are coordinates of points")]
-    fn of_corner(x: f64) -> f32 {
-        x as f32
-    }
 
     #[allow(clippy::cast_possible_truncation, reason = "the slack holds the rounding of these casts too")]
     fn radius(radius: f64, d: usize) -> Radius<f32> {
@@ -160,183 +100,118 @@ impl Blocks for f32 {
         let slack = (d as f64 + 4.0) * f64::from(f32::EPSILON);
         Radius { inside: (sq * (1.0 - slack)) as f32, outside: (sq * (1.0 + slack)) as f32, sq }
     }
+}
 
-    #[inline]
-    fn near_box(a: &[f32], bounds: &[f64], radius: &Radius<f32>) -> u32 {
-        // SAFETY: `isa` names only instruction sets of this machine.
+/// The points of `b` within the radius of each point of `rows` in `a`; coordinate `j` of point `i` is `a[stride * j + i]`.
+struct EachHits<'a, F, V> {
+    a: &'a [F],
+    stride: usize,
+    rows: u32,
+    b: &'a [F],
+    radius: &'a Radius<F>,
+    visit: V,
+}
+
+impl<F: Blocks, V: FnMut(usize, u32) -> bool> Task for EachHits<'_, F, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let (stride, d) = (self.stride, self.b.len() / BLOCK);
+        let highest = (u32::BITS - self.rows.leading_zeros()) as usize;
+        assert!(
+            self.a.len() == stride * d && self.b.len() == BLOCK * d && highest <= stride,
+            "blocks of different dimension"
+        );
+        // SAFETY: both hold `d` columns, and every point of `rows` is in `a`.
         unsafe {
-            match isa() {
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => near_box_avx512::<f32, __m512>(a, bounds, radius),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => near_box_avx2::<f32, __m256>(a, bounds, radius),
-                _ => near_box::<f32, Plain<f32>>(a, bounds, radius),
+            // A call for each stride and small dimension makes constants of them, so that the inner loop is unrolled.
+            match (stride, d) {
+                (BLOCK, 2) => self.body::<S>(BLOCK, 2),
+                (BLOCK, 3) => self.body::<S>(BLOCK, 3),
+                (1, 2) => self.body::<S>(1, 2),
+                (1, 3) => self.body::<S>(1, 3),
+                _ => self.body::<S>(stride, d),
             }
         }
     }
-
-    #[inline]
-    fn each_hits_on(
-        set: Isa,
-        a: &[f32],
-        stride: usize,
-        rows: u32,
-        b: &[f32],
-        radius: &Radius<f32>,
-        visit: impl FnMut(usize, u32) -> bool,
-    ) {
-        // SAFETY: nothing above `isa()` is chosen, and that exists on this machine.
-        unsafe {
-            match set.min(isa()) {
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => avx512::<f32, __m512>(a, stride, rows, b, radius, visit),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => avx2::<f32, __m256>(a, stride, rows, b, radius, visit),
-                _ => by_dimension::<f32, Plain<f32>>(a, stride, rows, b, radius, visit),
-            }
-        }
-    }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,popcnt,bmi1")]
-fn avx512<F: Blocks, V: Vector<F>>(
-    a: &[F],
-    stride: usize,
-    rows: u32,
-    b: &[F],
-    radius: &Radius<F>,
-    visit: impl FnMut(usize, u32) -> bool,
-) {
-    // SAFETY: the caller has AVX-512, which is what `V` needs.
-    unsafe { by_dimension::<F, V>(a, stride, rows, b, radius, visit) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,popcnt,bmi1")]
-fn avx2<F: Blocks, V: Vector<F>>(
-    a: &[F],
-    stride: usize,
-    rows: u32,
-    b: &[F],
-    radius: &Radius<F>,
-    visit: impl FnMut(usize, u32) -> bool,
-) {
-    // SAFETY: the caller has AVX2, which is what `V` needs.
-    unsafe { by_dimension::<F, V>(a, stride, rows, b, radius, visit) }
-}
-
-/// The body with the dimension as a constant where it is small, so that the inner loop is unrolled.
-///
-/// # Safety
-/// `V` is a register of this machine.
-#[inline(always)]
-unsafe fn by_dimension<F: Blocks, V: Vector<F>>(
-    a: &[F],
-    stride: usize,
-    rows: u32,
-    b: &[F],
-    radius: &Radius<F>,
-    visit: impl FnMut(usize, u32) -> bool,
-) {
-    let d = b.len() / BLOCK;
-    let highest = (u32::BITS - rows.leading_zeros()) as usize;
-    assert!(
-        a.len() == stride * d && b.len() == BLOCK * d && highest <= stride,
-        "blocks of different dimension"
-    );
-    // SAFETY: both hold `d` columns, and every point of `rows` is in `a`; `V` is the caller's.
-    unsafe {
-        // A call for each stride and small dimension makes constants of them.
-        match (stride, d) {
-            (BLOCK, 2) => body::<F, V>(a, BLOCK, rows, b, 2, radius, visit),
-            (BLOCK, 3) => body::<F, V>(a, BLOCK, rows, b, 3, radius, visit),
-            (1, 2) => body::<F, V>(a, 1, rows, b, 2, radius, visit),
-            (1, 3) => body::<F, V>(a, 1, rows, b, 3, radius, visit),
-            _ => body::<F, V>(a, stride, rows, b, d, radius, visit),
-        }
-    }
-}
-
-/// # Safety
-/// `a` has `stride d` places and `b` has `32 d`, the points of `rows` are below `stride`, and `V` is a register of this machine.
-#[inline(always)]
-unsafe fn body<F: Blocks, V: Vector<F>>(
-    a: &[F],
-    stride: usize,
-    rows: u32,
-    b: &[F],
-    d: usize,
-    radius: &Radius<F>,
-    mut visit: impl FnMut(usize, u32) -> bool,
-) {
-    let (zero, to_inside, to_outside) =
-        (V::splat(F::default()), V::splat(radius.inside), V::splat(radius.outside));
-    for i in bits(rows) {
-        let (mut inside, mut outside) = (0, 0);
-        // As many registers at a time as hide the latency of an addition.
-        let group = (BLOCK / V::LANES).min(4);
-        for start in (0..BLOCK).step_by(group * V::LANES) {
-            let mut sq = [zero; 4];
-            for j in 0..d {
-                // SAFETY: `j < d`, `i < stride`, and `group * V::LANES` divides 32, so all places are there.
-                unsafe {
-                    let x = V::splat(*a.get_unchecked(stride * j + i));
-                    let column = b.as_ptr().add(BLOCK * j + start);
-                    for (k, sq) in sq.iter_mut().take(group).enumerate() {
-                        *sq = sq.add_sq_diff(x, V::load(column.add(k * V::LANES)));
+impl<F: Blocks, V: FnMut(usize, u32) -> bool> EachHits<'_, F, V> {
+    /// # Safety
+    /// `a` has `stride d` places and `b` has `32 d`, and the points of `rows` are below `stride`.
+    #[inline(always)]
+    unsafe fn body<S: Simd>(mut self, stride: usize, d: usize) {
+        let Self { a, rows, b, radius, .. } = self;
+        let n = Lanes::<F, S>::N;
+        let (to_inside, to_outside) = (Lanes::splat(radius.inside), Lanes::splat(radius.outside));
+        for i in bits(rows) {
+            let (mut inside, mut outside) = (0, 0);
+            // As many registers at a time as hide the latency of an addition.
+            let group = (BLOCK / n).min(4);
+            for start in (0..BLOCK).step_by(group * n) {
+                let mut sq = [Lanes::<F, S>::zero(); 4];
+                for j in 0..d {
+                    // SAFETY: `j < d`, `i < stride`, and `group * n` divides 32, so all places are there.
+                    unsafe {
+                        let x = Lanes::splat(*a.get_unchecked(stride * j + i));
+                        let column = b.as_ptr().add(BLOCK * j + start);
+                        for (k, sq) in sq.iter_mut().take(group).enumerate() {
+                            *sq = add_square(*sq, x - Lanes::read(column.add(k * n)));
+                        }
                     }
                 }
+                for (k, sq) in sq.iter().take(group).enumerate() {
+                    inside |= sq.at_most(to_inside) << (start + k * n);
+                    outside |= if F::EXACT { 0 } else { sq.at_most(to_outside) << (start + k * n) };
+                }
             }
-            for (k, sq) in sq.iter().take(group).enumerate() {
-                inside |= sq.at_most(to_inside) << (start + k * V::LANES);
-                outside |= if F::EXACT { 0 } else { sq.at_most(to_outside) << (start + k * V::LANES) };
+            let hits = if F::EXACT || inside == outside {
+                inside
+            } else {
+                recheck(a, stride, i, b, radius, inside, outside)
+            };
+            if !(self.visit)(i, hits) {
+                return;
             }
-        }
-        let hits = if F::EXACT || inside == outside {
-            inside
-        } else {
-            recheck(a, stride, i, b, radius, inside, outside)
-        };
-        if !visit(i, hits) {
-            return;
         }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn near_box_avx512<F: Blocks, V: Vector<F>>(a: &[F], bounds: &[f64], radius: &Radius<F>) -> u32 {
-    // SAFETY: the caller has AVX-512, which is what `V` needs.
-    unsafe { near_box::<F, V>(a, bounds, radius) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn near_box_avx2<F: Blocks, V: Vector<F>>(a: &[F], bounds: &[f64], radius: &Radius<F>) -> u32 {
-    // SAFETY: the caller has AVX2, which is what `V` needs.
-    unsafe { near_box::<F, V>(a, bounds, radius) }
-}
-
-/// # Safety
-/// `V` is a register of this machine.
+/// `sum + d^2`, each operation rounded: the same on every path, and in a scalar loop.
 #[inline(always)]
-unsafe fn near_box<F: Blocks, V: Vector<F>>(a: &[F], bounds: &[f64], radius: &Radius<F>) -> u32 {
-    let d = bounds.len() / 2;
-    assert!(a.len() == BLOCK * d, "a block and a box of different dimension");
-    let (zero, to_outside) = (V::splat(F::default()), V::splat(radius.outside));
-    let mut near = 0;
-    for start in (0..BLOCK).step_by(V::LANES) {
-        let mut sq = zero;
-        for j in 0..d {
-            let (lo, hi) = (V::splat(F::of_corner(bounds[j])), V::splat(F::of_corner(bounds[d + j])));
-            // SAFETY: `32 d` floats stand in the block, and `V::LANES` divides 32.
-            let x = unsafe { V::load(a.as_ptr().add(BLOCK * j + start)) };
-            sq = sq.add_sq_diff(lo.sub(x).max(x.sub(hi)).max(zero), zero);
+fn add_square<F: Element, S: Simd>(sum: Lanes<F, S>, d: Lanes<F, S>) -> Lanes<F, S> {
+    sum + d * d
+}
+
+struct NearBox<'a, F> {
+    a: &'a [F],
+    bounds: &'a [f64],
+    radius: &'a Radius<F>,
+}
+
+impl<F: Blocks> Task for NearBox<'_, F> {
+    type Output = u32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> u32 {
+        let Self { a, bounds, radius } = self;
+        let d = bounds.len() / 2;
+        assert!(a.len() == BLOCK * d, "a block and a box of different dimension");
+        let to_outside = Lanes::<F, S>::splat(radius.outside);
+        let mut near = 0;
+        for start in (0..BLOCK).step_by(Lanes::<F, S>::N) {
+            let mut sq = Lanes::zero();
+            for j in 0..d {
+                let (lo, hi) = (Lanes::splat(F::of(bounds[j])), Lanes::splat(F::of(bounds[d + j])));
+                // SAFETY: `32 d` floats stand in the block, and a register's length divides 32.
+                let x = unsafe { Lanes::<F, S>::read(a.as_ptr().add(BLOCK * j + start)) };
+                sq = add_square(sq, (lo - x).max(x - hi).max(Lanes::zero()));
+            }
+            near |= sq.at_most(to_outside) << start;
         }
-        near |= sq.at_most(to_outside) << start;
+        near
     }
-    near
 }
 
 /// Computes in `f64` what lies between the bounds.
@@ -363,10 +238,21 @@ fn recheck<F: Blocks>(
 
 /// Squared distances in `f64` of a point to the points of a block; NaN in unused places.
 pub(crate) fn sq_distances<F: Blocks>(point: &[F], b: &[F]) -> [f64; BLOCK] {
+    dispatch(SqDistances { point, b })
+}
+
+struct SqDistances<'a, F> {
+    point: &'a [F],
+    b: &'a [F],
+}
+
+impl<F: Blocks> Task for SqDistances<'_, F> {
+    type Output = [f64; BLOCK];
+
     #[inline(always)]
-    fn body<F: Blocks>(point: &[F], b: &[F]) -> [f64; BLOCK] {
+    fn run<S: Simd>(self) -> [f64; BLOCK] {
         let mut sq = [0.0; BLOCK];
-        for (&x, column) in point.iter().zip(b.chunks_exact(BLOCK)) {
+        for (&x, column) in self.point.iter().zip(self.b.chunks_exact(BLOCK)) {
             let x: f64 = x.into();
             for (sq, &y) in sq.iter_mut().zip(column) {
                 let d = x - y.into();
@@ -374,28 +260,6 @@ pub(crate) fn sq_distances<F: Blocks>(point: &[F], b: &[F]) -> [f64; BLOCK] {
             }
         }
         sq
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512vl")]
-    fn avx512<F: Blocks>(point: &[F], b: &[F]) -> [f64; BLOCK] {
-        body(point, b)
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn avx2<F: Blocks>(point: &[F], b: &[F]) -> [f64; BLOCK] {
-        body(point, b)
-    }
-
-    match isa() {
-        // SAFETY: `isa` names only instruction sets of this machine.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { avx512(point, b) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { avx2(point, b) },
-        _ => body(point, b),
     }
 }
 
@@ -412,7 +276,8 @@ pub(crate) fn bits(mut mask: u32) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::{Columns, available};
+    use crate::kernel::Columns;
+    use crate::kernel::simd::{available, dispatch_on};
     use rand::{Rng, SeedableRng};
     use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -420,10 +285,11 @@ mod tests {
     fn paths<F: Blocks>(a: &[F], rows: u32, b: &[F], radius: &Radius<F>) -> Vec<Vec<(usize, u32)>> {
         let collect = |isa| {
             let mut seen = Vec::new();
-            F::each_hits_on(isa, a, BLOCK, rows, b, radius, |i, hits| {
+            let visit = |i, hits| {
                 seen.push((i, hits));
                 true
-            });
+            };
+            dispatch_on(isa, EachHits { a, stride: BLOCK, rows, b, radius, visit });
             seen
         };
         available().into_iter().map(collect).collect()

@@ -3,7 +3,6 @@
 mod block;
 mod near;
 mod partition;
-mod vector;
 
 pub(crate) use block::{BLOCK, Blocks, Radius, bits, sq_distances};
 pub(crate) use near::{Band, PAD, Run, count_near, each_near, each_near_other};

@@ -4,12 +4,12 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256, __m256d, __m512, __m512d, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_mask_storeu_epi64,
-    _mm512_maskz_compress_epi32, _mm512_maskz_compress_epi64,
+    _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_mask_storeu_epi64, _mm512_maskz_compress_epi32,
+    _mm512_maskz_compress_epi64,
 };
 
-use super::vector::{Plain, Vector};
-use crate::kernel::{Isa, isa};
+use crate::kernel::lanes::{Element, Lanes};
+use crate::kernel::simd::{Isa, Simd, Task, dispatch};
 
 /// Numbers that [`partition`] can move: plain data of 32 or 64 bits.
 ///
@@ -25,158 +25,95 @@ unsafe impl Movable for f64 {}
 unsafe impl Movable for u32 {}
 
 /// Passes over a column of finite floats.
-pub trait Columns: Copy + PartialOrd + Send + Sync + 'static {
-    /// The smallest and the largest entry.
-    #[doc(hidden)]
-    fn min_max(column: &[Self]) -> (Self, Self);
-
-    /// The rows whose entry is at most the bound, into `mask`.
-    #[doc(hidden)]
-    fn at_most(column: &[Self], bound: Self, mask: &mut [u64]);
-
+pub trait Columns: Element {
     /// The next smaller float.
     #[doc(hidden)]
     fn below(self) -> Self;
+
+    /// The smallest and the largest entry.
+    #[doc(hidden)]
+    fn min_max(column: &[Self]) -> (Self, Self) {
+        dispatch(MinMax { column })
+    }
+
+    /// The rows whose entry is at most the bound, into `mask`.
+    #[doc(hidden)]
+    fn at_most(column: &[Self], bound: Self, mask: &mut [u64]) {
+        dispatch(AtMost { column, bound, mask });
+    }
 }
 
 impl Columns for f64 {
-    fn min_max(column: &[f64]) -> (f64, f64) {
-        // SAFETY: `isa` names only instruction sets of this machine.
-        unsafe {
-            match isa() {
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => min_max_avx512::<f64, __m512d>(column),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => min_max_avx2::<f64, __m256d>(column),
-                _ => min_max::<f64, Plain<f64>>(column),
-            }
-        }
-    }
-
-    fn at_most(column: &[f64], bound: f64, mask: &mut [u64]) {
-        // SAFETY: `isa` names only instruction sets of this machine.
-        unsafe {
-            match isa() {
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => at_most_avx512::<f64, __m512d>(column, bound, mask),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => at_most_avx2::<f64, __m256d>(column, bound, mask),
-                _ => at_most::<f64, Plain<f64>>(column, bound, mask),
-            }
-        }
-    }
-
     fn below(self) -> f64 {
         self.next_down()
     }
 }
 
 impl Columns for f32 {
-    fn min_max(column: &[f32]) -> (f32, f32) {
-        // SAFETY: `isa` names only instruction sets of this machine.
-        unsafe {
-            match isa() {
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => min_max_avx512::<f32, __m512>(column),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => min_max_avx2::<f32, __m256>(column),
-                _ => min_max::<f32, Plain<f32>>(column),
-            }
-        }
-    }
-
-    fn at_most(column: &[f32], bound: f32, mask: &mut [u64]) {
-        // SAFETY: `isa` names only instruction sets of this machine.
-        unsafe {
-            match isa() {
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => at_most_avx512::<f32, __m512>(column, bound, mask),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => at_most_avx2::<f32, __m256>(column, bound, mask),
-                _ => at_most::<f32, Plain<f32>>(column, bound, mask),
-            }
-        }
-    }
-
     fn below(self) -> f32 {
         self.next_down()
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn min_max_avx512<F: Copy + PartialOrd, V: Vector<F>>(column: &[F]) -> (F, F) {
-    // SAFETY: the caller has AVX-512, which is what `V` needs.
-    unsafe { min_max::<F, V>(column) }
+struct MinMax<'a, F> {
+    column: &'a [F],
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn min_max_avx2<F: Copy + PartialOrd, V: Vector<F>>(column: &[F]) -> (F, F) {
-    // SAFETY: the caller has AVX2, which is what `V` needs.
-    unsafe { min_max::<F, V>(column) }
-}
+impl<F: Element> Task for MinMax<'_, F> {
+    type Output = (F, F);
 
-/// # Safety
-/// `V` is a register of this machine.
-#[inline(always)]
-unsafe fn min_max<F: Copy + PartialOrd, V: Vector<F>>(column: &[F]) -> (F, F) {
-    let start = V::splat(column[0]);
-    let (mut lo, mut hi) = ([start; 2], [start; 2]);
-    let mut pairs = column.chunks_exact(2 * V::LANES);
-    for pair in &mut pairs {
-        for (i, half) in pair.chunks_exact(V::LANES).enumerate() {
-            // SAFETY: half a pair is one register.
-            let x = unsafe { V::load(half.as_ptr()) };
-            (lo[i], hi[i]) = (lo[i].min(x), hi[i].max(x));
+    #[inline(always)]
+    fn run<S: Simd>(self) -> (F, F) {
+        let column = self.column;
+        let n = Lanes::<F, S>::N;
+        let start = Lanes::<F, S>::splat(column[0]);
+        let (mut lo, mut hi) = ([start; 2], [start; 2]);
+        let mut pairs = column.chunks_exact(2 * n);
+        for pair in &mut pairs {
+            for (i, half) in pair.chunks_exact(n).enumerate() {
+                let x = Lanes::load(half);
+                (lo[i], hi[i]) = (lo[i].min(x), hi[i].max(x));
+            }
         }
+        let (mut lows, mut highs) = ([column[0]; 16], [column[0]; 16]);
+        lo[0].min(lo[1]).store(&mut lows);
+        hi[0].max(hi[1]).store(&mut highs);
+        let smaller = |a: F, b: &F| if *b < a { *b } else { a };
+        let larger = |a: F, b: &F| if *b > a { *b } else { a };
+        let rest = pairs.remainder().iter();
+        (
+            lows.iter().chain(rest.clone()).fold(column[0], smaller),
+            highs.iter().chain(rest).fold(column[0], larger),
+        )
     }
-    let (mut lows, mut highs) = ([column[0]; 16], [column[0]; 16]);
-    // SAFETY: a register holds at most 16 floats.
-    unsafe {
-        lo[0].min(lo[1]).store(lows.as_mut_ptr());
-        hi[0].max(hi[1]).store(highs.as_mut_ptr());
-    }
-    let smaller = |a: F, b: &F| if *b < a { *b } else { a };
-    let larger = |a: F, b: &F| if *b > a { *b } else { a };
-    let rest = pairs.remainder().iter();
-    (
-        lows.iter().chain(rest.clone()).fold(column[0], smaller),
-        highs.iter().chain(rest).fold(column[0], larger),
-    )
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn at_most_avx512<F: Copy + PartialOrd, V: Vector<F>>(column: &[F], bound: F, mask: &mut [u64]) {
-    // SAFETY: the caller has AVX-512, which is what `V` needs.
-    unsafe { at_most::<F, V>(column, bound, mask) };
+struct AtMost<'a, F> {
+    column: &'a [F],
+    bound: F,
+    mask: &'a mut [u64],
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn at_most_avx2<F: Copy + PartialOrd, V: Vector<F>>(column: &[F], bound: F, mask: &mut [u64]) {
-    // SAFETY: the caller has AVX2, which is what `V` needs.
-    unsafe { at_most::<F, V>(column, bound, mask) };
-}
+impl<F: Element> Task for AtMost<'_, F> {
+    type Output = ();
 
-/// # Safety
-/// `V` is a register of this machine.
-#[inline(always)]
-unsafe fn at_most<F: Copy + PartialOrd, V: Vector<F>>(column: &[F], bound: F, mask: &mut [u64]) {
-    let to_bound = V::splat(bound);
-    for (rows, word) in column.chunks(64).zip(mask) {
-        *word = 0;
-        let mut registers = rows.chunks_exact(V::LANES);
-        let mut at = 0;
-        for register in &mut registers {
-            // SAFETY: the chunk is one register.
-            *word |= u64::from(unsafe { V::load(register.as_ptr()) }.at_most(to_bound)) << at;
-            at += V::LANES;
-        }
-        for x in registers.remainder() {
-            *word |= u64::from(*x <= bound) << at;
-            at += 1;
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { column, bound, mask } = self;
+        let n = Lanes::<F, S>::N;
+        let to_bound = Lanes::<F, S>::splat(bound);
+        for (rows, word) in column.chunks(64).zip(mask) {
+            *word = 0;
+            let mut registers = rows.chunks_exact(n);
+            let mut at = 0;
+            for register in &mut registers {
+                *word |= u64::from(Lanes::load(register).at_most(to_bound)) << at;
+                at += n;
+            }
+            for x in registers.remainder() {
+                *word |= u64::from(*x <= bound) << at;
+                at += 1;
+            }
         }
     }
 }
@@ -193,16 +130,34 @@ pub(crate) fn partition<T: Movable>(column: &[T], mask: &[u64], left: &mut [T], 
         left.len(),
         "the mask names the left rows"
     );
-    #[cfg(target_arch = "x86_64")]
-    if isa() == Isa::Avx512 {
-        // SAFETY: AVX-512 is there, and the lengths fit, as was just checked.
-        unsafe { partition_avx512(column, mask, left, right) };
-        return;
-    }
-    partition_portable(column, mask, left, right);
+    dispatch(Partition { column, mask, left, right });
 }
 
-fn partition_portable<T: Movable>(column: &[T], mask: &[u64], left: &mut [T], right: &mut [T]) {
+/// The lengths fit: [`partition`] has checked them.
+struct Partition<'a, T> {
+    column: &'a [T],
+    mask: &'a [u64],
+    left: &'a mut [T],
+    right: &'a mut [T],
+}
+
+impl<T: Movable> Task for Partition<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { column, mask, left, right } = self;
+        match S::ISA {
+            // SAFETY: AVX-512 is there, and the lengths fit.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { compress(column, mask, left, right) },
+            _ => one_by_one(column, mask, left, right),
+        }
+    }
+}
+
+#[inline(always)]
+fn one_by_one<T: Movable>(column: &[T], mask: &[u64], left: &mut [T], right: &mut [T]) {
     let (mut left, mut right) = (left.iter_mut(), right.iter_mut());
     for (chunk, &word) in column.chunks(64).zip(mask) {
         for (i, &x) in chunk.iter().enumerate() {
@@ -214,11 +169,13 @@ fn partition_portable<T: Movable>(column: &[T], mask: &[u64], left: &mut [T], ri
     }
 }
 
+/// A register at a time, by the instruction that moves the lanes of a mask together, which only AVX-512 has.
+///
 /// # Safety
-/// AVX-512 F, BW and VL exist; `left` has as many places as `mask` has ones below `column.len()`, and `right` as many as it has zeros.
+/// AVX-512 is there; `left` has as many places as `mask` has ones below `column.len()`, and `right` as many as it has zeros.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
-unsafe fn partition_avx512<T: Movable>(column: &[T], mask: &[u64], left: &mut [T], right: &mut [T]) {
+#[inline(always)]
+unsafe fn compress<T: Movable>(column: &[T], mask: &[u64], left: &mut [T], right: &mut [T]) {
     let lanes = 64 / size_of::<T>();
     let (mut to_left, mut to_right) = (left.as_mut_ptr(), right.as_mut_ptr());
     let mut rest = column.chunks_exact(lanes);
@@ -282,7 +239,7 @@ mod tests {
                 let (mut left, mut right) =
                     (vec![make(0); expected_left.len()], vec![make(0); expected_right.len()]);
                 if portable {
-                    partition_portable(&column, &mask, &mut left, &mut right);
+                    one_by_one(&column, &mask, &mut left, &mut right);
                 } else {
                     partition(&column, &mask, &mut left, &mut right);
                 }

@@ -2,7 +2,8 @@
 //!
 //! A block is held by features, `(d, n)`: the vectors run along time, so they are long for every number of features and states.
 
-use super::{Job, Real, dispatch, fma};
+use super::Real;
+use crate::kernel::simd::{Simd, Task, dispatch, fma};
 
 /// Rows that are worked on at once: four vectors of the widest registers.
 pub(crate) const TILE: usize = 32;
@@ -19,13 +20,13 @@ struct Whitened<'a, F> {
 impl<F: Real> Whitened<'_, F> {
     /// Rows `t..t + T` with a diagonal `W`.
     #[inline(always)]
-    fn diagonal<const FMA: bool, const T: usize>(&mut self, t: usize) {
+    fn diagonal<S: Simd, const T: usize>(&mut self, t: usize) {
         let mut sq = [F::zero(); T];
         for (i, (&mean, &w)) in self.mean.iter().zip(self.w).enumerate() {
             let x = &self.x[i * self.n + t..][..T];
             for l in 0..T {
                 let y = (x[l] - mean) * w;
-                sq[l] = fma::<F, FMA>(y, y, sq[l]);
+                sq[l] = fma::<F, S>(y, y, sq[l]);
             }
         }
         self.out[t..][..T].copy_from_slice(&sq);
@@ -33,7 +34,7 @@ impl<F: Real> Whitened<'_, F> {
 
     /// Rows `t..t + T` with a triangle `W`.
     #[inline(always)]
-    fn triangle<const FMA: bool, const T: usize>(&mut self, t: usize) {
+    fn triangle<S: Simd, const T: usize>(&mut self, t: usize) {
         let d = self.mean.len();
         let (centred, _) = self.centred.as_chunks_mut::<T>();
         for (i, (centred, &mean)) in centred.iter_mut().zip(self.mean).enumerate() {
@@ -47,30 +48,30 @@ impl<F: Real> Whitened<'_, F> {
             let mut y = [F::zero(); T];
             for (&w, x) in row[..=i].iter().zip(&*centred) {
                 for l in 0..T {
-                    y[l] = fma::<F, FMA>(w, x[l], y[l]);
+                    y[l] = fma::<F, S>(w, x[l], y[l]);
                 }
             }
             for l in 0..T {
-                sq[l] = fma::<F, FMA>(y[l], y[l], sq[l]);
+                sq[l] = fma::<F, S>(y[l], y[l], sq[l]);
             }
         }
         self.out[t..][..T].copy_from_slice(&sq);
     }
 }
 
-impl<F: Real> Job for Whitened<'_, F> {
+impl<F: Real> Task for Whitened<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool>(mut self) {
+    fn run<S: Simd>(mut self) {
         let diagonal = self.w.len() == self.mean.len();
         let mut t = 0;
         while t < self.n {
             match (self.n - t >= TILE, diagonal) {
-                (true, true) => self.diagonal::<FMA, TILE>(t),
-                (true, false) => self.triangle::<FMA, TILE>(t),
-                (false, true) => self.diagonal::<FMA, 1>(t),
-                (false, false) => self.triangle::<FMA, 1>(t),
+                (true, true) => self.diagonal::<S, TILE>(t),
+                (true, false) => self.triangle::<S, TILE>(t),
+                (false, true) => self.diagonal::<S, 1>(t),
+                (false, false) => self.triangle::<S, 1>(t),
             }
             t += if self.n - t >= TILE { TILE } else { 1 };
         }
@@ -95,7 +96,7 @@ struct Moments<'a, F> {
 
 /// Dot products of `g` with `R` rows of `n` numbers.
 #[inline(always)]
-fn dots<F: Real, const FMA: bool, const R: usize>(g: &[F], x: &[F], n: usize) -> [F; R] {
+fn dots<F: Real, S: Simd, const R: usize>(g: &[F], x: &[F], n: usize) -> [F; R] {
     let mut acc = [[F::zero(); 8]; R];
     let whole = n - n % 8;
     for t in (0..whole).step_by(8) {
@@ -103,48 +104,48 @@ fn dots<F: Real, const FMA: bool, const R: usize>(g: &[F], x: &[F], n: usize) ->
         for r in 0..R {
             let x = &x[r * n + t..][..8];
             for l in 0..8 {
-                acc[r][l] = fma::<F, FMA>(g[l], x[l], acc[r][l]);
+                acc[r][l] = fma::<F, S>(g[l], x[l], acc[r][l]);
             }
         }
     }
     std::array::from_fn(|r| {
-        let rest = (whole..n).fold(F::zero(), |s, t| fma::<F, FMA>(g[t], x[r * n + t], s));
+        let rest = (whole..n).fold(F::zero(), |s, t| fma::<F, S>(g[t], x[r * n + t], s));
         acc[r].iter().fold(rest, |s, &v| s + v)
     })
 }
 
 /// `g = w x`, and the sums of `g` and of `g x`.
 #[inline(always)]
-fn weigh<F: Real, const FMA: bool>(w: &[F], x: &[F], g: &mut [F]) -> (F, F) {
+fn weigh<F: Real, S: Simd>(w: &[F], x: &[F], g: &mut [F]) -> (F, F) {
     let (mut first, mut second) = ([F::zero(); 8], [F::zero(); 8]);
     let ((ws, w), (xs, x), (gs, g)) = (w.as_chunks::<8>(), x.as_chunks::<8>(), g.as_chunks_mut::<8>());
     for ((w, x), g) in ws.iter().zip(xs).zip(gs) {
         for l in 0..8 {
             g[l] = w[l] * x[l];
             first[l] += g[l];
-            second[l] = fma::<F, FMA>(g[l], x[l], second[l]);
+            second[l] = fma::<F, S>(g[l], x[l], second[l]);
         }
     }
     let mut sums = (F::zero(), F::zero());
     for ((&w, &x), g) in w.iter().zip(x).zip(g) {
         *g = w * x;
-        sums = (sums.0 + *g, fma::<F, FMA>(*g, x, sums.1));
+        sums = (sums.0 + *g, fma::<F, S>(*g, x, sums.1));
     }
     let total = |start: F, lanes: [F; 8]| lanes.into_iter().fold(start, |s, v| s + v);
     (total(sums.0, first), total(sums.1, second))
 }
 
-impl<F: Real> Job for Moments<'_, F> {
+impl<F: Real> Task for Moments<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<S: Simd>(self) {
         let n = self.n;
         let d = self.first.len();
         let full = self.second.len() > d || d == 1;
         for i in 0..d {
             let xi = &self.x[i * n..][..n];
-            let (sum, square) = weigh::<F, FMA>(self.weights, xi, self.weighted);
+            let (sum, square) = weigh::<F, S>(self.weights, xi, self.weighted);
             self.first[i] += sum;
             if !full {
                 self.second[i] += square;
@@ -153,14 +154,14 @@ impl<F: Real> Job for Moments<'_, F> {
             let row = &mut self.second[i * d..=i * d + i];
             let mut j = 0;
             while j + 4 <= i + 1 {
-                let four = dots::<F, FMA, 4>(self.weighted, &self.x[j * n..], n);
+                let four = dots::<F, S, 4>(self.weighted, &self.x[j * n..], n);
                 for r in 0..4 {
                     row[j + r] += four[r];
                 }
                 j += 4;
             }
             while j <= i {
-                let [one] = dots::<F, FMA, 1>(self.weighted, &self.x[j * n..], n);
+                let [one] = dots::<F, S, 1>(self.weighted, &self.x[j * n..], n);
                 row[j] += one;
                 j += 1;
             }
@@ -185,8 +186,7 @@ pub(crate) fn add_moments<F: Real>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::available;
-    use crate::kernel::chain::dispatch_on;
+    use crate::kernel::simd::{available, dispatch_on};
 
     fn numbers(n: usize, seed: usize) -> Vec<f64> {
         (0..n).map(|i| (((i * 7919 + seed * 104_729) % 1009) as f64) / 500.0 - 1.0).collect()

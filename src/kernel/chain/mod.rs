@@ -1,68 +1,17 @@
 //! The inner loops of hidden Markov models.
 //!
-//! Every kernel is a [`Job`]: plain arrays and one portable body, compiled once for each instruction set by [`dispatch`]. Matrices are
+//! Every kernel is a [`Task`] over plain arrays, which the compiler puts into registers. Matrices are
 //! row-major, `k` is the number of states, and a block is `n` rows of `k` numbers.
 
 pub(crate) mod gauss;
 
 use linfa::Float;
 
-use super::Isa;
-#[cfg(target_arch = "x86_64")]
-use super::isa;
-
-/// A loop that is worth a compilation for each instruction set.
-pub(super) trait Job {
-    type Output;
-
-    /// The body; with `FMA`, [`fma`] is one rounding.
-    fn run<const FMA: bool>(self) -> Self::Output;
-}
-
-pub(super) fn dispatch<J: Job>(job: J) -> J::Output {
-    #[cfg(target_arch = "x86_64")]
-    {
-        dispatch_on(isa(), job)
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        dispatch_on(Isa::Portable, job)
-    }
-}
-
-pub(super) fn dispatch_on<J: Job>(isa: Isa, job: J) -> J::Output {
-    match isa {
-        // SAFETY: `isa` is at most what `available` has detected on this machine.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { avx512(job) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { avx2(job) },
-        // NEON has the fused instruction in its base set.
-        _ => job.run::<{ cfg!(target_arch = "aarch64") }>(),
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn avx512<J: Job>(job: J) -> J::Output {
-    job.run::<true>()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn avx2<J: Job>(job: J) -> J::Output {
-    job.run::<true>()
-}
-
-/// `a b + c`.
-#[inline(always)]
-pub(super) fn fma<F: Real, const FMA: bool>(a: F, b: F, c: F) -> F {
-    if FMA { a.fused(b, c) } else { a * b + c }
-}
+use super::lanes::Element;
+use super::simd::{Simd, Task, dispatch, fma};
 
 /// What a kernel of hidden Markov models asks of a float.
-pub trait Real: Float {
+pub trait Real: Float + Element {
     /// A vector whose sum is at least this can take one more step without losing digits.
     const LOW: Self;
     /// A step that ends below this has lost digits.
@@ -71,34 +20,26 @@ pub trait Real: Float {
     const EXP_ZERO: Self;
 
     /// `exp(x)` for `x <= 0` to an ulp or so, 0 where the result is subnormal; one that the compiler can vectorise.
-    fn exp_flushed<const FMA: bool>(self) -> Self;
-
-    /// `self b + c` with one rounding.
-    fn fused(self, b: Self, c: Self) -> Self;
+    fn exp_flushed<S: Simd>(self) -> Self;
 
     /// The power of two that brings `self > 0` into `[0.5, 1)`, and its exponent.
     fn rescale(self) -> (Self, i32);
 }
 
 impl Real for f64 {
-    #[inline(always)]
-    fn fused(self, b: Self, c: Self) -> Self {
-        self.mul_add(b, c)
-    }
-
     const LOW: Self = f64::from_bits((1023 - 64) << 52);
     const LOST: Self = f64::from_bits((1023 - 900) << 52);
     const EXP_ZERO: Self = -708.0;
 
     #[inline(always)]
-    fn exp_flushed<const FMA: bool>(self) -> Self {
+    fn exp_flushed<S: Simd>(self) -> Self {
         // x = n ln 2 + r with |r| <= ln 2 / 2; n is read from the low bits of x / ln 2 + 1.5 2^52.
         const SHIFT: f64 = 6_755_399_441_055_744.0;
         let x = if self > Self::EXP_ZERO { self } else { Self::EXP_ZERO };
-        let shifted = fma::<f64, FMA>(x, std::f64::consts::LOG2_E, SHIFT);
+        let shifted = fma::<f64, S>(x, std::f64::consts::LOG2_E, SHIFT);
         let n = shifted - SHIFT;
-        let r = fma::<f64, FMA>(n, -6.931_471_803_691_238e-1, x);
-        let r = fma::<f64, FMA>(n, -1.908_214_929_270_587_7e-10, r);
+        let r = fma::<f64, S>(n, -6.931_471_803_691_238e-1, x);
+        let r = fma::<f64, S>(n, -1.908_214_929_270_587_7e-10, r);
         // Taylor's series to r^13: the rest is below 1e-17.
         let mut p = 1.0 / 6_227_020_800.0;
         for c in [
@@ -116,7 +57,7 @@ impl Real for f64 {
             1.0,
             1.0,
         ] {
-            p = fma::<f64, FMA>(p, r, c);
+            p = fma::<f64, S>(p, r, c);
         }
         let scaled = f64::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 52));
         if self > Self::EXP_ZERO { scaled } else { 0.0 }
@@ -130,26 +71,21 @@ impl Real for f64 {
 }
 
 impl Real for f32 {
-    #[inline(always)]
-    fn fused(self, b: Self, c: Self) -> Self {
-        self.mul_add(b, c)
-    }
-
     const LOW: Self = f32::from_bits((127 - 24) << 23);
     const LOST: Self = f32::from_bits((127 - 96) << 23);
     const EXP_ZERO: Self = -87.0;
 
     #[inline(always)]
-    fn exp_flushed<const FMA: bool>(self) -> Self {
+    fn exp_flushed<S: Simd>(self) -> Self {
         const SHIFT: f32 = 12_582_912.0;
         let x = if self > Self::EXP_ZERO { self } else { Self::EXP_ZERO };
-        let shifted = fma::<f32, FMA>(x, std::f32::consts::LOG2_E, SHIFT);
+        let shifted = fma::<f32, S>(x, std::f32::consts::LOG2_E, SHIFT);
         let n = shifted - SHIFT;
-        let r = fma::<f32, FMA>(n, -0.693_359_4, x);
-        let r = fma::<f32, FMA>(n, 2.121_944_4e-4, r);
+        let r = fma::<f32, S>(n, -0.693_359_4, x);
+        let r = fma::<f32, S>(n, 2.121_944_4e-4, r);
         let mut p = 1.0 / 5_040.0;
         for c in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-            p = fma::<f32, FMA>(p, r, c);
+            p = fma::<f32, S>(p, r, c);
         }
         let scaled = f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23));
         if self > Self::EXP_ZERO { scaled } else { 0.0 }
@@ -167,7 +103,7 @@ trait Algebra<F> {
     /// What an accumulator starts from.
     fn zero() -> F;
     /// `acc + x m`, or the larger of `acc` and `x + m`.
-    fn push<const FMA: bool>(acc: F, x: F, m: F) -> F;
+    fn push<S: Simd>(acc: F, x: F, m: F) -> F;
     /// Two accumulators in one.
     fn join(a: F, b: F) -> F;
     /// A finished accumulator and the step's own factor.
@@ -185,8 +121,8 @@ impl<F: Real> Algebra<F> for SumProduct {
         F::zero()
     }
     #[inline(always)]
-    fn push<const FMA: bool>(acc: F, x: F, m: F) -> F {
-        fma::<F, FMA>(x, m, acc)
+    fn push<S: Simd>(acc: F, x: F, m: F) -> F {
+        fma::<F, S>(x, m, acc)
     }
     #[inline(always)]
     fn join(a: F, b: F) -> F {
@@ -204,7 +140,7 @@ impl<F: Real> Algebra<F> for MaxPlus {
         F::neg_infinity()
     }
     #[inline(always)]
-    fn push<const FMA: bool>(acc: F, x: F, m: F) -> F {
+    fn push<S: Simd>(acc: F, x: F, m: F) -> F {
         let sum = x + m;
         if sum > acc { sum } else { acc }
     }
@@ -220,7 +156,7 @@ impl<F: Real> Algebra<F> for MaxPlus {
 
 /// `(x M) o b` for a panel of `W` columns, with `U` accumulators so that the chain of dependent steps is `k / U` long.
 #[inline(always)]
-fn panel<F: Real, G: Algebra<F>, const FMA: bool, const W: usize, const U: usize>(
+fn panel<F: Real, G: Algebra<F>, S: Simd, const W: usize, const U: usize>(
     panel: &[F],
     x: &[F],
     b: &[F],
@@ -233,14 +169,14 @@ fn panel<F: Real, G: Algebra<F>, const FMA: bool, const W: usize, const U: usize
         for u in 0..U {
             let row = &panel[(i + u) * W..][..W];
             for l in 0..W {
-                acc[u][l] = G::push::<FMA>(acc[u][l], x[i + u], row[l]);
+                acc[u][l] = G::push::<S>(acc[u][l], x[i + u], row[l]);
             }
         }
     }
     for i in whole..k {
         let row = &panel[i * W..][..W];
         for l in 0..W {
-            acc[0][l] = G::push::<FMA>(acc[0][l], x[i], row[l]);
+            acc[0][l] = G::push::<S>(acc[0][l], x[i], row[l]);
         }
     }
     let (b, out) = (&b[..W], &mut out[..W]);
@@ -287,17 +223,17 @@ pub(crate) fn pack<F: Real>(k: usize, m: &[F]) -> Vec<F> {
 
 /// `out = (x M) o b` for a packed `M`.
 #[inline(always)]
-fn step<F: Real, G: Algebra<F>, const FMA: bool>(k: usize, m: &[F], x: &[F], b: &[F], out: &mut [F]) {
+fn step<F: Real, G: Algebra<F>, S: Simd>(k: usize, m: &[F], x: &[F], b: &[F], out: &mut [F]) {
     let mut j = 0;
     while j < k {
         let w = width(k - j);
         let (m, b, out) = (&m[j * k..(j + w) * k], &b[j..], &mut out[j..]);
         match w {
-            32 => panel::<F, G, FMA, 32, 2>(m, x, b, out),
-            16 => panel::<F, G, FMA, 16, 4>(m, x, b, out),
-            8 => panel::<F, G, FMA, 8, 4>(m, x, b, out),
-            4 => panel::<F, G, FMA, 4, 4>(m, x, b, out),
-            _ => panel::<F, G, FMA, 1, 4>(m, x, b, out),
+            32 => panel::<F, G, S, 32, 2>(m, x, b, out),
+            16 => panel::<F, G, S, 16, 4>(m, x, b, out),
+            8 => panel::<F, G, S, 8, 4>(m, x, b, out),
+            4 => panel::<F, G, S, 4, 4>(m, x, b, out),
+            _ => panel::<F, G, S, 1, 4>(m, x, b, out),
         }
         j += w;
     }
@@ -305,7 +241,7 @@ fn step<F: Real, G: Algebra<F>, const FMA: bool>(k: usize, m: &[F], x: &[F], b: 
 
 /// As [`step`], for a size that the compiler knows: all of it stays in registers.
 #[inline(always)]
-fn small_step<F: Real, G: Algebra<F>, const FMA: bool, const K: usize>(
+fn small_step<F: Real, G: Algebra<F>, S: Simd, const K: usize>(
     m: &[[F; K]; K],
     x: [F; K],
     b: &[F],
@@ -315,7 +251,7 @@ fn small_step<F: Real, G: Algebra<F>, const FMA: bool, const K: usize>(
     for i in 0..K {
         let acc = if i % 2 == 0 { &mut even } else { &mut odd };
         for l in 0..K {
-            acc[l] = G::push::<FMA>(acc[l], x[i], m[i][l]);
+            acc[l] = G::push::<S>(acc[l], x[i], m[i][l]);
         }
     }
     std::array::from_fn(|l| G::weigh(G::join(even[l], odd[l]), b[l]))
@@ -346,16 +282,16 @@ fn sum<F: Real>(x: &[F]) -> F {
 }
 
 #[inline(always)]
-fn dot<F: Real, const FMA: bool>(x: &[F], y: &[F]) -> F {
+fn dot<F: Real, S: Simd>(x: &[F], y: &[F]) -> F {
     let mut acc = [F::zero(); 8];
     let (xs, ys) = (x.chunks_exact(8), y.chunks_exact(8));
     let mut rest = F::zero();
     for (a, b) in xs.remainder().iter().zip(ys.remainder()) {
-        rest = fma::<F, FMA>(*a, *b, rest);
+        rest = fma::<F, S>(*a, *b, rest);
     }
     for (a, b) in xs.zip(ys) {
         for l in 0..8 {
-            acc[l] = fma::<F, FMA>(a[l], b[l], acc[l]);
+            acc[l] = fma::<F, S>(a[l], b[l], acc[l]);
         }
     }
     acc.into_iter().fold(rest, |a, b| a + b)
@@ -370,12 +306,12 @@ struct Forward<'a, F> {
 
 impl<F: Real> Forward<'_, F> {
     #[inline(always)]
-    fn small<const FMA: bool, const K: usize>(self) -> Option<i64> {
+    fn small<S: Simd, const K: usize>(self) -> Option<i64> {
         let a = matrix::<F, K>(self.a);
         let mut exponent = 0;
         let mut now = vector::<F, K>(self.alpha);
         for (b, out) in self.b.chunks_exact(K).zip(self.alpha[K..].chunks_exact_mut(K)) {
-            now = small_step::<F, SumProduct, FMA, K>(&a, now, b);
+            now = small_step::<F, SumProduct, S, K>(&a, now, b);
             let mass = now.iter().copied().fold(F::zero(), |s, v| s + v);
             if mass < F::LOW {
                 if mass < F::LOST {
@@ -391,13 +327,13 @@ impl<F: Real> Forward<'_, F> {
     }
 
     #[inline(always)]
-    fn any<const FMA: bool>(self) -> Option<i64> {
+    fn any<S: Simd>(self) -> Option<i64> {
         let k = self.k;
         let mut exponent = 0;
         for (t, b) in self.b.chunks_exact(k).enumerate() {
             let (before, after) = self.alpha.split_at_mut((t + 1) * k);
             let out = &mut after[..k];
-            step::<F, SumProduct, FMA>(k, self.a, &before[t * k..][..k], b, out);
+            step::<F, SumProduct, S>(k, self.a, &before[t * k..][..k], b, out);
             let mass = sum(out);
             if mass < F::LOW {
                 if mass < F::LOST {
@@ -412,20 +348,20 @@ impl<F: Real> Forward<'_, F> {
     }
 }
 
-impl<F: Real> Job for Forward<'_, F> {
+impl<F: Real> Task for Forward<'_, F> {
     type Output = Option<i64>;
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) -> Option<i64> {
+    fn run<S: Simd>(self) -> Option<i64> {
         match self.k {
-            1 => self.small::<FMA, 1>(),
-            2 => self.small::<FMA, 2>(),
-            3 => self.small::<FMA, 3>(),
-            4 => self.small::<FMA, 4>(),
-            5 => self.small::<FMA, 5>(),
-            6 => self.small::<FMA, 6>(),
-            8 => self.small::<FMA, 8>(),
-            _ => self.any::<FMA>(),
+            1 => self.small::<S, 1>(),
+            2 => self.small::<S, 2>(),
+            3 => self.small::<S, 3>(),
+            4 => self.small::<S, 4>(),
+            5 => self.small::<S, 5>(),
+            6 => self.small::<S, 6>(),
+            8 => self.small::<S, 8>(),
+            _ => self.any::<S>(),
         }
     }
 }
@@ -451,14 +387,14 @@ struct Backward<'a, F> {
 
 impl<F: Real> Backward<'_, F> {
     #[inline(always)]
-    fn small<const FMA: bool, const K: usize>(self) -> bool {
+    fn small<S: Simd, const K: usize>(self) -> bool {
         let at = matrix::<F, K>(self.at);
         let mut v = vector::<F, K>(self.v);
         let ones = [F::one(); K];
         let rows = self.alpha.chunks_exact(K).zip(self.b.chunks_exact(K));
         let outs = self.gamma.chunks_exact_mut(K).zip(self.u.chunks_exact_mut(K));
         for ((alpha, b), (gamma, u)) in rows.zip(outs).rev() {
-            let beta = small_step::<F, SumProduct, FMA, K>(&at, v, &ones);
+            let beta = small_step::<F, SumProduct, S, K>(&at, v, &ones);
             let mut joint = [F::zero(); K];
             let (mut n, mut mass) = (F::zero(), F::zero());
             for l in 0..K {
@@ -485,7 +421,7 @@ impl<F: Real> Backward<'_, F> {
     }
 
     #[inline(always)]
-    fn any<const FMA: bool>(self) -> bool {
+    fn any<S: Simd>(self) -> bool {
         let k = self.k;
         let (v, beta) = (self.v, self.beta);
         let (ones, beta) = beta.split_at_mut(k);
@@ -493,8 +429,8 @@ impl<F: Real> Backward<'_, F> {
         let rows = self.alpha.chunks_exact(k).zip(self.b.chunks_exact(k));
         let outs = self.gamma.chunks_exact_mut(k).zip(self.u.chunks_exact_mut(k));
         for ((alpha, b), (gamma, u)) in rows.zip(outs).rev() {
-            step::<F, SumProduct, FMA>(k, self.at, v, ones, beta);
-            let n = dot::<F, FMA>(alpha, beta);
+            step::<F, SumProduct, S>(k, self.at, v, ones, beta);
+            let n = dot::<F, S>(alpha, beta);
             if n.is_nan() || n < F::LOST {
                 return false;
             }
@@ -514,20 +450,20 @@ impl<F: Real> Backward<'_, F> {
     }
 }
 
-impl<F: Real> Job for Backward<'_, F> {
+impl<F: Real> Task for Backward<'_, F> {
     type Output = bool;
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) -> bool {
+    fn run<S: Simd>(self) -> bool {
         match self.k {
-            1 => self.small::<FMA, 1>(),
-            2 => self.small::<FMA, 2>(),
-            3 => self.small::<FMA, 3>(),
-            4 => self.small::<FMA, 4>(),
-            5 => self.small::<FMA, 5>(),
-            6 => self.small::<FMA, 6>(),
-            8 => self.small::<FMA, 8>(),
-            _ => self.any::<FMA>(),
+            1 => self.small::<S, 1>(),
+            2 => self.small::<S, 2>(),
+            3 => self.small::<S, 3>(),
+            4 => self.small::<S, 4>(),
+            5 => self.small::<S, 5>(),
+            6 => self.small::<S, 6>(),
+            8 => self.small::<S, 8>(),
+            _ => self.any::<S>(),
         }
     }
 }
@@ -561,13 +497,13 @@ struct Outer<'a, F> {
 
 impl<F: Real> Outer<'_, F> {
     #[inline(always)]
-    fn tile<const FMA: bool, const R: usize, const C: usize>(&mut self, i: usize, j: usize) {
+    fn tile<S: Simd, const R: usize, const C: usize>(&mut self, i: usize, j: usize) {
         let mut acc = [[F::zero(); C]; R];
         for (x, y) in self.x.chunks_exact(self.k).zip(self.y.chunks_exact(self.m)) {
             let (x, y) = (&x[i..][..R], &y[j..][..C]);
             for r in 0..R {
                 for c in 0..C {
-                    acc[r][c] = fma::<F, FMA>(x[r], y[c], acc[r][c]);
+                    acc[r][c] = fma::<F, S>(x[r], y[c], acc[r][c]);
                 }
             }
         }
@@ -580,39 +516,39 @@ impl<F: Real> Outer<'_, F> {
     }
 
     #[inline(always)]
-    fn rows<const FMA: bool, const R: usize>(&mut self, i: usize) {
+    fn rows<S: Simd, const R: usize>(&mut self, i: usize) {
         let mut j = 0;
         while j + 16 <= self.m {
-            self.tile::<FMA, R, 16>(i, j);
+            self.tile::<S, R, 16>(i, j);
             j += 16;
         }
         if j + 8 <= self.m {
-            self.tile::<FMA, R, 8>(i, j);
+            self.tile::<S, R, 8>(i, j);
             j += 8;
         }
         if j + 4 <= self.m {
-            self.tile::<FMA, R, 4>(i, j);
+            self.tile::<S, R, 4>(i, j);
             j += 4;
         }
         while j < self.m {
-            self.tile::<FMA, R, 1>(i, j);
+            self.tile::<S, R, 1>(i, j);
             j += 1;
         }
     }
 }
 
-impl<F: Real> Job for Outer<'_, F> {
+impl<F: Real> Task for Outer<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool>(mut self) {
+    fn run<S: Simd>(mut self) {
         let mut i = 0;
         while i + 4 <= self.k {
-            self.rows::<FMA, 4>(i);
+            self.rows::<S, 4>(i);
             i += 4;
         }
         while i < self.k {
-            self.rows::<FMA, 1>(i);
+            self.rows::<S, 1>(i);
             i += 1;
         }
     }
@@ -632,35 +568,35 @@ struct Best<'a, F> {
 
 impl<F: Real> Best<'_, F> {
     #[inline(always)]
-    fn small<const FMA: bool, const K: usize>(self) {
+    fn small<S: Simd, const K: usize>(self) {
         let log_a = matrix::<F, K>(self.log_a);
         let mut now = vector::<F, K>(self.delta);
         for (b, out) in self.log_b.chunks_exact(K).zip(self.delta[K..].chunks_exact_mut(K)) {
-            now = small_step::<F, MaxPlus, FMA, K>(&log_a, now, b);
+            now = small_step::<F, MaxPlus, S, K>(&log_a, now, b);
             out.copy_from_slice(&now);
         }
     }
 }
 
-impl<F: Real> Job for Best<'_, F> {
+impl<F: Real> Task for Best<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<S: Simd>(self) {
         match self.k {
-            1 => return self.small::<FMA, 1>(),
-            2 => return self.small::<FMA, 2>(),
-            3 => return self.small::<FMA, 3>(),
-            4 => return self.small::<FMA, 4>(),
-            5 => return self.small::<FMA, 5>(),
-            6 => return self.small::<FMA, 6>(),
-            8 => return self.small::<FMA, 8>(),
+            1 => return self.small::<S, 1>(),
+            2 => return self.small::<S, 2>(),
+            3 => return self.small::<S, 3>(),
+            4 => return self.small::<S, 4>(),
+            5 => return self.small::<S, 5>(),
+            6 => return self.small::<S, 6>(),
+            8 => return self.small::<S, 8>(),
             _ => {}
         }
         let k = self.k;
         for (t, b) in self.log_b.chunks_exact(k).enumerate() {
             let (before, after) = self.delta.split_at_mut((t + 1) * k);
-            step::<F, MaxPlus, FMA>(k, self.log_a, &before[t * k..][..k], b, &mut after[..k]);
+            step::<F, MaxPlus, S>(k, self.log_a, &before[t * k..][..k], b, &mut after[..k]);
         }
     }
 }
@@ -692,11 +628,11 @@ fn subtract_max<F: Real>(row: &mut [F]) -> f64 {
     max.to_f64().unwrap_or(f64::NAN)
 }
 
-impl<F: Real> Job for ExpRows<'_, F> {
+impl<F: Real> Task for ExpRows<'_, F> {
     type Output = f64;
 
     #[inline(always)]
-    fn run<const FMA: bool>(mut self) -> f64 {
+    fn run<S: Simd>(mut self) -> f64 {
         let log_scale = match self.k {
             2 => self.subtract_maxima::<2>(),
             3 => self.subtract_maxima::<3>(),
@@ -705,7 +641,7 @@ impl<F: Real> Job for ExpRows<'_, F> {
             _ => self.x.chunks_exact_mut(self.k).map(|row| subtract_max(row)).sum(),
         };
         for v in self.x.iter_mut() {
-            *v = v.exp_flushed::<FMA>();
+            *v = v.exp_flushed::<S>();
         }
         log_scale
     }
@@ -718,7 +654,7 @@ pub(crate) fn exp_rows<F: Real>(k: usize, x: &mut [F]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::available;
+    use super::super::simd::{available, dispatch_on};
     use super::*;
 
     fn numbers(n: usize, seed: usize) -> Vec<f64> {

@@ -3,13 +3,7 @@
 //! The bodies are straight-line arithmetic without a branch or a table, so the compiler turns the loop over a slice into vector code.
 //! The tests hold both to 2 ulp of the standard library.
 
-use crate::kernel::{Isa, isa};
-
-/// `a b + c`, fused where the instruction set has it: without FMA, `mul_add` would be a function call.
-#[inline(always)]
-pub(super) fn fma<const FMA: bool>(a: f64, b: f64, c: f64) -> f64 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
-}
+use crate::kernel::simd::{Simd, Task, dispatch, fma};
 
 /// `1 / n!` for `n` in `2..=13`: the Taylor polynomial of `exp` on `|r| <= ln(2) / 2` errs by less than 2^-57.
 const INVERSE_FACTORIALS: [f64; 12] = [
@@ -36,20 +30,20 @@ const ROUND: f64 = 6_755_399_441_055_744.0;
 
 /// `exp(x)`: `x = k ln(2) + r`, so `exp(x) = 2^k exp(r)`.
 #[inline(always)]
-pub(super) fn exp_one<const FMA: bool>(x: f64) -> f64 {
+pub(super) fn exp_one<S: Simd>(x: f64) -> f64 {
     // Beyond these bounds the result is 0 or infinity all the same; NaN falls through `max` and is put back at the end.
     #[allow(clippy::manual_clamp, reason = "`clamp` keeps NaN, and then the integer part would be NaN too")]
     let clamped = x.max(-746.0).min(710.0);
-    let shifted = fma::<FMA>(clamped, std::f64::consts::LOG2_E, ROUND);
+    let shifted = fma::<_, S>(clamped, std::f64::consts::LOG2_E, ROUND);
     let k = shifted - ROUND;
-    let r = fma::<FMA>(-k, LN_2_LOW, fma::<FMA>(-k, LN_2_HIGH, clamped));
+    let r = fma::<_, S>(-k, LN_2_LOW, fma::<_, S>(-k, LN_2_HIGH, clamped));
     let mut p = INVERSE_FACTORIALS[11];
     let mut n = 11;
     while n > 0 {
         n -= 1;
-        p = fma::<FMA>(p, r, INVERSE_FACTORIALS[n]);
+        p = fma::<_, S>(p, r, INVERSE_FACTORIALS[n]);
     }
-    let e = 1.0 + fma::<FMA>(r * r, p, r);
+    let e = 1.0 + fma::<_, S>(r * r, p, r);
     // 2^k in two factors, so that results below the normal range and infinity come out by themselves. Added to ROUND, an
     // integer stands in the low bits, and the shift leaves only the exponent's.
     let half = (0.5 * k + ROUND) - ROUND;
@@ -64,7 +58,7 @@ pub(super) fn exp_one<const FMA: bool>(x: f64) -> f64 {
 /// With `1 + e = 2^k (1 + f)`, `k` 0 or 1 and `s = f / (2 + f)`: `log(1 + f) = 2 atanh(s) = 2 s + 2 s^3 / 3 + ..`. Both choices of `f` are
 /// exact, so nothing is lost for small `e`. The coefficients are those of fdlibm's `log` (Sun Microsystems 1993), within 2^-58.45.
 #[inline(always)]
-pub(super) fn log_1p_unit<const FMA: bool>(e: f64) -> f64 {
+pub(super) fn log_1p_unit<S: Simd>(e: f64) -> f64 {
     #[allow(clippy::excessive_precision, reason = "as published")]
     const SERIES: [f64; 7] = [
         6.666_666_666_666_735_13e-1,
@@ -84,56 +78,37 @@ pub(super) fn log_1p_unit<const FMA: bool>(e: f64) -> f64 {
     let mut n = 6;
     while n > 0 {
         n -= 1;
-        r = fma::<FMA>(r, z, SERIES[n]);
+        r = fma::<_, S>(r, z, SERIES[n]);
     }
     let half_square = 0.5 * f * f;
-    high - ((half_square - fma::<FMA>(s, half_square + r * z, low)) - f)
+    high - ((half_square - fma::<_, S>(s, half_square + r * z, low)) - f)
 }
 
-#[inline(always)]
-fn exp_body<const FMA: bool>(x: &mut [f64]) {
-    for v in x {
-        *v = exp_one::<FMA>(*v);
-    }
+struct Exp<'a> {
+    x: &'a mut [f64],
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn exp_avx2(x: &mut [f64]) {
-    exp_body::<true>(x);
-}
+impl Task for Exp<'_> {
+    type Output = ();
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn exp_avx512(x: &mut [f64]) {
-    exp_body::<true>(x);
-}
-
-#[allow(dead_code, reason = "for other models' kernels")]
-fn exp_on(isa: Isa, x: &mut [f64]) {
-    match isa {
-        Isa::Portable => exp_body::<false>(x),
-        // SAFETY: `isa()` and `available()` name an instruction set only after its detection on this machine.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { exp_avx2(x) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { exp_avx512(x) },
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => exp_body::<false>(x),
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        for v in self.x {
+            *v = exp_one::<S>(*v);
+        }
     }
 }
 
 /// Replaces each value by its exponential.
 #[allow(dead_code, reason = "for other models' kernels")]
 pub(crate) fn exp(x: &mut [f64]) {
-    exp_on(isa(), x);
+    dispatch(Exp { x });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::available;
+    use crate::kernel::simd::{available, dispatch_on};
 
     /// Distance in units in the last place of `b`.
     fn ulps(a: f64, b: f64) -> f64 {
@@ -156,10 +131,21 @@ mod tests {
     fn exp_agrees_with_the_standard_library_to_two_ulps_everywhere() {
         for isa in available() {
             let mut y = arguments();
-            exp_on(isa, &mut y);
+            dispatch_on(isa, Exp { x: &mut y });
             for (x, y) in arguments().into_iter().zip(y) {
                 assert!(ulps(y, x.exp()) <= 2.0, "{isa:?} exp({x}) = {y}, not {}", x.exp());
             }
+        }
+    }
+
+    struct Log1p(f64);
+
+    impl Task for Log1p {
+        type Output = f64;
+
+        #[inline(always)]
+        fn run<S: Simd>(self) -> f64 {
+            log_1p_unit::<S>(self.0)
         }
     }
 
@@ -168,8 +154,9 @@ mod tests {
         for i in 0..=100_000 {
             let e = f64::from(i) / 100_000.0;
             for e in [e, e * 1e-8, e * 1e-300] {
-                for y in [log_1p_unit::<false>(e), log_1p_unit::<true>(e)] {
-                    assert!(ulps(y, e.ln_1p()) <= 2.0, "log(1 + {e}) = {y}, not {}", e.ln_1p());
+                for isa in available() {
+                    let y = dispatch_on(isa, Log1p(e));
+                    assert!(ulps(y, e.ln_1p()) <= 2.0, "{isa:?} log(1 + {e}) = {y}, not {}", e.ln_1p());
                 }
             }
         }
@@ -181,10 +168,10 @@ mod tests {
             for n in 0..=70_u8 {
                 let x: Vec<f64> = (0..n).map(|i| f64::from(i) * 0.37 - 9.0).collect();
                 let mut whole = x.clone();
-                exp_on(isa, &mut whole);
+                dispatch_on(isa, Exp { x: &mut whole });
                 for (i, &v) in x.iter().enumerate() {
                     let mut one = [v];
-                    exp_on(isa, &mut one);
+                    dispatch_on(isa, Exp { x: &mut one });
                     assert_eq!(whole[i], one[0], "{isa:?} {n} {i}");
                 }
             }

@@ -9,8 +9,8 @@
     reason = "several arrays share each index, in the order of the formulas"
 )]
 
-use super::exp::{exp_one, fma, log_1p_unit};
-use crate::kernel::{Isa, isa};
+use super::exp::{exp_one, log_1p_unit};
+use crate::kernel::simd::{Simd, Task, dispatch, fma};
 
 /// Vectors of four that one sweep over the features holds in registers; more logits take more sweeps.
 const GROUP: usize = 4;
@@ -37,9 +37,9 @@ impl<const N: usize> Vector<N> {
 
     /// `self + a b`.
     #[inline(always)]
-    fn add<const FMA: bool>(mut self, a: Self, b: Self) -> Self {
+    fn add<S: Simd>(mut self, a: Self, b: Self) -> Self {
         for l in 0..N {
-            self.0[l] = fma::<FMA>(a.0[l], b.0[l], self.0[l]);
+            self.0[l] = fma::<_, S>(a.0[l], b.0[l], self.0[l]);
         }
         self
     }
@@ -47,7 +47,7 @@ impl<const N: usize> Vector<N> {
 
 /// Dot products of `R` rows with `w`, so that each load of `w` serves `R` rows.
 #[inline(always)]
-fn dots<F: Copy + Into<f64>, const R: usize, const FMA: bool>(x: &[F], d: usize, w: &[f64]) -> [f64; R] {
+fn dots<F: Copy + Into<f64>, S: Simd, const R: usize>(x: &[F], d: usize, w: &[f64]) -> [f64; R] {
     let rows: [&[F]; R] = std::array::from_fn(|i| &x[i * d..(i + 1) * d]);
     let w = &w[..d];
     let mut sums = [Vector::<8>::ZERO; R];
@@ -55,14 +55,14 @@ fn dots<F: Copy + Into<f64>, const R: usize, const FMA: bool>(x: &[F], d: usize,
     for j in (0..whole).step_by(8) {
         let w = Vector::load(&w[j..j + 8]);
         for r in 0..R {
-            sums[r] = sums[r].add::<FMA>(Vector::load(&rows[r][j..j + 8]), w);
+            sums[r] = sums[r].add::<S>(Vector::load(&rows[r][j..j + 8]), w);
         }
     }
     std::array::from_fn(|r| {
         let s = sums[r].0;
         let mut sum = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
         for j in whole..d {
-            sum = fma::<FMA>(rows[r][j].into(), w[j], sum);
+            sum = fma::<_, S>(rows[r][j].into(), w[j], sum);
         }
         sum
     })
@@ -70,7 +70,7 @@ fn dots<F: Copy + Into<f64>, const R: usize, const FMA: bool>(x: &[F], d: usize,
 
 /// Adds the products of `R` rows with `4 V` columns of `w`, beginning at column `c`, to the margins of rows `i..i + R`.
 #[inline(always)]
-fn margin_tile<F: Copy + Into<f64>, const R: usize, const V: usize, const FMA: bool>(
+fn margin_tile<F: Copy + Into<f64>, S: Simd, const R: usize, const V: usize>(
     x: &[F],
     (n, d, m, lanes): (usize, usize, usize, usize),
     w: &[f64],
@@ -84,7 +84,7 @@ fn margin_tile<F: Copy + Into<f64>, const R: usize, const V: usize, const FMA: b
         for v in 0..V {
             let w = Vector::load(&w[4 * v..4 * v + 4]);
             for r in 0..R {
-                sums[r][v] = sums[r][v].add::<FMA>(Vector([rows[r][j].into(); 4]), w);
+                sums[r][v] = sums[r][v].add::<S>(Vector([rows[r][j].into(); 4]), w);
             }
         }
     }
@@ -97,58 +97,66 @@ fn margin_tile<F: Copy + Into<f64>, const R: usize, const V: usize, const FMA: b
     }
 }
 
-#[inline(always)]
-fn margins_body<F: Copy + Into<f64>, const FMA: bool>(
-    x: &[F],
+/// Adds `x w` to the margins `z`.
+struct Margins<'a, F> {
+    x: &'a [F],
     n: usize,
     d: usize,
     m: usize,
-    w: &[f64],
-    z: &mut [f64],
-) {
-    if m == 1 {
-        let mut i = 0;
-        while i + 4 <= n {
-            let sums: [f64; 4] = dots::<F, 4, FMA>(&x[i * d..], d, w);
-            for (z, sum) in z[i..i + 4].iter_mut().zip(sums) {
-                *z += sum;
+    w: &'a [f64],
+    z: &'a mut [f64],
+}
+
+impl<F: Copy + Into<f64>> Task for Margins<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { x, n, d, m, w, z } = self;
+        if m == 1 {
+            let mut i = 0;
+            while i + 4 <= n {
+                let sums: [f64; 4] = dots::<F, S, 4>(&x[i * d..], d, w);
+                for (z, sum) in z[i..i + 4].iter_mut().zip(sums) {
+                    *z += sum;
+                }
+                i += 4;
             }
-            i += 4;
-        }
-        for i in i..n {
-            z[i] += dots::<F, 1, FMA>(&x[i * d..], d, w)[0];
-        }
-        return;
-    }
-    let lanes = lanes(m);
-    let dims = (n, d, m, lanes);
-    let whole = n - n % 4;
-    let mut c = 0;
-    while c < lanes {
-        let vectors = ((lanes - c) / 4).min(GROUP);
-        for i in (0..whole).step_by(4) {
-            match vectors {
-                1 => margin_tile::<F, 4, 1, FMA>(x, dims, w, z, (i, c)),
-                2 => margin_tile::<F, 4, 2, FMA>(x, dims, w, z, (i, c)),
-                3 => margin_tile::<F, 4, 3, FMA>(x, dims, w, z, (i, c)),
-                _ => margin_tile::<F, 4, 4, FMA>(x, dims, w, z, (i, c)),
+            for i in i..n {
+                z[i] += dots::<F, S, 1>(&x[i * d..], d, w)[0];
             }
+            return;
         }
-        for i in whole..n {
-            match vectors {
-                1 => margin_tile::<F, 1, 1, FMA>(x, dims, w, z, (i, c)),
-                2 => margin_tile::<F, 1, 2, FMA>(x, dims, w, z, (i, c)),
-                3 => margin_tile::<F, 1, 3, FMA>(x, dims, w, z, (i, c)),
-                _ => margin_tile::<F, 1, 4, FMA>(x, dims, w, z, (i, c)),
+        let lanes = lanes(m);
+        let dims = (n, d, m, lanes);
+        let whole = n - n % 4;
+        let mut c = 0;
+        while c < lanes {
+            let vectors = ((lanes - c) / 4).min(GROUP);
+            for i in (0..whole).step_by(4) {
+                match vectors {
+                    1 => margin_tile::<F, S, 4, 1>(x, dims, w, z, (i, c)),
+                    2 => margin_tile::<F, S, 4, 2>(x, dims, w, z, (i, c)),
+                    3 => margin_tile::<F, S, 4, 3>(x, dims, w, z, (i, c)),
+                    _ => margin_tile::<F, S, 4, 4>(x, dims, w, z, (i, c)),
+                }
             }
+            for i in whole..n {
+                match vectors {
+                    1 => margin_tile::<F, S, 1, 1>(x, dims, w, z, (i, c)),
+                    2 => margin_tile::<F, S, 1, 2>(x, dims, w, z, (i, c)),
+                    3 => margin_tile::<F, S, 1, 3>(x, dims, w, z, (i, c)),
+                    _ => margin_tile::<F, S, 1, 4>(x, dims, w, z, (i, c)),
+                }
+            }
+            c += 4 * vectors;
         }
-        c += 4 * vectors;
     }
 }
 
 /// Adds the outer products of `R` rows with `4 V` of their residuals, beginning at column `c`, to the gradient.
 #[inline(always)]
-fn gradient_tile<F: Copy + Into<f64>, const R: usize, const V: usize, const FMA: bool>(
+fn gradient_tile<F: Copy + Into<f64>, S: Simd, const R: usize, const V: usize>(
     x: &[F],
     (d, lanes): (usize, usize),
     r: &[f64],
@@ -166,7 +174,7 @@ fn gradient_tile<F: Copy + Into<f64>, const R: usize, const V: usize, const FMA:
             let value: f64 = row[j].into();
             for v in 0..V {
                 for l in 0..4 {
-                    sum[v][l] = fma::<FMA>(value, residual[v][l], sum[v][l]);
+                    sum[v][l] = fma::<_, S>(value, residual[v][l], sum[v][l]);
                 }
             }
         }
@@ -178,58 +186,66 @@ fn gradient_tile<F: Copy + Into<f64>, const R: usize, const V: usize, const FMA:
     }
 }
 
-#[inline(always)]
-fn gradient_body<F: Copy + Into<f64>, const FMA: bool>(
-    x: &[F],
+/// Adds `x^T r` to the gradient `g`.
+struct Gradient<'a, F> {
+    x: &'a [F],
     n: usize,
     d: usize,
     m: usize,
-    r: &[f64],
-    g: &mut [f64],
-) {
-    let whole = n - n % 4;
-    if m == 1 {
-        let g = &mut g[..d];
-        for i in (0..whole).step_by(4) {
-            let rows: [&[F]; 4] = std::array::from_fn(|k| &x[(i + k) * d..(i + k + 1) * d]);
-            let [r0, r1, r2, r3] = [r[i], r[i + 1], r[i + 2], r[i + 3]];
-            for j in 0..d {
-                let sum = fma::<FMA>(rows[0][j].into(), r0, g[j]);
-                let sum = fma::<FMA>(rows[1][j].into(), r1, sum);
-                let sum = fma::<FMA>(rows[2][j].into(), r2, sum);
-                g[j] = fma::<FMA>(rows[3][j].into(), r3, sum);
+    r: &'a [f64],
+    g: &'a mut [f64],
+}
+
+impl<F: Copy + Into<f64>> Task for Gradient<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { x, n, d, m, r, g } = self;
+        let whole = n - n % 4;
+        if m == 1 {
+            let g = &mut g[..d];
+            for i in (0..whole).step_by(4) {
+                let rows: [&[F]; 4] = std::array::from_fn(|k| &x[(i + k) * d..(i + k + 1) * d]);
+                let [r0, r1, r2, r3] = [r[i], r[i + 1], r[i + 2], r[i + 3]];
+                for j in 0..d {
+                    let sum = fma::<_, S>(rows[0][j].into(), r0, g[j]);
+                    let sum = fma::<_, S>(rows[1][j].into(), r1, sum);
+                    let sum = fma::<_, S>(rows[2][j].into(), r2, sum);
+                    g[j] = fma::<_, S>(rows[3][j].into(), r3, sum);
+                }
             }
-        }
-        for i in whole..n {
-            let row = &x[i * d..(i + 1) * d];
-            for j in 0..d {
-                g[j] = fma::<FMA>(row[j].into(), r[i], g[j]);
+            for i in whole..n {
+                let row = &x[i * d..(i + 1) * d];
+                for j in 0..d {
+                    g[j] = fma::<_, S>(row[j].into(), r[i], g[j]);
+                }
             }
+            return;
         }
-        return;
-    }
-    let lanes = lanes(m);
-    let dims = (d, lanes);
-    let mut c = 0;
-    while c < lanes {
-        let vectors = ((lanes - c) / 4).min(GROUP);
-        for i in (0..whole).step_by(4) {
-            match vectors {
-                1 => gradient_tile::<F, 4, 1, FMA>(x, dims, r, g, (i, c)),
-                2 => gradient_tile::<F, 4, 2, FMA>(x, dims, r, g, (i, c)),
-                3 => gradient_tile::<F, 4, 3, FMA>(x, dims, r, g, (i, c)),
-                _ => gradient_tile::<F, 4, 4, FMA>(x, dims, r, g, (i, c)),
+        let lanes = lanes(m);
+        let dims = (d, lanes);
+        let mut c = 0;
+        while c < lanes {
+            let vectors = ((lanes - c) / 4).min(GROUP);
+            for i in (0..whole).step_by(4) {
+                match vectors {
+                    1 => gradient_tile::<F, S, 4, 1>(x, dims, r, g, (i, c)),
+                    2 => gradient_tile::<F, S, 4, 2>(x, dims, r, g, (i, c)),
+                    3 => gradient_tile::<F, S, 4, 3>(x, dims, r, g, (i, c)),
+                    _ => gradient_tile::<F, S, 4, 4>(x, dims, r, g, (i, c)),
+                }
             }
-        }
-        for i in whole..n {
-            match vectors {
-                1 => gradient_tile::<F, 1, 1, FMA>(x, dims, r, g, (i, c)),
-                2 => gradient_tile::<F, 1, 2, FMA>(x, dims, r, g, (i, c)),
-                3 => gradient_tile::<F, 1, 3, FMA>(x, dims, r, g, (i, c)),
-                _ => gradient_tile::<F, 1, 4, FMA>(x, dims, r, g, (i, c)),
+            for i in whole..n {
+                match vectors {
+                    1 => gradient_tile::<F, S, 1, 1>(x, dims, r, g, (i, c)),
+                    2 => gradient_tile::<F, S, 1, 2>(x, dims, r, g, (i, c)),
+                    3 => gradient_tile::<F, S, 1, 3>(x, dims, r, g, (i, c)),
+                    _ => gradient_tile::<F, S, 1, 4>(x, dims, r, g, (i, c)),
+                }
             }
+            c += 4 * vectors;
         }
-        c += 4 * vectors;
     }
 }
 
@@ -241,270 +257,148 @@ pub(crate) struct Losses {
 }
 
 /// With `t = +-1` and `u = t z`: loss `log(1 + exp(-u))`, residual `-t sigmoid(-u)`; no difference of close numbers anywhere.
-#[inline(always)]
-fn binary_body<const FMA: bool>(
-    z: &[f64],
-    target: &[u32],
-    weight: &[f64],
-    r: &mut [f64],
-    losses: &mut [f64],
-) -> Losses {
-    let n = z.len();
-    let (target, weight, r, losses) = (&target[..n], &weight[..n], &mut r[..n], &mut losses[..n]);
-    let (mut sums, mut worst) = ([0.0; 8], [0.0_f64; 8]);
-    for i in 0..n {
-        let t = f64::from(target[i] as i32) * 2.0 - 1.0;
-        let u = t * z[i];
-        let e = exp_one::<FMA>(-u.abs());
-        let loss = (-u).max(0.0) + log_1p_unit::<FMA>(e);
-        let p = if u >= 0.0 { e } else { 1.0 } / (1.0 + e);
-        r[i] = -t * weight[i] * p;
-        losses[i] = loss;
-    }
-    for (losses, weight) in losses.chunks(8).zip(weight.chunks(8)) {
-        for (l, (loss, weight)) in losses.iter().zip(weight).enumerate() {
-            sums[l] = fma::<FMA>(*weight, *loss, sums[l]);
-            worst[l] = if *loss > worst[l] { *loss } else { worst[l] };
+struct Binary<'a> {
+    z: &'a [f64],
+    target: &'a [u32],
+    weight: &'a [f64],
+    r: &'a mut [f64],
+    losses: &'a mut [f64],
+}
+
+impl Task for Binary<'_> {
+    type Output = Losses;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> Losses {
+        let Self { z, target, weight, r, losses } = self;
+        let n = z.len();
+        let (target, weight, r, losses) = (&target[..n], &weight[..n], &mut r[..n], &mut losses[..n]);
+        let (mut sums, mut worst) = ([0.0; 8], [0.0_f64; 8]);
+        for i in 0..n {
+            let t = f64::from(target[i] as i32) * 2.0 - 1.0;
+            let u = t * z[i];
+            let e = exp_one::<S>(-u.abs());
+            let loss = (-u).max(0.0) + log_1p_unit::<S>(e);
+            let p = if u >= 0.0 { e } else { 1.0 } / (1.0 + e);
+            r[i] = -t * weight[i] * p;
+            losses[i] = loss;
         }
-    }
-    let s = sums;
-    Losses {
-        sum: ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])),
-        worst: worst.into_iter().fold(0.0, f64::max),
+        for (losses, weight) in losses.chunks(8).zip(weight.chunks(8)) {
+            for (l, (loss, weight)) in losses.iter().zip(weight).enumerate() {
+                sums[l] = fma::<_, S>(*weight, *loss, sums[l]);
+                worst[l] = if *loss > worst[l] { *loss } else { worst[l] };
+            }
+        }
+        let s = sums;
+        Losses {
+            sum: ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])),
+            worst: worst.into_iter().fold(0.0, f64::max),
+        }
     }
 }
 
 /// Replaces margins by probabilities, column by column of `z`; `top` and `sum` are `n` long and end as the largest logit and the sum of
 /// `exp(z - top)`. With `reference`, one more class has logit 0 throughout.
-#[inline(always)]
-fn softmax_body<const FMA: bool>(z: &mut [f64], n: usize, reference: bool, top: &mut [f64], sum: &mut [f64]) {
-    let (top, sum) = (&mut top[..n], &mut sum[..n]);
-    top.fill(if reference { 0.0 } else { f64::NEG_INFINITY });
-    for z in z.chunks_exact(n) {
+struct Softmax<'a> {
+    z: &'a mut [f64],
+    n: usize,
+    reference: bool,
+    top: &'a mut [f64],
+    sum: &'a mut [f64],
+}
+
+impl Task for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { z, n, reference, top, sum } = self;
+        let (top, sum) = (&mut top[..n], &mut sum[..n]);
+        top.fill(if reference { 0.0 } else { f64::NEG_INFINITY });
+        for z in z.chunks_exact(n) {
+            for i in 0..n {
+                top[i] = top[i].max(z[i]);
+            }
+        }
         for i in 0..n {
-            top[i] = top[i].max(z[i]);
+            sum[i] = if reference { exp_one::<S>(-top[i]) } else { 0.0 };
         }
-    }
-    for i in 0..n {
-        sum[i] = if reference { exp_one::<FMA>(-top[i]) } else { 0.0 };
-    }
-    for z in z.chunks_exact_mut(n) {
-        for i in 0..n {
-            z[i] = exp_one::<FMA>(z[i] - top[i]);
-            sum[i] += z[i];
+        for z in z.chunks_exact_mut(n) {
+            for i in 0..n {
+                z[i] = exp_one::<S>(z[i] - top[i]);
+                sum[i] += z[i];
+            }
         }
-    }
-    for z in z.chunks_exact_mut(n) {
-        for i in 0..n {
-            z[i] /= sum[i];
+        for z in z.chunks_exact_mut(n) {
+            for i in 0..n {
+                z[i] /= sum[i];
+            }
         }
     }
 }
 
-#[inline(always)]
-fn largest_body<F: Copy + Into<f64>>(x: &[F]) -> f64 {
-    let (mut largest, mut bad) = ([0.0_f64; 16], [0.0_f64; 16]);
-    let chunks = x.chunks_exact(16);
-    let rest = chunks.remainder();
-    let mut one = |l: usize, v: f64| {
-        let size = v.abs();
-        largest[l] = if size > largest[l] { size } else { largest[l] };
-        // 0 for a finite value, else NaN.
-        bad[l] += v * 0.0;
-    };
-    for chunk in chunks {
-        for l in 0..16 {
-            one(l, chunk[l].into());
+struct Largest<'a, F> {
+    x: &'a [F],
+}
+
+impl<F: Copy + Into<f64>> Task for Largest<'_, F> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> f64 {
+        let x = self.x;
+        let (mut largest, mut bad) = ([0.0_f64; 16], [0.0_f64; 16]);
+        let chunks = x.chunks_exact(16);
+        let rest = chunks.remainder();
+        let mut one = |l: usize, v: f64| {
+            let size = v.abs();
+            largest[l] = if size > largest[l] { size } else { largest[l] };
+            // 0 for a finite value, else NaN.
+            bad[l] += v * 0.0;
+        };
+        for chunk in chunks {
+            for l in 0..16 {
+                one(l, chunk[l].into());
+            }
         }
-    }
-    for (l, &v) in rest.iter().enumerate() {
-        one(l, v.into());
-    }
-    largest.into_iter().fold(0.0, f64::max) + bad.into_iter().sum::<f64>()
-}
-
-// One wrapper of each body for each instruction set.
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn margins_avx2<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usize, w: &[f64], z: &mut [f64]) {
-    margins_body::<F, true>(x, n, d, m, w, z);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn margins_avx512<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usize, w: &[f64], z: &mut [f64]) {
-    margins_body::<F, true>(x, n, d, m, w, z);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn gradient_avx2<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usize, r: &[f64], g: &mut [f64]) {
-    gradient_body::<F, true>(x, n, d, m, r, g);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn gradient_avx512<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usize, r: &[f64], g: &mut [f64]) {
-    gradient_body::<F, true>(x, n, d, m, r, g);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn binary_avx2(z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64], losses: &mut [f64]) -> Losses {
-    binary_body::<true>(z, target, weight, r, losses)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn binary_avx512(z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64], losses: &mut [f64]) -> Losses {
-    binary_body::<true>(z, target, weight, r, losses)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn softmax_avx2(z: &mut [f64], n: usize, reference: bool, top: &mut [f64], sum: &mut [f64]) {
-    softmax_body::<true>(z, n, reference, top, sum);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn softmax_avx512(z: &mut [f64], n: usize, reference: bool, top: &mut [f64], sum: &mut [f64]) {
-    softmax_body::<true>(z, n, reference, top, sum);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn largest_avx2<F: Copy + Into<f64>>(x: &[F]) -> f64 {
-    largest_body(x)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn largest_avx512<F: Copy + Into<f64>>(x: &[F]) -> f64 {
-    largest_body(x)
-}
-
-fn largest_on<F: Copy + Into<f64>>(isa: Isa, x: &[F]) -> f64 {
-    match isa {
-        Isa::Portable => largest_body(x),
-        // SAFETY: `isa()` and `available()` name an instruction set only after its detection on this machine.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { largest_avx2(x) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { largest_avx512(x) },
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => largest_body(x),
-    }
-}
-
-fn margins_on<F: Copy + Into<f64>>(
-    isa: Isa,
-    x: &[F],
-    (n, d, m): (usize, usize, usize),
-    w: &[f64],
-    z: &mut [f64],
-) {
-    match isa {
-        Isa::Portable => margins_body::<F, false>(x, n, d, m, w, z),
-        // SAFETY: `isa()` and `available()` name an instruction set only after its detection on this machine.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { margins_avx2(x, n, d, m, w, z) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { margins_avx512(x, n, d, m, w, z) },
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => margins_body::<F, false>(x, n, d, m, w, z),
-    }
-}
-
-fn gradient_on<F: Copy + Into<f64>>(
-    isa: Isa,
-    x: &[F],
-    (n, d, m): (usize, usize, usize),
-    r: &[f64],
-    g: &mut [f64],
-) {
-    match isa {
-        Isa::Portable => gradient_body::<F, false>(x, n, d, m, r, g),
-        // SAFETY: `isa()` and `available()` name an instruction set only after its detection on this machine.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { gradient_avx2(x, n, d, m, r, g) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { gradient_avx512(x, n, d, m, r, g) },
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => gradient_body::<F, false>(x, n, d, m, r, g),
-    }
-}
-
-fn binary_on(
-    isa: Isa,
-    z: &[f64],
-    target: &[u32],
-    weight: &[f64],
-    r: &mut [f64],
-    losses: &mut [f64],
-) -> Losses {
-    match isa {
-        Isa::Portable => binary_body::<false>(z, target, weight, r, losses),
-        // SAFETY: `isa()` and `available()` name an instruction set only after its detection on this machine.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { binary_avx2(z, target, weight, r, losses) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { binary_avx512(z, target, weight, r, losses) },
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => binary_body::<false>(z, target, weight, r, losses),
-    }
-}
-
-fn softmax_on(isa: Isa, z: &mut [f64], n: usize, reference: bool, top: &mut [f64], sum: &mut [f64]) {
-    match isa {
-        Isa::Portable => softmax_body::<false>(z, n, reference, top, sum),
-        // SAFETY: `isa()` and `available()` name an instruction set only after its detection on this machine.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { softmax_avx2(z, n, reference, top, sum) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { softmax_avx512(z, n, reference, top, sum) },
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => softmax_body::<false>(z, n, reference, top, sum),
+        for (l, &v) in rest.iter().enumerate() {
+            one(l, v.into());
+        }
+        largest.into_iter().fold(0.0, f64::max) + bad.into_iter().sum::<f64>()
     }
 }
 
 /// Largest absolute value, or NaN where one of them is not finite; 0 for none.
 pub(crate) fn largest<F: Copy + Into<f64> + Send + Sync>(x: &[F]) -> f64 {
-    largest_on(isa(), x)
+    dispatch(Largest { x })
 }
 
 /// Adds `x w` to the margins.
 pub(crate) fn margins<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usize, w: &[f64], z: &mut [f64]) {
-    margins_on(isa(), x, (n, d, m), w, z);
+    dispatch(Margins { x, n, d, m, w, z });
 }
 
 /// Adds `x^T r` to the gradient.
 pub(crate) fn gradient<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usize, r: &[f64], g: &mut [f64]) {
-    gradient_on(isa(), x, (n, d, m), r, g);
+    dispatch(Gradient { x, n, d, m, r, g });
 }
 
 /// Losses of one logit and their weighted derivatives `r`; `target` is 0 or 1, `losses` receives each row's loss.
 pub(crate) fn binary(z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64], losses: &mut [f64]) -> Losses {
-    binary_on(isa(), z, target, weight, r, losses)
+    dispatch(Binary { z, target, weight, r, losses })
 }
 
 /// Replaces the margins `z` of `n` rows by probabilities; `top` becomes the largest logit of each row and `sum` the sum of `exp(z - top)`.
 pub(crate) fn softmax(z: &mut [f64], n: usize, reference: bool, top: &mut [f64], sum: &mut [f64]) {
     if n > 0 {
-        softmax_on(isa(), z, n, reference, top, sum);
+        dispatch(Softmax { z, n, reference, top, sum });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::available;
+    use crate::kernel::simd::{available, dispatch_on};
 
     /// Reproducible values in -1..1.
     fn values(n: usize, seed: u64) -> Vec<f64> {
@@ -548,10 +442,10 @@ mod tests {
                 }
                 for isa in available() {
                     let mut z = vec![0.5; m * n];
-                    margins_on(isa, &x, (n, d, m), &w, &mut z);
+                    dispatch_on(isa, Margins { x: &x, n, d, m, w: &w, z: &mut z });
                     assert!(close(&z, &naive_z), "{isa:?} n {n} d {d} m {m}");
                     let mut g = vec![0.25; d * lanes];
-                    gradient_on(isa, &x, (n, d, m), &r, &mut g);
+                    dispatch_on(isa, Gradient { x: &x, n, d, m, r: &r, g: &mut g });
                     assert!(close(&g, &naive_g), "{isa:?} n {n} d {d} m {m}");
                 }
             }
@@ -565,14 +459,14 @@ mod tests {
                 let mut x = vec![0.5; n];
                 for i in 0..n {
                     x[i] = -2.0;
-                    assert_eq!(largest_on(isa, &x), 2.0);
+                    assert_eq!(dispatch_on(isa, Largest { x: &x }), 2.0);
                     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
                         x[i] = bad;
-                        assert!(largest_on(isa, &x).is_nan(), "{isa:?} {n} {i} {bad}");
+                        assert!(dispatch_on(isa, Largest { x: &x }).is_nan(), "{isa:?} {n} {i} {bad}");
                     }
                     x[i] = 0.5;
                 }
-                assert_eq!(largest_on(isa, &x), if n == 0 { 0.0 } else { 0.5 });
+                assert_eq!(dispatch_on(isa, Largest { x: &x }), if n == 0 { 0.0 } else { 0.5 });
             }
         }
     }
@@ -584,8 +478,8 @@ mod tests {
         let w = values(13, 5);
         for isa in available() {
             let (mut a, mut b) = ([0.0; 5], [0.0; 5]);
-            margins_on(isa, &narrow, (5, 13, 1), &w, &mut a);
-            margins_on(isa, &wide, (5, 13, 1), &w, &mut b);
+            dispatch_on(isa, Margins { x: &narrow, n: 5, d: 13, m: 1, w: &w, z: &mut a });
+            dispatch_on(isa, Margins { x: &wide, n: 5, d: 13, m: 1, w: &w, z: &mut b });
             assert_eq!(a, b);
         }
     }
@@ -606,7 +500,9 @@ mod tests {
             }
             for isa in available() {
                 let mut r = vec![0.0; n];
-                let losses = binary_on(isa, &z, &target, &weight, &mut r, &mut vec![0.0; n]);
+                let losses = &mut vec![0.0; n];
+                let losses =
+                    dispatch_on(isa, Binary { z: &z, target: &target, weight: &weight, r: &mut r, losses });
                 assert!(
                     close(&r, &naive) && close(&[losses.sum, losses.worst], &[sum, worst]),
                     "{isa:?} {n}"
@@ -623,7 +519,7 @@ mod tests {
                     let z: Vec<f64> = values(3 * n, 8).into_iter().map(|v| v * 1000.0).collect();
                     let mut p = z.clone();
                     let (mut top, mut sum) = (vec![0.0; n], vec![0.0; n]);
-                    softmax_on(isa, &mut p, n, reference, &mut top, &mut sum);
+                    dispatch_on(isa, Softmax { z: &mut p, n, reference, top: &mut top, sum: &mut sum });
                     for i in 0..n {
                         let mut logits = vec![z[i], z[n + i], z[2 * n + i]];
                         if reference {

@@ -3,51 +3,122 @@
 //! Largest errors in units of the last place, f32 and f64, held by the tests over 400,000 numbers: exp 1.5 and 1.5, sigmoid 2.5 and 4.5,
 //! tanh 3.2 and 4.5. NaN stays NaN.
 
-use super::vector::{Real, Register, Vector};
+use crate::kernel::lanes::{Element, Lanes};
+use crate::kernel::simd::Simd;
+
+/// `f32` or `f64`, with the constants that kernels need of them.
+pub trait Real: Element {
+    /// Values in 64 bytes: packed arrays are cut into blocks of so many on every machine.
+    const BLOCK: usize;
+    /// `1.5 * 2^mantissa + bias`: added to `n`, it leaves `n + bias` in the lowest bits.
+    const MAGIC: f64;
+    /// `exp` of anything in this range is a normal number.
+    const EXP_RANGE: (f64, f64);
+    /// The logarithm of 2 as a short number and the rest.
+    const LN_2: (f64, f64);
+    /// `(exp(r) - 1 - r) / r^2` as a polynomial in `r`, the constant first, for `|r| <= ln(2) / 2`.
+    const EXP: &'static [f64];
+    /// `tanh` is 1 from here on.
+    const TANH_END: f64;
+}
+
+impl Real for f32 {
+    const BLOCK: usize = 16;
+    const MAGIC: f64 = 12_582_912.0 + 127.0;
+    const EXP_RANGE: (f64, f64) = (-87.0, 87.0);
+    const LN_2: (f64, f64) = (0.693_359_375, -2.121_944_4e-4);
+    // Moshier, Cephes `expf`.
+    const EXP: &'static [f64] = &[
+        5.000_000_120_1e-1,
+        1.666_666_545_9e-1,
+        4.166_579_589_4e-2,
+        8.333_451_907_3e-3,
+        1.398_199_950_7e-3,
+        1.987_569_15e-4,
+    ];
+    const TANH_END: f64 = 10.0;
+}
+
+impl Real for f64 {
+    const BLOCK: usize = 8;
+    const MAGIC: f64 = 6_755_399_441_055_744.0 + 1023.0;
+    const EXP_RANGE: (f64, f64) = (-708.0, 709.0);
+    // Sun Microsystems, fdlibm `e_exp.c`.
+    const LN_2: (f64, f64) = (6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10);
+    // 1 / n!; the first term left out is below 2e-17 of the result.
+    const EXP: &'static [f64] = &[
+        1.0 / 2.0,
+        1.0 / 6.0,
+        1.0 / 24.0,
+        1.0 / 120.0,
+        1.0 / 720.0,
+        1.0 / 5040.0,
+        1.0 / 40320.0,
+        1.0 / 362_880.0,
+        1.0 / 3_628_800.0,
+        1.0 / 39_916_800.0,
+        1.0 / 479_001_600.0,
+        1.0 / 6_227_020_800.0,
+    ];
+    const TANH_END: f64 = 20.0;
+}
 
 /// `(2^n, exp(r) - 1)` with `x = n ln(2) + r`, so that `exp(x) = 2^n (1 + (exp(r) - 1))`.
 #[inline(always)]
-fn exp_parts<R: Register>(x: Vector<R>) -> (Vector<R>, Vector<R>) {
-    let magic = Vector::of(R::Scalar::MAGIC);
-    let t = x.mul_add(Vector::of(std::f64::consts::LOG2_E), magic);
+fn exp_parts<F: Real, S: Simd>(x: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+    let magic = Lanes::of(F::MAGIC);
+    let t = x.mul_add(Lanes::of(std::f64::consts::LOG2_E), magic);
     let n = t - magic;
-    let r = n.mul_add(Vector::of(-R::Scalar::LN_2.0), x);
-    let r = n.mul_add(Vector::of(-R::Scalar::LN_2.1), r);
-    let mut p = Vector::of(R::Scalar::EXP[R::Scalar::EXP.len() - 1]);
-    for &c in R::Scalar::EXP[..R::Scalar::EXP.len() - 1].iter().rev() {
-        p = p.mul_add(r, Vector::of(c));
+    let r = n.mul_add(Lanes::of(-F::LN_2.0), x);
+    let r = n.mul_add(Lanes::of(-F::LN_2.1), r);
+    let mut p = Lanes::of(F::EXP[F::EXP.len() - 1]);
+    for &c in F::EXP[..F::EXP.len() - 1].iter().rev() {
+        p = p.mul_add(r, Lanes::of(c));
     }
-    (t.exp2_of_magic(), (p * r).mul_add(r, r))
+    (t.exp2_of_low_bits(), (p * r).mul_add(r, r))
 }
 
 /// `exp(x)`, with `x` moved into the range where the result is a normal number.
 #[inline(always)]
-pub(crate) fn exp<R: Register>(x: Vector<R>) -> Vector<R> {
-    let (low, high) = R::Scalar::EXP_RANGE;
-    let (scale, m) = exp_parts(x.clamp(low, high));
+pub(crate) fn exp<F: Real, S: Simd>(x: Lanes<F, S>) -> Lanes<F, S> {
+    let (low, high) = F::EXP_RANGE;
+    let (scale, m) = exp_parts(clamp(x, low, high));
     scale.mul_add(m, scale)
+}
+
+/// `x` where it lies in `low..=high` or is NaN, else the nearer end.
+#[inline(always)]
+fn clamp<F: Real, S: Simd>(x: Lanes<F, S>, low: f64, high: f64) -> Lanes<F, S> {
+    // The second of the two is the one that stays where it is NaN.
+    Lanes::of(high).min(Lanes::of(low).max(x))
+}
+
+/// The larger of `x` and 0; NaN stays.
+#[inline(always)]
+pub(crate) fn relu<F: Real, S: Simd>(x: Lanes<F, S>) -> Lanes<F, S> {
+    Lanes::zero().max(x)
 }
 
 /// `1 / (1 + exp(-x))`.
 #[inline(always)]
-pub(crate) fn sigmoid<R: Register>(x: Vector<R>) -> Vector<R> {
-    (Vector::of(1.0) + exp(-x)).reciprocal()
+pub(crate) fn sigmoid<F: Real, S: Simd>(x: Lanes<F, S>) -> Lanes<F, S> {
+    (Lanes::of(1.0) + exp(-x)).reciprocal()
 }
 
 /// `tanh(x) = m / (m + 2)` with `m = exp(2 x) - 1`, which keeps its digits near 0.
 #[inline(always)]
-pub(crate) fn tanh<R: Register>(x: Vector<R>) -> Vector<R> {
-    let x = x.clamp(-R::Scalar::TANH_END, R::Scalar::TANH_END);
+pub(crate) fn tanh<F: Real, S: Simd>(x: Lanes<F, S>) -> Lanes<F, S> {
+    let x = clamp(x, -F::TANH_END, F::TANH_END);
     let (scale, m) = exp_parts(x + x);
-    let m = scale.mul_add(m, scale - Vector::of(1.0));
-    m * (m + Vector::of(2.0)).reciprocal()
+    let m = scale.mul_add(m, scale - Lanes::of(1.0));
+    m * (m + Lanes::of(2.0)).reciprocal()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::vector::Task;
     use super::*;
-    use crate::kernel::{Isa, available};
+    use crate::kernel::simd::Isa;
+    use crate::kernel::simd::{Task, available, dispatch_on};
 
     #[derive(Clone, Copy)]
     enum Function {
@@ -58,25 +129,25 @@ mod tests {
 
     struct Map<'a, F>(Function, &'a mut [F]);
 
-    impl<F: Real> Task<F> for Map<'_, F> {
+    impl<F: Real> Task for Map<'_, F> {
         type Output = ();
 
         #[inline(always)]
-        fn run<R: Register<Scalar = F>>(self) {
+        fn run<S: Simd>(self) {
             let Self(function, x) = self;
             let mut room = [F::of(0.0); 16];
             // Whole registers, the last filled up.
-            for x in x.chunks_mut(R::LANES) {
+            for x in x.chunks_mut(Lanes::<F, S>::N) {
                 room[..x.len()].copy_from_slice(x);
                 // SAFETY: no register has more than 16 lanes.
                 unsafe {
-                    let v = Vector::<R>::load(room.as_ptr());
+                    let v = Lanes::<F, S>::read(room.as_ptr());
                     let v = match function {
                         Function::Exp => exp(v),
                         Function::Sigmoid => sigmoid(v),
                         Function::Tanh => tanh(v),
                     };
-                    v.store(room.as_mut_ptr());
+                    v.write(room.as_mut_ptr());
                 }
                 x.copy_from_slice(&room[..x.len()]);
             }
@@ -96,7 +167,7 @@ mod tests {
         let x: Vec<f32> =
             (0..400_000).map(|i| f32::of((f64::from(i) / 200_000.0 - 1.0).powi(3) * range)).collect();
         let mut y = x.clone();
-        f32::run_on(isa, Map(function, &mut y));
+        dispatch_on(isa, Map(function, &mut y));
         let ulps = x.iter().zip(&y).map(|(&x, &y)| {
             let exact = naive(function, f64::from(x));
             let ulp = 2_f64.powi((exact.abs().log2().floor() as i32).max(-126) - 23);
@@ -109,7 +180,7 @@ mod tests {
     fn worst_f64(isa: Isa, function: Function, range: f64) -> f64 {
         let x: Vec<f64> = (0..400_000).map(|i| (f64::from(i) / 200_000.0 - 1.0).powi(3) * range).collect();
         let mut y = x.clone();
-        f64::run_on(isa, Map(function, &mut y));
+        dispatch_on(isa, Map(function, &mut y));
         let ulps = x.iter().zip(&y).filter(|(x, _)| **x != 0.0).map(|(&x, &y)| {
             let exact = naive(function, x);
             (y - exact).abs() / 2_f64.powi(exact.abs().log2().floor() as i32 - 52)
@@ -137,7 +208,7 @@ mod tests {
         for isa in available() {
             for function in [Function::Exp, Function::Sigmoid, Function::Tanh] {
                 let mut y = [f32::NAN, -1e30, 1e30, 0.0, f32::NEG_INFINITY, f32::INFINITY];
-                f32::run_on(isa, Map(function, &mut y));
+                dispatch_on(isa, Map(function, &mut y));
                 assert!(y[0].is_nan());
                 let (low, high, zero) = match function {
                     Function::Exp => ((-87_f32).exp(), 87_f32.exp(), 1.0),

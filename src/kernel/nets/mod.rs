@@ -3,4 +3,3 @@
 pub(crate) mod activation;
 pub(crate) mod product;
 pub(crate) mod recurrent;
-pub(crate) mod vector;

@@ -4,7 +4,9 @@
 //! `panel[k][g][lane]`. So the inner loop reads it from front to end, whatever the registers. What happens before and after the
 //! sum over `k` is the business of a [`Finish`]: load a bias, apply the gates of a cell, store.
 
-use super::vector::{Real, Register, Task, Vector};
+use super::activation::Real;
+use crate::kernel::lanes::Lanes;
+use crate::kernel::simd::{Simd, Task};
 
 /// Where the left factor of row `m` and inner index `k = (outer, inner)` lies: at `m * row + outer * jump + inner * step`.
 #[derive(Debug, Clone, Copy)]
@@ -18,18 +20,18 @@ pub(crate) struct Left<F> {
 }
 
 /// What a tile starts from, and what becomes of its sums.
-pub(crate) trait Finish<R: Register, const G: usize> {
+pub(crate) trait Finish<F: Real, S: Simd, const G: usize> {
     /// The first summand of row `m`.
     ///
     /// # Safety
     /// `m` is below the number of rows given to [`rows`].
-    unsafe fn start(&self, m: usize) -> [Vector<R>; G];
+    unsafe fn start(&self, m: usize) -> [Lanes<F, S>; G];
 
     /// Takes the sums of row `m`.
     ///
     /// # Safety
     /// As for `start`.
-    unsafe fn finish(&mut self, m: usize, sums: [Vector<R>; G]);
+    unsafe fn finish(&mut self, m: usize, sums: [Lanes<F, S>; G]);
 }
 
 /// For each row `m < n_rows`: `start(m) + sum_k left[m][k] * right[k]`, handed to `finish(m)`.
@@ -38,16 +40,16 @@ pub(crate) trait Finish<R: Register, const G: usize> {
 /// All that `left` spans can be read. `right` is valid for `n_outer * n_inner` rows at distance `stride`, each with `G` registers
 /// at distance `BLOCK`.
 #[inline(always)]
-pub(crate) unsafe fn rows<R: Register, const G: usize>(
+pub(crate) unsafe fn rows<F: Real, S: Simd, const G: usize>(
     n_rows: usize,
-    left: &Left<R::Scalar>,
-    right: *const R::Scalar,
+    left: &Left<F>,
+    right: *const F,
     stride: usize,
-    finish: &mut impl Finish<R, G>,
+    finish: &mut impl Finish<F, S, G>,
 ) {
     // Sums plus one row of `right` plus a broadcast must fit into the registers.
     let most = const {
-        match (R::COUNT >= 32, G) {
+        match (Lanes::<F, S>::COUNT >= 32, G) {
             (true, 4) => 6,
             (true, _) => 8,
             (false, 4) => 2,
@@ -60,28 +62,28 @@ pub(crate) unsafe fn rows<R: Register, const G: usize>(
     // SAFETY: the caller's promises, for the rows `m..m + M` that are below `n_rows` by the conditions.
     unsafe {
         while most >= 8 && n_rows - m >= 8 {
-            tile::<R, 8, G, 1>(m, left, right, stride, finish);
+            tile::<F, S, 8, G, 1>(m, left, right, stride, finish);
             m += 8;
         }
         // 8 rows are better two fours than a six and a two.
         while most >= 6 && n_rows - m >= 6 && !(most == 6 && n_rows - m == 8) {
-            tile::<R, 6, G, 1>(m, left, right, stride, finish);
+            tile::<F, S, 6, G, 1>(m, left, right, stride, finish);
             m += 6;
         }
         while most >= 4 && n_rows - m >= 4 {
-            tile::<R, 4, G, 1>(m, left, right, stride, finish);
+            tile::<F, S, 4, G, 1>(m, left, right, stride, finish);
             m += 4;
         }
         while n_rows - m >= 2 {
-            tile::<R, 2, G, 1>(m, left, right, stride, finish);
+            tile::<F, S, 2, G, 1>(m, left, right, stride, finish);
             m += 2;
         }
         if n_rows - m == 1 {
             // One row has too few sums to hide the latency of an addition: several partial sums.
             match G {
-                1 => tile::<R, 1, G, 8>(m, left, right, stride, finish),
-                2 => tile::<R, 1, G, 4>(m, left, right, stride, finish),
-                _ => tile::<R, 1, G, 2>(m, left, right, stride, finish),
+                1 => tile::<F, S, 1, G, 8>(m, left, right, stride, finish),
+                2 => tile::<F, S, 1, G, 4>(m, left, right, stride, finish),
+                _ => tile::<F, S, 1, G, 2>(m, left, right, stride, finish),
             }
         }
     }
@@ -93,15 +95,15 @@ pub(crate) unsafe fn rows<R: Register, const G: usize>(
 /// As for [`rows`], with `m + M <= n_rows`.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "the sums of a tile are addressed by row, register and part")]
-unsafe fn tile<R: Register, const M: usize, const G: usize, const P: usize>(
+unsafe fn tile<F: Real, S: Simd, const M: usize, const G: usize, const P: usize>(
     m: usize,
-    left: &Left<R::Scalar>,
-    right: *const R::Scalar,
+    left: &Left<F>,
+    right: *const F,
     stride: usize,
-    finish: &mut impl Finish<R, G>,
+    finish: &mut impl Finish<F, S, G>,
 ) {
-    let block = R::Scalar::BLOCK;
-    let mut sums = [[[Vector::of(0.0); G]; M]; P];
+    let block = F::BLOCK;
+    let mut sums = [[[Lanes::of(0.0); G]; M]; P];
     // SAFETY: the caller's promises; `k + P <= n_inner` in the first loop, `k < n_inner` in the second.
     unsafe {
         for i in 0..M {
@@ -113,9 +115,9 @@ unsafe fn tile<R: Register, const M: usize, const G: usize, const P: usize>(
             let mut k = 0;
             while k + P <= left.n_inner {
                 for p in 0..P {
-                    let b: [Vector<R>; G] = std::array::from_fn(|g| Vector::load(right.add(g * block)));
+                    let b: [Lanes<F, S>; G] = std::array::from_fn(|g| Lanes::read(right.add(g * block)));
                     for i in 0..M {
-                        let a = Vector::splat(*a.add(i * left.row));
+                        let a = Lanes::splat(*a.add(i * left.row));
                         for g in 0..G {
                             sums[p][i][g] = a.mul_add(b[g], sums[p][i][g]);
                         }
@@ -126,9 +128,9 @@ unsafe fn tile<R: Register, const M: usize, const G: usize, const P: usize>(
                 k += P;
             }
             while P > 1 && k < left.n_inner {
-                let b: [Vector<R>; G] = std::array::from_fn(|g| Vector::load(right.add(g * block)));
+                let b: [Lanes<F, S>; G] = std::array::from_fn(|g| Lanes::read(right.add(g * block)));
                 for i in 0..M {
-                    let a = Vector::splat(*a.add(i * left.row));
+                    let a = Lanes::splat(*a.add(i * left.row));
                     for g in 0..G {
                         sums[0][i][g] = a.mul_add(b[g], sums[0][i][g]);
                     }
@@ -139,7 +141,7 @@ unsafe fn tile<R: Register, const M: usize, const G: usize, const P: usize>(
             }
         }
         // A copy of its own: the sums would otherwise live in memory, as the loop over `finish` is too long to be unrolled.
-        let done: [[Vector<R>; G]; M] = std::array::from_fn(|i| {
+        let done: [[Lanes<F, S>; G]; M] = std::array::from_fn(|i| {
             std::array::from_fn(|g| (1..P).fold(sums[0][i][g], |sum, p| sum + sums[p][i][g]))
         });
         for (i, sums) in done.into_iter().enumerate() {
@@ -198,11 +200,11 @@ pub(crate) struct Multiply<'a, F> {
     pub(crate) c: &'a mut [F],
 }
 
-impl<F: Real> Task<F> for Multiply<'_, F> {
+impl<F: Real> Task for Multiply<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<R: Register<Scalar = F>>(self) {
+    fn run<S: Simd>(self) {
         let Self { n_rows, n_outer, n_inner, n_blocks, a, a_row, a_jump, b, bias, c } = self;
         let n_k = n_outer * n_inner;
         if n_rows == 0 {
@@ -223,9 +225,9 @@ impl<F: Real> Task<F> for Multiply<'_, F> {
                     let bias = bias.map(|bias| bias.as_ptr().add(first * F::BLOCK));
                     let c = c.as_mut_ptr().add(row * columns + first * F::BLOCK);
                     match width {
-                        1 => panel::<R, 1>(here, &left, right, F::BLOCK, bias, c, columns),
-                        2 => panel::<R, 2>(here, &left, right, 2 * F::BLOCK, bias, c, columns),
-                        _ => panel::<R, 4>(here, &left, right, 4 * F::BLOCK, bias, c, columns),
+                        1 => panel::<F, S, 1>(here, &left, right, F::BLOCK, bias, c, columns),
+                        2 => panel::<F, S, 2>(here, &left, right, 2 * F::BLOCK, bias, c, columns),
+                        _ => panel::<F, S, 4>(here, &left, right, 4 * F::BLOCK, bias, c, columns),
                     }
                 }
             }
@@ -251,11 +253,11 @@ pub(crate) struct AddTransposed<'a, F> {
     pub(crate) c: &'a mut [F],
 }
 
-impl<F: Real> Task<F> for AddTransposed<'_, F> {
+impl<F: Real> Task for AddTransposed<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<R: Register<Scalar = F>>(self) {
+    fn run<S: Simd>(self) {
         let Self { n_rows, n_k, width, a, a_row, b, b_row, c } = self;
         if n_rows == 0 || n_k == 0 {
             return;
@@ -272,10 +274,10 @@ impl<F: Real> Task<F> for AddTransposed<'_, F> {
                 let right = b.as_ptr().add(row * b_row);
                 let c = c.as_mut_ptr();
                 match width {
-                    1 => panel::<R, 1>(n_k, &left, right, b_row, None, c, columns),
-                    2 => panel::<R, 2>(n_k, &left, right, b_row, None, c, columns),
-                    3 => panel::<R, 3>(n_k, &left, right, b_row, None, c, columns),
-                    _ => panel::<R, 4>(n_k, &left, right, b_row, None, c, columns),
+                    1 => panel::<F, S, 1>(n_k, &left, right, b_row, None, c, columns),
+                    2 => panel::<F, S, 2>(n_k, &left, right, b_row, None, c, columns),
+                    3 => panel::<F, S, 3>(n_k, &left, right, b_row, None, c, columns),
+                    _ => panel::<F, S, 4>(n_k, &left, right, b_row, None, c, columns),
                 }
             }
         }
@@ -287,20 +289,20 @@ impl<F: Real> Task<F> for AddTransposed<'_, F> {
 /// # Safety
 /// As for [`rows`]; `c` is valid for `n_rows` rows at distance `c_row`, and `bias` for one.
 #[inline(always)]
-unsafe fn panel<R: Register, const G: usize>(
+unsafe fn panel<F: Real, S: Simd, const G: usize>(
     n_rows: usize,
-    left: &Left<R::Scalar>,
-    right: *const R::Scalar,
+    left: &Left<F>,
+    right: *const F,
     stride: usize,
-    bias: Option<*const R::Scalar>,
-    c: *mut R::Scalar,
+    bias: Option<*const F>,
+    c: *mut F,
     c_row: usize,
 ) {
-    for lane in (0..R::Scalar::BLOCK).step_by(R::LANES) {
+    for lane in (0..F::BLOCK).step_by(Lanes::<F, S>::N) {
         // SAFETY: `lane` is inside a block, and the blocks are the caller's promise.
         unsafe {
             let mut store = Store { c: c.add(lane), c_row, bias: bias.map(|bias| bias.add(lane)) };
-            rows::<R, G>(n_rows, left, right.add(lane), stride, &mut store);
+            rows::<F, S, G>(n_rows, left, right.add(lane), stride, &mut store);
         }
     }
 }
@@ -311,23 +313,23 @@ struct Store<F> {
     bias: Option<*const F>,
 }
 
-impl<R: Register, const G: usize> Finish<R, G> for Store<R::Scalar> {
+impl<F: Real, S: Simd, const G: usize> Finish<F, S, G> for Store<F> {
     #[inline(always)]
-    unsafe fn start(&self, m: usize) -> [Vector<R>; G] {
+    unsafe fn start(&self, m: usize) -> [Lanes<F, S>; G] {
         let from = match self.bias {
             Some(bias) => bias,
             // SAFETY: `m` is a row of `c`.
             None => unsafe { self.c.add(m * self.c_row) },
         };
         // SAFETY: `c` and `bias` hold `G` blocks.
-        std::array::from_fn(|g| unsafe { Vector::load(from.add(g * R::Scalar::BLOCK)) })
+        std::array::from_fn(|g| unsafe { Lanes::read(from.add(g * F::BLOCK)) })
     }
 
     #[inline(always)]
-    unsafe fn finish(&mut self, m: usize, sums: [Vector<R>; G]) {
+    unsafe fn finish(&mut self, m: usize, sums: [Lanes<F, S>; G]) {
         for (g, sum) in sums.into_iter().enumerate() {
             // SAFETY: `m` is a row of `c`, which holds `G` blocks.
-            unsafe { sum.store(self.c.add(m * self.c_row + g * R::Scalar::BLOCK)) };
+            unsafe { sum.write(self.c.add(m * self.c_row + g * F::BLOCK)) };
         }
     }
 }
@@ -335,7 +337,7 @@ impl<R: Register, const G: usize> Finish<R, G> for Store<R::Scalar> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::available;
+    use crate::kernel::simd::{available, dispatch_on};
 
     fn values<F: Real>(n: usize) -> Vec<F> {
         (0..n).map(|i| F::of(((i * 37 + 11) % 19) as f64 - 9.0)).collect()
@@ -362,7 +364,10 @@ mod tests {
                     c.fill(F::of(0.0));
                 }
                 let (a, a_row, a_jump, b, c) = (&a[..], n_k, n_inner, &packed[..], &mut c[..]);
-                F::run_on(isa, Multiply { n_rows, n_outer, n_inner, n_blocks, a, a_row, a_jump, b, bias, c });
+                dispatch_on(
+                    isa,
+                    Multiply { n_rows, n_outer, n_inner, n_blocks, a, a_row, a_jump, b, bias, c },
+                );
                 for i in 0..n_rows {
                     for j in 0..n_columns {
                         assert_eq!(
@@ -392,7 +397,7 @@ mod tests {
                 let c = &mut d[first * n_rows..][..columns * n_rows];
                 let b = right.get(first..).unwrap_or(&[]);
                 let a = &transposed;
-                F::run_on(
+                dispatch_on(
                     isa,
                     AddTransposed {
                         n_rows: n_k,

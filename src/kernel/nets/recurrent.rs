@@ -9,8 +9,10 @@
 
 use std::marker::PhantomData;
 
+use super::activation::Real;
 use super::product::{Finish, Left, panels, rows};
-use super::vector::{Real, Register, Task, Vector};
+use crate::kernel::lanes::Lanes;
+use crate::kernel::simd::{Simd, Task};
 
 /// The arithmetic of one unit of a cell.
 pub trait Gates: Copy + Send + Sync + 'static {
@@ -24,29 +26,29 @@ pub trait Gates: Copy + Send + Sync + 'static {
     const HAS_MEMORY: bool;
 
     /// One step: from the slots' arguments `a` and the memory before it, the slots to keep, the memory and the hidden state.
-    fn forward<R: Register>(self, a: [Vector<R>; 4], memory: Vector<R>) -> Kept<R>;
+    fn forward<F: Real, S: Simd>(self, a: [Lanes<F, S>; 4], memory: Lanes<F, S>) -> Kept<F, S>;
 
     /// The same step backwards: from what was kept, `d_hidden` and `carry` (a gradient that the next step passed on without
     /// a matrix), the gradient of the arguments and the carry for the step before.
-    fn backward<R: Register>(self, step: Step<R>) -> ([Vector<R>; 4], Vector<R>);
+    fn backward<F: Real, S: Simd>(self, step: Step<F, S>) -> ([Lanes<F, S>; 4], Lanes<F, S>);
 }
 
 /// What [`Gates::forward`] leaves.
 #[derive(Debug, Clone, Copy)]
-pub struct Kept<R> {
-    pub slots: [Vector<R>; 4],
-    pub memory: Vector<R>,
-    pub hidden: Vector<R>,
+pub struct Kept<F: Real, S: Simd> {
+    pub slots: [Lanes<F, S>; 4],
+    pub memory: Lanes<F, S>,
+    pub hidden: Lanes<F, S>,
 }
 
 /// What [`Gates::backward`] sees.
 #[derive(Debug, Clone, Copy)]
-pub struct Step<R> {
-    pub slots: [Vector<R>; 4],
-    pub memory_before: Vector<R>,
-    pub memory: Vector<R>,
-    pub d_hidden: Vector<R>,
-    pub carry: Vector<R>,
+pub struct Step<F: Real, S: Simd> {
+    pub slots: [Lanes<F, S>; 4],
+    pub memory_before: Lanes<F, S>,
+    pub memory: Lanes<F, S>,
+    pub d_hidden: Lanes<F, S>,
+    pub carry: Lanes<F, S>,
 }
 
 /// Sizes of a layer and of the rows that pass through it.
@@ -90,25 +92,25 @@ pub(crate) struct Project<'a, F, C> {
     pub(crate) slots: &'a mut [F],
 }
 
-impl<F: Real, C: Gates> Task<F> for Project<'_, F, C> {
+impl<F: Real, C: Gates> Task for Project<'_, F, C> {
     type Output = ();
 
     #[inline(always)]
-    fn run<R: Register<Scalar = F>>(self) {
+    fn run<S: Simd>(self) {
         const {
             assert!(C::FROM_INPUT == 1 || C::FROM_INPUT == 3 || C::FROM_INPUT == 4);
         }
         match C::FROM_INPUT {
-            4 => self.with::<R, 4>(),
-            3 => self.with::<R, 3>(),
-            _ => self.with::<R, 1>(),
+            4 => self.with::<S, 4>(),
+            3 => self.with::<S, 3>(),
+            _ => self.with::<S, 1>(),
         }
     }
 }
 
 impl<F: Real, C: Gates> Project<'_, F, C> {
     #[inline(always)]
-    fn with<R: Register<Scalar = F>, const G: usize>(self) {
+    fn with<S: Simd, const G: usize>(self) {
         let Self { rows: Rows { n_rows, n_inputs, .. }, x, x_row, w_x, bias, slots, .. } = self;
         let n_blocks = self.rows.n_blocks::<F>();
         let row_len = C::SLOTS * F::BLOCK;
@@ -121,7 +123,7 @@ impl<F: Real, C: Gates> Project<'_, F, C> {
         for first in (0..n_rows).step_by(192) {
             let here = (n_rows - first).min(192);
             for block in 0..n_blocks {
-                for lane in (0..F::BLOCK).step_by(R::LANES) {
+                for lane in (0..F::BLOCK).step_by(Lanes::<F, S>::N) {
                     // SAFETY: by the assertions every block, row and slot below exists.
                     unsafe {
                         let start = x.as_ptr().wrapping_add(first * x_row);
@@ -133,7 +135,7 @@ impl<F: Real, C: Gates> Project<'_, F, C> {
                             slots: slots.as_mut_ptr().add((block * n_rows + first) * row_len + lane),
                             n_slots: C::SLOTS,
                         };
-                        rows::<R, G>(here, &left, right, G * F::BLOCK, &mut finish);
+                        rows::<F, S, G>(here, &left, right, G * F::BLOCK, &mut finish);
                     }
                 }
             }
@@ -147,24 +149,24 @@ struct Biased<F> {
     n_slots: usize,
 }
 
-impl<R: Register, const G: usize> Finish<R, G> for Biased<R::Scalar> {
+impl<F: Real, S: Simd, const G: usize> Finish<F, S, G> for Biased<F> {
     #[inline(always)]
-    unsafe fn start(&self, _: usize) -> [Vector<R>; G] {
+    unsafe fn start(&self, _: usize) -> [Lanes<F, S>; G] {
         // SAFETY: the bias holds at least `G` slots.
-        std::array::from_fn(|g| unsafe { Vector::load(self.bias.add(g * R::Scalar::BLOCK)) })
+        std::array::from_fn(|g| unsafe { Lanes::read(self.bias.add(g * F::BLOCK)) })
     }
 
     #[inline(always)]
-    unsafe fn finish(&mut self, m: usize, sums: [Vector<R>; G]) {
-        let block = R::Scalar::BLOCK;
+    unsafe fn finish(&mut self, m: usize, sums: [Lanes<F, S>; G]) {
+        let block = F::BLOCK;
         // SAFETY: row `m` and its slots exist.
         unsafe {
             let row = self.slots.add(m * self.n_slots * block);
             for (g, sum) in sums.into_iter().enumerate() {
-                sum.store(row.add(g * block));
+                sum.write(row.add(g * block));
             }
             for g in G..self.n_slots {
-                Vector::<R>::load(self.bias.add(g * block)).store(row.add(g * block));
+                Lanes::<F, S>::read(self.bias.add(g * block)).write(row.add(g * block));
             }
         }
     }
@@ -184,25 +186,25 @@ pub(crate) struct Forward<'a, F, C> {
     pub(crate) memory: &'a mut [F],
 }
 
-impl<F: Real, C: Gates> Task<F> for Forward<'_, F, C> {
+impl<F: Real, C: Gates> Task for Forward<'_, F, C> {
     type Output = ();
 
     #[inline(always)]
-    fn run<R: Register<Scalar = F>>(self) {
+    fn run<S: Simd>(self) {
         const {
             assert!(C::FROM_HIDDEN == 1 || C::FROM_HIDDEN == 3 || C::FROM_HIDDEN == 4);
         }
         match C::FROM_HIDDEN {
-            4 => self.with::<R, 4>(),
-            3 => self.with::<R, 3>(),
-            _ => self.with::<R, 1>(),
+            4 => self.with::<S, 4>(),
+            3 => self.with::<S, 3>(),
+            _ => self.with::<S, 1>(),
         }
     }
 }
 
 impl<F: Real, C: Gates> Forward<'_, F, C> {
     #[inline(always)]
-    fn with<R: Register<Scalar = F>, const G: usize>(self) {
+    fn with<S: Simd, const G: usize>(self) {
         self.rows.check::<F, C>();
         let Rows { steps, n_rows, n_hidden, .. } = self.rows;
         let (n_blocks, n_sequences) = (self.rows.n_blocks::<F>(), self.rows.n_sequences());
@@ -217,7 +219,7 @@ impl<F: Real, C: Gates> Forward<'_, F, C> {
             for i in 0..n_blocks {
                 // To and fro: what this step read last of the weights is what the next reads first, still in the cache.
                 let block = if t % 2 == 0 { i } else { n_blocks - 1 - i };
-                for lane in (0..F::BLOCK).step_by(R::LANES) {
+                for lane in (0..F::BLOCK).step_by(Lanes::<F, S>::N) {
                     let unit = block * F::BLOCK + lane;
                     // SAFETY: by the assertions every row and unit below exists. The rows `before..before + n` of the state are
                     // read and the rows `now..now + n` written; they do not overlap, as no step has more rows than the one before.
@@ -239,12 +241,12 @@ impl<F: Real, C: Gates> Forward<'_, F, C> {
                             let rest = left.n_inner - INNER_AT_ONCE;
                             left.n_inner = INNER_AT_ONCE;
                             let mut add = AddUp { slots: finish.slots, n_slots: C::SLOTS };
-                            rows::<R, G>(n, &left, right, G * F::BLOCK, &mut add);
+                            rows::<F, S, G>(n, &left, right, G * F::BLOCK, &mut add);
                             left.start = left.start.add(INNER_AT_ONCE);
                             left.n_inner = rest;
                             right = right.add(INNER_AT_ONCE * G * F::BLOCK);
                         }
-                        rows::<R, G>(n, &left, right, G * F::BLOCK, &mut finish);
+                        rows::<F, S, G>(n, &left, right, G * F::BLOCK, &mut finish);
                     }
                 }
             }
@@ -262,25 +264,25 @@ struct AddUp<F> {
     n_slots: usize,
 }
 
-impl<R: Register, const G: usize> Finish<R, G> for AddUp<R::Scalar> {
+impl<F: Real, S: Simd, const G: usize> Finish<F, S, G> for AddUp<F> {
     #[inline(always)]
-    unsafe fn start(&self, m: usize) -> [Vector<R>; G] {
-        let block = R::Scalar::BLOCK;
+    unsafe fn start(&self, m: usize) -> [Lanes<F, S>; G] {
+        let block = F::BLOCK;
         // SAFETY: row `m` holds `n_slots >= G` slots.
         unsafe {
             let row = self.slots.add((m * self.n_slots + self.n_slots - G) * block);
-            std::array::from_fn(|g| Vector::load(row.add(g * block)))
+            std::array::from_fn(|g| Lanes::read(row.add(g * block)))
         }
     }
 
     #[inline(always)]
-    unsafe fn finish(&mut self, m: usize, sums: [Vector<R>; G]) {
-        let block = R::Scalar::BLOCK;
+    unsafe fn finish(&mut self, m: usize, sums: [Lanes<F, S>; G]) {
+        let block = F::BLOCK;
         // SAFETY: as for `start`.
         unsafe {
             let row = self.slots.add((m * self.n_slots + self.n_slots - G) * block);
             for (g, sum) in sums.into_iter().enumerate() {
-                sum.store(row.add(g * block));
+                sum.write(row.add(g * block));
             }
         }
     }
@@ -295,40 +297,40 @@ struct ApplyGates<F, C> {
     hidden: *mut F,
 }
 
-impl<R: Register, C: Gates, const G: usize> Finish<R, G> for ApplyGates<R::Scalar, C> {
+impl<F: Real, S: Simd, C: Gates, const G: usize> Finish<F, S, G> for ApplyGates<F, C> {
     #[inline(always)]
-    unsafe fn start(&self, m: usize) -> [Vector<R>; G] {
-        let block = R::Scalar::BLOCK;
+    unsafe fn start(&self, m: usize) -> [Lanes<F, S>; G] {
+        let block = F::BLOCK;
         // SAFETY: row `m` holds `SLOTS >= G` slots.
         unsafe {
             let row = self.slots.add((m * C::SLOTS + C::SLOTS - G) * block);
-            std::array::from_fn(|g| Vector::load(row.add(g * block)))
+            std::array::from_fn(|g| Lanes::read(row.add(g * block)))
         }
     }
 
     #[inline(always)]
-    unsafe fn finish(&mut self, m: usize, sums: [Vector<R>; G]) {
-        let block = R::Scalar::BLOCK;
+    unsafe fn finish(&mut self, m: usize, sums: [Lanes<F, S>; G]) {
+        let block = F::BLOCK;
         // SAFETY: row `m` exists in the slots and in the state.
         unsafe {
             let row = self.slots.add(m * C::SLOTS * block);
-            let mut a = [Vector::of(0.0); 4];
+            let mut a = [Lanes::of(0.0); 4];
             for (s, a) in a.iter_mut().enumerate().take(C::SLOTS) {
-                *a = if s < C::SLOTS - G { Vector::load(row.add(s * block)) } else { sums[s + G - C::SLOTS] };
+                *a = if s < C::SLOTS - G { Lanes::read(row.add(s * block)) } else { sums[s + G - C::SLOTS] };
             }
             let before = if C::HAS_MEMORY || C::SLOTS > 1 {
-                Vector::load(self.memory_before.add(m * self.width))
+                Lanes::read(self.memory_before.add(m * self.width))
             } else {
-                Vector::of(0.0)
+                Lanes::of(0.0)
             };
             let Kept { slots, memory, hidden } = self.cell.forward(a, before);
             for (s, slot) in slots.into_iter().enumerate().take(C::SLOTS) {
-                slot.store(row.add(s * block));
+                slot.write(row.add(s * block));
             }
             if C::HAS_MEMORY {
-                memory.store(self.memory.add(m * self.width));
+                memory.write(self.memory.add(m * self.width));
             }
-            hidden.store(self.hidden.add(m * self.width));
+            hidden.write(self.hidden.add(m * self.width));
         }
     }
 }
@@ -350,11 +352,11 @@ pub(crate) struct Backward<'a, F, C> {
     pub(crate) carry: &'a mut [F],
 }
 
-impl<F: Real, C: Gates> Task<F> for Backward<'_, F, C> {
+impl<F: Real, C: Gates> Task for Backward<'_, F, C> {
     type Output = ();
 
     #[inline(always)]
-    fn run<R: Register<Scalar = F>>(self) {
+    fn run<S: Simd>(self) {
         self.rows.check::<F, C>();
         let Rows { steps, n_rows, .. } = self.rows;
         let (n_blocks, n_sequences) = (self.rows.n_blocks::<F>(), self.rows.n_sequences());
@@ -377,7 +379,7 @@ impl<F: Real, C: Gates> Task<F> for Backward<'_, F, C> {
             let (now, before) =
                 (n_sequences + first, if t == 0 { 0 } else { n_sequences + first - steps[t - 1] });
             for (block, w) in panels(n_blocks) {
-                for lane in (0..F::BLOCK).step_by(R::LANES) {
+                for lane in (0..F::BLOCK).step_by(Lanes::<F, S>::N) {
                     let unit = block * F::BLOCK + lane;
                     // SAFETY: by the assertions every row and unit below exists; slots of the rows from `next` on are read, those of the rows
                     // `first..first + n` (which end at `next`) are written.
@@ -404,11 +406,11 @@ impl<F: Real, C: Gates> Task<F> for Backward<'_, F, C> {
                         };
                         let right =
                             self.w_h_transposed.as_ptr().add(block * F::BLOCK * n_blocks * n_inner + lane);
-                        both::<R, C>(w, next_n, &left, right, &mut finish);
+                        both::<F, S, C>(w, next_n, &left, right, &mut finish);
                         // Sequences that end with this step get nothing from a later one.
                         left.n_outer = 0;
                         finish.skip(next_n);
-                        both::<R, C>(w, n - next_n, &left, right, &mut finish);
+                        both::<F, S, C>(w, n - next_n, &left, right, &mut finish);
                     }
                 }
             }
@@ -422,20 +424,20 @@ impl<F: Real, C: Gates> Task<F> for Backward<'_, F, C> {
 /// # Safety
 /// As for [`rows`].
 #[inline(always)]
-unsafe fn both<R: Register, C: Gates>(
+unsafe fn both<F: Real, S: Simd, C: Gates>(
     width: usize,
     n_rows: usize,
-    left: &Left<R::Scalar>,
-    right: *const R::Scalar,
-    finish: &mut UndoGates<R::Scalar, C>,
+    left: &Left<F>,
+    right: *const F,
+    finish: &mut UndoGates<F, C>,
 ) {
-    let block = R::Scalar::BLOCK;
+    let block = F::BLOCK;
     // SAFETY: the caller's promise.
     unsafe {
         match width {
-            1 => rows::<R, 1>(n_rows, left, right, block, finish),
-            2 => rows::<R, 2>(n_rows, left, right, 2 * block, finish),
-            _ => rows::<R, 4>(n_rows, left, right, 4 * block, finish),
+            1 => rows::<F, S, 1>(n_rows, left, right, block, finish),
+            2 => rows::<F, S, 2>(n_rows, left, right, 2 * block, finish),
+            _ => rows::<F, S, 4>(n_rows, left, right, 4 * block, finish),
         }
     }
 }
@@ -469,39 +471,37 @@ impl<F: Real, C: Gates> UndoGates<F, C> {
     }
 }
 
-impl<R: Register, C: Gates, const G: usize> Finish<R, G> for UndoGates<R::Scalar, C> {
+impl<F: Real, S: Simd, C: Gates, const G: usize> Finish<F, S, G> for UndoGates<F, C> {
     #[inline(always)]
-    unsafe fn start(&self, m: usize) -> [Vector<R>; G] {
+    unsafe fn start(&self, m: usize) -> [Lanes<F, S>; G] {
         // SAFETY: row `m` exists.
-        std::array::from_fn(|g| unsafe {
-            Vector::load(self.d_hidden.add(m * self.width + g * R::Scalar::BLOCK))
-        })
+        std::array::from_fn(|g| unsafe { Lanes::read(self.d_hidden.add(m * self.width + g * F::BLOCK)) })
     }
 
     #[inline(always)]
-    unsafe fn finish(&mut self, m: usize, sums: [Vector<R>; G]) {
-        let block = R::Scalar::BLOCK;
+    unsafe fn finish(&mut self, m: usize, sums: [Lanes<F, S>; G]) {
+        let block = F::BLOCK;
         for (g, d_hidden) in sums.into_iter().enumerate() {
             let at = m * self.width + g * block;
             // SAFETY: row `m` and its `G` blocks exist.
             unsafe {
                 let row = self.slots.add(g * self.slots_jump + m * C::SLOTS * block);
-                let mut slots = [Vector::of(0.0); 4];
+                let mut slots = [Lanes::of(0.0); 4];
                 for (s, slot) in slots.iter_mut().enumerate().take(C::SLOTS) {
-                    *slot = Vector::load(row.add(s * block));
+                    *slot = Lanes::read(row.add(s * block));
                 }
                 let (d_slots, carry) = self.cell.backward(Step {
                     slots,
-                    memory_before: Vector::load(self.memory_before.add(at)),
-                    memory: Vector::load(self.memory.add(at)),
+                    memory_before: Lanes::read(self.memory_before.add(at)),
+                    memory: Lanes::read(self.memory.add(at)),
                     d_hidden,
-                    carry: Vector::load(self.carry.add(at)),
+                    carry: Lanes::read(self.carry.add(at)),
                 });
                 for (s, d) in d_slots.into_iter().enumerate().take(C::SLOTS) {
-                    d.store(row.add(s * block));
+                    d.write(row.add(s * block));
                 }
-                d_hidden.store(self.d_hidden.add(at));
-                carry.store(self.carry.add(at));
+                d_hidden.write(self.d_hidden.add(at));
+                carry.write(self.carry.add(at));
             }
         }
     }

@@ -1,12 +1,12 @@
 //! From totals to distances: what is done to each entry of a row, and the least value that shows whether one needs a closer look.
 
-use super::lanes::{Element, Lanes};
-use crate::kernel::{Isa, isa};
+use crate::kernel::lanes::{Element, Lanes};
+use crate::kernel::simd::{Simd, Task, dispatch};
 
 /// What becomes of an entry.
 pub(crate) trait Finish<F: Element>: Copy {
     /// The new value, and a number to watch; `beside` belongs to the entry's column.
-    fn finish<V: Lanes<Elem = F>>(self, total: V, beside: V) -> (V, V);
+    fn finish<S: Simd>(self, total: Lanes<F, S>, beside: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>);
 }
 
 /// A similarity, cut to [-1, 1]; watched is its difference from 1.
@@ -46,60 +46,60 @@ pub(crate) struct Quotient;
 
 impl<F: Element> Finish<F> for Similarity {
     #[inline(always)]
-    fn finish<V: Lanes<Elem = F>>(self, total: V, _: V) -> (V, V) {
-        let one = V::splat(F::ONE);
-        let s = total.min(one).max(V::splat(F::ZERO).sub(one));
-        (s, one.sub(s))
+    fn finish<S: Simd>(self, total: Lanes<F, S>, _: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+        let one = Lanes::splat(F::ONE);
+        let s = total.min(one).max(-one);
+        (s, one - s)
     }
 }
 
 impl<F: Element> Finish<F> for OneMinus {
     #[inline(always)]
-    fn finish<V: Lanes<Elem = F>>(self, total: V, _: V) -> (V, V) {
-        let one = V::splat(F::ONE);
-        let d = one.sub(total).max(V::splat(F::ZERO)).min(one.add(one));
+    fn finish<S: Simd>(self, total: Lanes<F, S>, _: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+        let one = Lanes::splat(F::ONE);
+        let d = (one - total).max(Lanes::zero()).min(one + one);
         (d, d)
     }
 }
 
 impl<F: Element> Finish<F> for Root<F> {
     #[inline(always)]
-    fn finish<V: Lanes<Elem = F>>(self, total: V, _: V) -> (V, V) {
-        let inside = total.sub(V::splat(self.low)).min(V::splat(self.high).sub(total));
+    fn finish<S: Simd>(self, total: Lanes<F, S>, _: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+        let inside = (total - Lanes::splat(self.low)).min(Lanes::splat(self.high) - total);
         (total.sqrt(), inside)
     }
 }
 
 impl<F: Element> Finish<F> for Times<F> {
     #[inline(always)]
-    fn finish<V: Lanes<Elem = F>>(self, total: V, _: V) -> (V, V) {
-        let product = total.mul(V::splat(self.0));
+    fn finish<S: Simd>(self, total: Lanes<F, S>, _: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+        let product = total * Lanes::splat(self.0);
         (product, product)
     }
 }
 
 impl<F: Element> Finish<F> for SquaredDistance<F> {
     #[inline(always)]
-    fn finish<V: Lanes<Elem = F>>(self, total: V, y: V) -> (V, V) {
-        let lengths = V::splat(self.x).add(y);
-        let squared = lengths.sub(total.add(total)).max(V::splat(F::ZERO));
-        (squared, squared.sub(lengths.mul(V::splat(self.share))))
+    fn finish<S: Simd>(self, total: Lanes<F, S>, y: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+        let lengths = Lanes::splat(self.x) + y;
+        let squared = (lengths - (total + total)).max(Lanes::zero());
+        (squared, squared - lengths * Lanes::splat(self.share))
     }
 }
 
 impl<F: Element> Finish<F> for SymmetricDifference<F> {
     #[inline(always)]
-    fn finish<V: Lanes<Elem = F>>(self, common: V, y: V) -> (V, V) {
-        let union = V::splat(self.0).add(y).sub(common);
-        let distance = union.sub(common).div(union.max(V::splat(F::TINIEST)));
+    fn finish<S: Simd>(self, common: Lanes<F, S>, y: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+        let union = Lanes::splat(self.0) + y - common;
+        let distance = (union - common) / union.max(Lanes::splat(F::TINIEST));
         (distance, distance)
     }
 }
 
 impl<F: Element> Finish<F> for Quotient {
     #[inline(always)]
-    fn finish<V: Lanes<Elem = F>>(self, total: V, beside: V) -> (V, V) {
-        let quotient = total.div(beside.max(V::splat(F::TINIEST)));
+    fn finish<S: Simd>(self, total: Lanes<F, S>, beside: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+        let quotient = total / beside.max(Lanes::splat(F::TINIEST));
         (quotient, quotient)
     }
 }
@@ -109,82 +109,62 @@ impl<F: Element> Finish<F> for Quotient {
 /// # Panics
 /// When `beside` is neither empty nor as long as `row`.
 pub(crate) fn finish<F: Element, M: Finish<F>>(map: M, row: &mut [F], beside: &[F]) -> Option<F> {
-    finish_on(isa(), map, row, beside)
-}
-
-fn finish_on<F: Element, M: Finish<F>>(isa: Isa, map: M, row: &mut [F], beside: &[F]) -> Option<F> {
     assert!(beside.is_empty() || beside.len() == row.len(), "one number beside each entry");
-    if row.is_empty() {
-        return None;
-    }
-    #[cfg(target_arch = "x86_64")]
-    match isa {
-        // SAFETY: `isa` names only what this machine has.
-        Isa::Avx512 => return Some(unsafe { finish_avx512(map, row, beside) }),
-        // SAFETY: as above.
-        Isa::Avx2 => return Some(unsafe { finish_avx2(map, row, beside) }),
-        Isa::Portable => {}
-    }
-    let _ = isa;
-    Some(finish_body::<F::Portable, M>(map, row, beside))
+    if row.is_empty() { None } else { Some(dispatch(Row { map, row, beside })) }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn finish_avx512<F: Element, M: Finish<F>>(map: M, row: &mut [F], beside: &[F]) -> F {
-    finish_body::<F::Avx512, M>(map, row, beside)
+struct Row<'a, F, M> {
+    map: M,
+    row: &'a mut [F],
+    beside: &'a [F],
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn finish_avx2<F: Element, M: Finish<F>>(map: M, row: &mut [F], beside: &[F]) -> F {
-    finish_body::<F::Avx2, M>(map, row, beside)
-}
+impl<F: Element, M: Finish<F>> Task for Row<'_, F, M> {
+    type Output = F;
 
-#[inline(always)]
-fn finish_body<V: Lanes, M: Finish<V::Elem>>(map: M, row: &mut [V::Elem], beside: &[V::Elem]) -> V::Elem
-where
-    V::Elem: Element,
-{
-    let zero = V::splat(V::Elem::ZERO);
-    let mut least: Option<V> = None;
-    let whole = row.len() / V::N * V::N;
-    let (head, tail) = row.split_at_mut(whole);
-    for (k, entries) in head.chunks_exact_mut(V::N).enumerate() {
-        let beside = if beside.is_empty() { zero } else { V::load(&beside[k * V::N..]) };
-        let (value, watched) = map.finish(V::load(entries), beside);
-        value.store(entries);
-        least = match least {
-            Some(least) => Some(least.min(watched)),
-            None => Some(watched),
-        };
-    }
-    if !tail.is_empty() {
-        // The last entry again and again fills the register, so that only true entries are watched.
-        let mut entries = [tail[tail.len() - 1]; WIDEST];
-        entries[..tail.len()].copy_from_slice(tail);
-        let mut others = [beside.last().copied().unwrap_or(V::Elem::ZERO); WIDEST];
-        if !beside.is_empty() {
-            others[..tail.len()].copy_from_slice(&beside[whole..]);
+    #[inline(always)]
+    fn run<S: Simd>(self) -> F {
+        let Self { map, row, beside } = self;
+        let n = Lanes::<F, S>::N;
+        let mut least: Option<Lanes<F, S>> = None;
+        let whole = row.len() / n * n;
+        let (head, tail) = row.split_at_mut(whole);
+        for (k, entries) in head.chunks_exact_mut(n).enumerate() {
+            let beside = if beside.is_empty() { Lanes::zero() } else { Lanes::load(&beside[k * n..]) };
+            let (value, watched) = map.finish(Lanes::load(entries), beside);
+            value.store(entries);
+            least = match least {
+                Some(least) => Some(least.min(watched)),
+                None => Some(watched),
+            };
         }
-        let (value, watched) = map.finish(V::load(&entries), V::load(&others));
-        value.store(&mut entries);
-        tail.copy_from_slice(&entries[..tail.len()]);
-        least = match least {
-            Some(least) => Some(least.min(watched)),
-            None => Some(watched),
-        };
-    }
-    let mut least = least.unwrap_or(zero);
-    let mut parts = [V::Elem::ZERO; 2 * WIDEST];
-    let mut half = V::N;
-    while half > 1 {
-        half /= 2;
+        if !tail.is_empty() {
+            // The last entry again and again fills the register, so that only true entries are watched.
+            let mut entries = [tail[tail.len() - 1]; WIDEST];
+            entries[..tail.len()].copy_from_slice(tail);
+            let mut others = [beside.last().copied().unwrap_or(F::ZERO); WIDEST];
+            if !beside.is_empty() {
+                others[..tail.len()].copy_from_slice(&beside[whole..]);
+            }
+            let (value, watched) = map.finish(Lanes::<F, S>::load(&entries), Lanes::load(&others));
+            value.store(&mut entries);
+            tail.copy_from_slice(&entries[..tail.len()]);
+            least = match least {
+                Some(least) => Some(least.min(watched)),
+                None => Some(watched),
+            };
+        }
+        let mut least = least.unwrap_or(Lanes::zero());
+        let mut parts = [F::ZERO; 2 * WIDEST];
+        let mut half = n;
+        while half > 1 {
+            half /= 2;
+            least.store(&mut parts);
+            least = least.min(Lanes::load(&parts[half..]));
+        }
         least.store(&mut parts);
-        least = least.min(V::load(&parts[half..]));
+        parts[0]
     }
-    least.store(&mut parts);
-    parts[0]
 }
 
 /// The most numbers that a register holds.

@@ -3,8 +3,8 @@
 use std::mem::MaybeUninit;
 
 use super::ahead::expect_writes;
-use super::lanes::Element;
 use super::tile::TILE;
+use crate::kernel::lanes::Element;
 use crate::kernel::large_pages;
 use crate::par;
 

@@ -6,7 +6,6 @@ mod find;
 mod finish;
 mod finite;
 mod fold;
-mod lanes;
 mod matrix;
 mod step;
 mod tile;
@@ -18,7 +17,6 @@ pub(crate) use finish::{
 };
 pub(crate) use finite::all_finite;
 pub(crate) use fold::{fold, gram};
-pub(crate) use lanes::Element;
 pub(crate) use matrix::{rectangle, rectangle_into, symmetric, symmetric_into};
 pub(crate) use step::{
     Difference, LargestDifference, Power, Product, RelativeDifference, SquaredDifference, Step, Sum, Unequal,

@@ -1,18 +1,19 @@
 //! What one pair of components adds to a sum: the heart of every kernel over two points.
 
-use super::lanes::{Element, Lanes};
+use crate::kernel::lanes::{Element, Lanes};
+use crate::kernel::simd::Simd;
 
 /// How a pair of components `(a, b)` goes into a running total, which starts at 0.
 ///
 /// `(0, 0)` must leave every total as it is: kernels fill up to whole registers with zeros.
 pub(crate) trait Step<F: Element>: Copy + Send + Sync {
     /// The total with the pair in it.
-    fn step<V: Lanes<Elem = F>>(self, total: V, a: V, b: V) -> V;
+    fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S>;
 
     /// The total of two totals.
     #[inline(always)]
-    fn join<V: Lanes<Elem = F>>(self, a: V, b: V) -> V {
-        a.add(b)
+    fn join<S: Simd>(self, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
+        a + b
     }
 }
 
@@ -50,69 +51,69 @@ pub(crate) struct Power<const P: u32>;
 
 impl<F: Element> Step<F> for Product {
     #[inline(always)]
-    fn step<V: Lanes<Elem = F>>(self, total: V, a: V, b: V) -> V {
+    fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
         a.mul_add(b, total)
     }
 }
 
 impl<F: Element> Step<F> for SquaredDifference {
     #[inline(always)]
-    fn step<V: Lanes<Elem = F>>(self, total: V, a: V, b: V) -> V {
-        let d = a.sub(b);
+    fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
+        let d = a - b;
         d.mul_add(d, total)
     }
 }
 
 impl<F: Element> Step<F> for Difference {
     #[inline(always)]
-    fn step<V: Lanes<Elem = F>>(self, total: V, a: V, b: V) -> V {
-        total.add(a.sub(b).abs())
+    fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
+        total + (a - b).abs()
     }
 }
 
 impl<F: Element> Step<F> for Sum {
     #[inline(always)]
-    fn step<V: Lanes<Elem = F>>(self, total: V, a: V, b: V) -> V {
-        total.add(a.add(b).abs())
+    fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
+        total + (a + b).abs()
     }
 }
 
 impl<F: Element> Step<F> for LargestDifference {
     #[inline(always)]
-    fn step<V: Lanes<Elem = F>>(self, total: V, a: V, b: V) -> V {
-        total.max(a.sub(b).abs())
+    fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
+        total.max((a - b).abs())
     }
 
     #[inline(always)]
-    fn join<V: Lanes<Elem = F>>(self, a: V, b: V) -> V {
+    fn join<S: Simd>(self, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
         a.max(b)
     }
 }
 
 impl<F: Element> Step<F> for Unequal {
     #[inline(always)]
-    fn step<V: Lanes<Elem = F>>(self, total: V, a: V, b: V) -> V {
-        total.add(a.unequal(b))
+    fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
+        total + a.one_where_unequal(b)
     }
 }
 
 impl<F: Element> Step<F> for RelativeDifference {
     #[inline(always)]
-    fn step<V: Lanes<Elem = F>>(self, total: V, a: V, b: V) -> V {
+    fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
         // A denominator of 0 comes with a numerator of 0, so any positive number may stand for it.
-        let denominator = a.abs().add(b.abs()).max(V::splat(F::TINIEST));
-        total.add(a.sub(b).abs().div(denominator))
+        let denominator = (a.abs() + b.abs()).max(Lanes::splat(F::TINIEST));
+        total + (a - b).abs() / denominator
     }
 }
 
 impl<F: Element, const P: u32> Step<F> for Power<P> {
     #[inline(always)]
-    fn step<V: Lanes<Elem = F>>(self, total: V, a: V, b: V) -> V {
-        let d = a.sub(b).abs();
+    fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
+        let d = (a - b).abs();
         let mut power = d;
         for _ in 2..P {
-            power = power.mul(d);
+            power = power * d;
         }
-        if P == 1 { total.add(d) } else { power.mul_add(d, total) }
+        if P == 1 { total + d } else { power.mul_add(d, total) }
     }
 }

@@ -9,13 +9,14 @@
 //! they lie, on the other points or on the number of threads. With a symmetric step, the total of `(a, b)` is that of `(b, a)` to the
 //! bit.
 
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use super::ahead::expect_reads;
-use super::lanes::{Element, Lanes};
 use super::step::Step;
+use crate::kernel::lanes::{Element, Lanes};
 use crate::kernel::large_pages;
-use crate::kernel::{Isa, isa};
+use crate::kernel::simd::{Isa, Simd, Task, dispatch_on, isa};
 
 /// Components that are summed before they go into the total: two panels of that depth fit into 48 KiB of first-level cache.
 pub(crate) const DEPTH: usize = 128;
@@ -94,10 +95,17 @@ fn turn<F: Element>(points: &[F], dim: usize, panel: &mut [MaybeUninit<F>], widt
 
 /// Points side by side in a panel.
 fn width<F: Element>(isa: Isa) -> usize {
-    3 * match isa {
-        Isa::Portable => F::Portable::N,
-        Isa::Avx2 => F::Avx2::N,
-        Isa::Avx512 => F::Avx512::N,
+    dispatch_on(isa, Width(PhantomData::<F>))
+}
+
+struct Width<F>(PhantomData<F>);
+
+impl<F: Element> Task for Width<F> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> usize {
+        3 * Lanes::<F, S>::N
     }
 }
 
@@ -105,8 +113,8 @@ fn width<F: Element>(isa: Isa) -> usize {
 ///
 /// `i` and `j` are multiples of `TILE`. The total of points `i + r` and `j + c` is `out[r * TILE + c]`; what stands in the rest of `out`
 /// has no meaning.
-pub(crate) fn tile<F: Element, S: Step<F>>(
-    step: S,
+pub(crate) fn tile<F: Element, P: Step<F>>(
+    step: P,
     x: &Panels<F>,
     i: usize,
     y: &Panels<F>,
@@ -123,15 +131,7 @@ pub(crate) fn tile<F: Element, S: Step<F>>(
     let (x_part, y_part) = (part(x, i), part(y, j));
     // Points against themselves: half of the totals are the other half.
     let half = std::ptr::eq(x, y) && i == j;
-    #[cfg(target_arch = "x86_64")]
-    match x.isa {
-        // SAFETY: panels are made for an instruction set that this machine has.
-        Isa::Avx512 => return unsafe { tile_avx512(step, x.dim, x_part, y_part, half, out) },
-        // SAFETY: as above.
-        Isa::Avx2 => return unsafe { tile_avx2(step, x.dim, x_part, y_part, half, out) },
-        Isa::Portable => {}
-    }
-    tile_body::<F::Portable, S, 4>(step, x.dim, x_part, y_part, half, out);
+    dispatch_on(x.isa, Square { step, dim: x.dim, x: x_part, y: y_part, half, out });
 }
 
 /// The panels of up to [`TILE`] points from point `i` on.
@@ -140,54 +140,66 @@ fn part<F: Element>(x: &Panels<F>, i: usize) -> &[F] {
     &x.values[(i * x.dim).min(x.values.len())..end * x.dim]
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn tile_avx512<F: Element, S: Step<F>>(step: S, dim: usize, x: &[F], y: &[F], half: bool, out: &mut [F]) {
-    tile_body::<F::Avx512, S, 8>(step, dim, x, y, half, out);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn tile_avx2<F: Element, S: Step<F>>(step: S, dim: usize, x: &[F], y: &[F], half: bool, out: &mut [F]) {
-    tile_body::<F::Avx2, S, 4>(step, dim, x, y, half, out);
-}
-
-#[inline(always)]
-fn tile_body<V: Lanes, S: Step<V::Elem>, const ROWS: usize>(
-    step: S,
+struct Square<'a, F, P> {
+    step: P,
     dim: usize,
-    x: &[V::Elem],
-    y: &[V::Elem],
+    x: &'a [F],
+    y: &'a [F],
     half: bool,
-    out: &mut [V::Elem],
-) where
-    V::Elem: Element,
-{
-    let width = 3 * V::N;
-    if dim == 0 {
-        out.fill(V::Elem::ZERO);
-        return;
+    out: &'a mut [F],
+}
+
+impl<F: Element, P: Step<F>> Task for Square<'_, F, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        // Three totals for each row, three registers of the second panel and one of the first.
+        match S::ISA {
+            Isa::Avx512 => self.by_rows::<S, 8>(),
+            Isa::Avx2 | Isa::Portable => self.by_rows::<S, 4>(),
+        }
     }
-    let rows = x.len() / (width * dim);
-    for start in (0..dim).step_by(DEPTH) {
-        let slab = start * width..(start + DEPTH).min(dim) * width;
-        for (column, y) in y.chunks_exact(width * dim).enumerate() {
-            for (row, x) in x.chunks_exact(width * dim).enumerate().skip(if half { column } else { 0 }) {
-                let out = &mut out[row * width * TILE + column * width..];
-                // The next panel of `x`, or of `y` after the last: its numbers are on their way while these are used.
-                let next = if row + 1 < rows { x } else { y }.as_ptr().wrapping_add(width * dim + slab.start);
-                let (x, y) = (&x[slab.clone()], &y[slab.clone()]);
-                for first in (0..width).step_by(ROWS) {
-                    registers::<V, S, ROWS>(step, start > 0, first, [x, y], next, &mut out[first * TILE..]);
+}
+
+impl<F: Element, P: Step<F>> Square<'_, F, P> {
+    #[inline(always)]
+    fn by_rows<S: Simd, const ROWS: usize>(self) {
+        let Self { step, dim, x, y, half, out } = self;
+        let width = 3 * Lanes::<F, S>::N;
+        if dim == 0 {
+            out.fill(F::ZERO);
+            return;
+        }
+        let rows = x.len() / (width * dim);
+        for start in (0..dim).step_by(DEPTH) {
+            let slab = start * width..(start + DEPTH).min(dim) * width;
+            for (column, y) in y.chunks_exact(width * dim).enumerate() {
+                for (row, x) in x.chunks_exact(width * dim).enumerate().skip(if half { column } else { 0 }) {
+                    let out = &mut out[row * width * TILE + column * width..];
+                    // The next panel of `x`, or of `y` after the last: its numbers are on their way while these are used.
+                    let next =
+                        if row + 1 < rows { x } else { y }.as_ptr().wrapping_add(width * dim + slab.start);
+                    let (x, y) = (&x[slab.clone()], &y[slab.clone()]);
+                    for first in (0..width).step_by(ROWS) {
+                        registers::<F, S, P, ROWS>(
+                            step,
+                            start > 0,
+                            first,
+                            [x, y],
+                            next,
+                            &mut out[first * TILE..],
+                        );
+                    }
                 }
             }
         }
-    }
-    if half {
-        let n = x.len() / dim;
-        for row in 0..n {
-            for column in row + 1..n {
-                out[row * TILE + column] = out[column * TILE + row];
+        if half {
+            let n = x.len() / dim;
+            for row in 0..n {
+                for column in row + 1..n {
+                    out[row * TILE + column] = out[column * TILE + row];
+                }
             }
         }
     }
@@ -196,24 +208,23 @@ fn tile_body<V: Lanes, S: Step<V::Elem>, const ROWS: usize>(
 /// Totals of points `first .. first + ROWS` of panel `x` against all points of panel `y`, onto those in `out` if `more`; the panel at `next`
 /// is used next.
 #[inline(always)]
-fn registers<V: Lanes, S: Step<V::Elem>, const ROWS: usize>(
-    step: S,
+fn registers<F: Element, S: Simd, P: Step<F>, const ROWS: usize>(
+    step: P,
     more: bool,
     first: usize,
-    [x, y]: [&[V::Elem]; 2],
-    next: *const V::Elem,
-    out: &mut [V::Elem],
-) where
-    V::Elem: Element,
-{
-    let width = 3 * V::N;
+    [x, y]: [&[F]; 2],
+    next: *const F,
+    out: &mut [F],
+) {
+    let n = Lanes::<F, S>::N;
+    let width = 3 * n;
     assert!(first + ROWS <= width);
-    let mut totals = [[V::splat(V::Elem::ZERO); 3]; ROWS];
+    let mut totals = [[Lanes::<F, S>::zero(); 3]; ROWS];
     for (k, (x, y)) in x.chunks_exact(width).zip(y.chunks_exact(width)).enumerate() {
         expect_reads(next.wrapping_add(k * width + first), 1);
-        let y = [V::load(y), V::load(&y[V::N..]), V::load(&y[2 * V::N..])];
+        let y = [Lanes::load(y), Lanes::load(&y[n..]), Lanes::load(&y[2 * n..])];
         for (row, totals) in totals.iter_mut().enumerate() {
-            let x = V::splat(x[first + row]);
+            let x = Lanes::splat(x[first + row]);
             for (total, y) in totals.iter_mut().zip(y) {
                 *total = step.step(*total, x, y);
             }
@@ -221,8 +232,8 @@ fn registers<V: Lanes, S: Step<V::Elem>, const ROWS: usize>(
     }
     for (row, totals) in totals.into_iter().enumerate() {
         let out = &mut out[row * TILE..][..width];
-        for (total, out) in totals.into_iter().zip(out.chunks_exact_mut(V::N)) {
-            let total = if more { step.join(V::load(out), total) } else { total };
+        for (total, out) in totals.into_iter().zip(out.chunks_exact_mut(n)) {
+            let total = if more { step.join(Lanes::load(out), total) } else { total };
             total.store(out);
         }
     }
@@ -231,7 +242,7 @@ fn registers<V: Lanes, S: Step<V::Elem>, const ROWS: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::available;
+    use crate::kernel::simd::available;
     use crate::kernel::{LargestDifference, Product, SquaredDifference};
 
     fn value(i: usize, k: usize) -> f64 {

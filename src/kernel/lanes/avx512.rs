@@ -1,0 +1,219 @@
+//! The registers of AVX-512. Each intrinsic is sound wherever the instruction set is there, which is the condition of [`Register`].
+
+use std::arch::x86_64::*;
+
+use super::Register;
+
+impl Register for __m512 {
+    type Elem = f32;
+    const N: usize = 16;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_set1_ps(x) }
+    }
+
+    #[inline(always)]
+    unsafe fn read(from: *const f32) -> Self {
+        // SAFETY: AVX-512 is there; the address is the caller's promise.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(self, to: *mut f32) {
+        // SAFETY: AVX-512 is there; the address is the caller's promise.
+        unsafe { _mm512_storeu_ps(to, self) }
+    }
+
+    #[inline(always)]
+    fn add(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_add_ps(self, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_sub_ps(self, b) }
+    }
+
+    #[inline(always)]
+    fn mul(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_mul_ps(self, b) }
+    }
+
+    #[inline(always)]
+    fn div(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_div_ps(self, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, b: Self, c: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_fmadd_ps(self, b, c) }
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_abs_ps(self) }
+    }
+
+    #[inline(always)]
+    fn max(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_max_ps(self, b) }
+    }
+
+    #[inline(always)]
+    fn min(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_min_ps(self, b) }
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_sqrt_ps(self) }
+    }
+
+    #[inline(always)]
+    fn reciprocal(self) -> Self {
+        // Fourteen bits, doubled by one step of Newton's method: a division of this width blocks its unit for 16 cycles, and
+        // a cell of a recurrent net needs five of them.
+        // SAFETY: AVX-512 is there.
+        unsafe {
+            let r = _mm512_rcp14_ps(self);
+            let error = _mm512_fnmadd_ps(self, r, _mm512_set1_ps(1.0));
+            _mm512_fmadd_ps(r, error, r)
+        }
+    }
+
+    #[inline(always)]
+    fn at_most(self, b: Self) -> u32 {
+        // SAFETY: AVX-512 is there.
+        u32::from(unsafe { _mm512_cmp_ps_mask::<_CMP_LE_OQ>(self, b) })
+    }
+
+    #[inline(always)]
+    fn one_where_unequal(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(self, b), _mm512_set1_ps(1.0)) }
+    }
+
+    #[inline(always)]
+    fn one_where_above(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(self, b), _mm512_set1_ps(1.0)) }
+    }
+
+    #[inline(always)]
+    fn exp2_of_low_bits(self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(self))) }
+    }
+}
+
+impl Register for __m512d {
+    type Elem = f64;
+    const N: usize = 8;
+
+    #[inline(always)]
+    fn splat(x: f64) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_set1_pd(x) }
+    }
+
+    #[inline(always)]
+    unsafe fn read(from: *const f64) -> Self {
+        // SAFETY: AVX-512 is there; the address is the caller's promise.
+        unsafe { _mm512_loadu_pd(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(self, to: *mut f64) {
+        // SAFETY: AVX-512 is there; the address is the caller's promise.
+        unsafe { _mm512_storeu_pd(to, self) }
+    }
+
+    #[inline(always)]
+    fn add(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_add_pd(self, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_sub_pd(self, b) }
+    }
+
+    #[inline(always)]
+    fn mul(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_mul_pd(self, b) }
+    }
+
+    #[inline(always)]
+    fn div(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_div_pd(self, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, b: Self, c: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_fmadd_pd(self, b, c) }
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_abs_pd(self) }
+    }
+
+    #[inline(always)]
+    fn max(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_max_pd(self, b) }
+    }
+
+    #[inline(always)]
+    fn min(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_min_pd(self, b) }
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_sqrt_pd(self) }
+    }
+
+    #[inline(always)]
+    fn at_most(self, b: Self) -> u32 {
+        // SAFETY: AVX-512 is there.
+        u32::from(unsafe { _mm512_cmp_pd_mask::<_CMP_LE_OQ>(self, b) })
+    }
+
+    #[inline(always)]
+    fn one_where_unequal(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_maskz_mov_pd(_mm512_cmp_pd_mask::<_CMP_NEQ_UQ>(self, b), _mm512_set1_pd(1.0)) }
+    }
+
+    #[inline(always)]
+    fn one_where_above(self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_maskz_mov_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(self, b), _mm512_set1_pd(1.0)) }
+    }
+
+    #[inline(always)]
+    fn exp2_of_low_bits(self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_castsi512_pd(_mm512_slli_epi64::<52>(_mm512_castpd_si512(self))) }
+    }
+}

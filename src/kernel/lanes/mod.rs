@@ -1,0 +1,297 @@
+//! Numbers side by side: the one vocabulary in which kernels over registers are written.
+//!
+//! [`Lanes<F, S>`] is as many numbers of type `F` as a register of the family `S` holds, with the operators of a number. Beneath it lies one
+//! [`Register`] for each family and type.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+mod words;
+
+use std::fmt::Debug;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use super::simd::Simd;
+pub(crate) use portable::FUSED;
+pub(crate) use portable::Four;
+pub(crate) use words::Words;
+
+/// `f32` or `f64`: what registers hold.
+pub trait Element:
+    Copy
+    + Debug
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Send
+    + Sync
+    + 'static
+{
+    /// The register of a family that holds it.
+    type Register<S: Simd>: Register<Elem = Self>;
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+    /// The least number above 0.
+    const TINIEST: Self;
+
+    /// The nearest value of this type.
+    fn of(x: f64) -> Self;
+
+    /// `self b + c` in one rounding; a slow call where the target has no instruction for it.
+    fn fused(self, b: Self, c: Self) -> Self;
+
+    /// `2^n` for a number whose lowest bits hold `n` with the bias of an exponent.
+    fn exp2_of_low_bits(self) -> Self;
+}
+
+impl Element for f32 {
+    type Register<S: Simd> = S::F32;
+    const ZERO: f32 = 0.0;
+    const ONE: f32 = 1.0;
+    const TINIEST: f32 = f32::from_bits(1);
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "rounding is what the name promises")]
+    fn of(x: f64) -> f32 {
+        x as f32
+    }
+
+    #[inline(always)]
+    fn fused(self, b: f32, c: f32) -> f32 {
+        self.mul_add(b, c)
+    }
+
+    #[inline(always)]
+    fn exp2_of_low_bits(self) -> f32 {
+        f32::from_bits(self.to_bits() << 23)
+    }
+}
+
+impl Element for f64 {
+    type Register<S: Simd> = S::F64;
+    const ZERO: f64 = 0.0;
+    const ONE: f64 = 1.0;
+    const TINIEST: f64 = f64::from_bits(1);
+
+    #[inline(always)]
+    fn of(x: f64) -> f64 {
+        x
+    }
+
+    #[inline(always)]
+    fn fused(self, b: f64, c: f64) -> f64 {
+        self.mul_add(b, c)
+    }
+
+    #[inline(always)]
+    fn exp2_of_low_bits(self) -> f64 {
+        f64::from_bits(self.to_bits() << 52)
+    }
+}
+
+/// What the instruction sets must give: [`Lanes`] without its operators, which a foreign type cannot have.
+///
+/// A register of an instruction set that the machine lacks must not be used; see [`Simd`].
+pub trait Register: Copy + Debug {
+    /// What it holds.
+    type Elem: Element;
+    /// How many it holds; a divisor of 16.
+    const N: usize;
+
+    fn splat(x: Self::Elem) -> Self;
+    /// # Safety
+    /// `N` numbers are readable at `from`.
+    unsafe fn read(from: *const Self::Elem) -> Self;
+    /// # Safety
+    /// `N` numbers are writable at `to`.
+    unsafe fn write(self, to: *mut Self::Elem);
+    fn add(self, b: Self) -> Self;
+    fn sub(self, b: Self) -> Self;
+    fn mul(self, b: Self) -> Self;
+    fn div(self, b: Self) -> Self;
+    fn mul_add(self, b: Self, c: Self) -> Self;
+    fn abs(self) -> Self;
+    fn max(self, b: Self) -> Self;
+    fn min(self, b: Self) -> Self;
+    fn sqrt(self) -> Self;
+    #[inline(always)]
+    fn reciprocal(self) -> Self {
+        Self::splat(Self::Elem::ONE).div(self)
+    }
+    fn at_most(self, b: Self) -> u32;
+    fn one_where_unequal(self, b: Self) -> Self;
+    fn one_where_above(self, b: Self) -> Self;
+    fn exp2_of_low_bits(self) -> Self;
+}
+
+/// A register's worth of numbers; every operation works on each of them alone.
+///
+/// `+`, `-`, `*` and `/` round each by itself, on every instruction set; [`mul_add`](Self::mul_add) does not where it need not.
+#[derive(Debug, Clone, Copy)]
+pub struct Lanes<F: Element, S: Simd>(F::Register<S>);
+
+impl<F: Element, S: Simd> Lanes<F, S> {
+    /// How many numbers it holds; a divisor of 16.
+    pub(crate) const N: usize = <F::Register<S>>::N;
+    /// How many of them the machine's registers hold at a time.
+    pub(crate) const COUNT: usize = S::REGISTERS * S::BYTES / size_of::<Self>();
+
+    /// `x` in every place.
+    #[inline(always)]
+    pub(crate) fn splat(x: F) -> Self {
+        Self(<F::Register<S>>::splat(x))
+    }
+
+    /// A constant in every place.
+    #[inline(always)]
+    pub(crate) fn of(x: f64) -> Self {
+        Self::splat(F::of(x))
+    }
+
+    /// 0 in every place.
+    #[inline(always)]
+    pub(crate) fn zero() -> Self {
+        Self::splat(F::ZERO)
+    }
+
+    /// The first `N` of `from`.
+    #[inline(always)]
+    pub(crate) fn load(from: &[F]) -> Self {
+        let from = &from[..Self::N];
+        // SAFETY: `from` has `N` numbers.
+        unsafe { Self::read(from.as_ptr()) }
+    }
+
+    /// Writes the first `N` of `to`.
+    #[inline(always)]
+    pub(crate) fn store(self, to: &mut [F]) {
+        let to = &mut to[..Self::N];
+        // SAFETY: `to` has `N` numbers.
+        unsafe { self.write(to.as_mut_ptr()) }
+    }
+
+    /// The `N` numbers from `from` on.
+    ///
+    /// # Safety
+    /// They are readable.
+    #[inline(always)]
+    pub(crate) unsafe fn read(from: *const F) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { <F::Register<S>>::read(from) })
+    }
+
+    /// Writes the `N` numbers from `to` on.
+    ///
+    /// # Safety
+    /// They are writable.
+    #[inline(always)]
+    pub(crate) unsafe fn write(self, to: *mut F) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.write(to) }
+    }
+
+    /// `self * b + c`, in one rounding where the family can.
+    #[inline(always)]
+    pub(crate) fn mul_add(self, b: Self, c: Self) -> Self {
+        Self(self.0.mul_add(b.0, c.0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn abs(self) -> Self {
+        Self(self.0.abs())
+    }
+
+    /// The larger; `b` where one of them is NaN.
+    #[inline(always)]
+    pub(crate) fn max(self, b: Self) -> Self {
+        Self(self.0.max(b.0))
+    }
+
+    /// The smaller; `b` where one of them is NaN.
+    #[inline(always)]
+    pub(crate) fn min(self, b: Self) -> Self {
+        Self(self.0.min(b.0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn sqrt(self) -> Self {
+        Self(self.0.sqrt())
+    }
+
+    /// `1 / self`, to 1 unit in the last place, for `self` with a normal inverse.
+    #[inline(always)]
+    pub(crate) fn reciprocal(self) -> Self {
+        Self(self.0.reciprocal())
+    }
+
+    /// Bit `i` is set where number `i` is at most that of `b`; NaN never is.
+    #[inline(always)]
+    pub(crate) fn at_most(self, b: Self) -> u32 {
+        self.0.at_most(b.0)
+    }
+
+    /// 1 where the two differ, 0 where they are equal.
+    #[inline(always)]
+    pub(crate) fn one_where_unequal(self, b: Self) -> Self {
+        Self(self.0.one_where_unequal(b.0))
+    }
+
+    /// 1 where `self` is larger, else 0.
+    #[inline(always)]
+    pub(crate) fn one_where_above(self, b: Self) -> Self {
+        Self(self.0.one_where_above(b.0))
+    }
+
+    /// `2^n` for numbers whose lowest bits hold `n` with the bias of an exponent.
+    #[inline(always)]
+    pub(crate) fn exp2_of_low_bits(self) -> Self {
+        Self(self.0.exp2_of_low_bits())
+    }
+}
+
+impl<F: Element, S: Simd> Add for Lanes<F, S> {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, b: Self) -> Self {
+        Self(self.0.add(b.0))
+    }
+}
+
+impl<F: Element, S: Simd> Sub for Lanes<F, S> {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, b: Self) -> Self {
+        Self(self.0.sub(b.0))
+    }
+}
+
+impl<F: Element, S: Simd> Mul for Lanes<F, S> {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, b: Self) -> Self {
+        Self(self.0.mul(b.0))
+    }
+}
+
+impl<F: Element, S: Simd> Div for Lanes<F, S> {
+    type Output = Self;
+    #[inline(always)]
+    fn div(self, b: Self) -> Self {
+        Self(self.0.div(b.0))
+    }
+}
+
+/// `0 - self`.
+impl<F: Element, S: Simd> Neg for Lanes<F, S> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self::zero() - self
+    }
+}

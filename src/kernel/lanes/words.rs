@@ -1,0 +1,142 @@
+//! Words of 32 bits side by side, each of which holds two numbers of 16 bits.
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+use std::fmt::Debug;
+
+/// A register of [`N`](Self::N) words; to be used where its instruction set is there, as a [`Register`](super::Register) is.
+pub trait Words: Copy + Debug {
+    /// How many it holds; a divisor of 16.
+    const N: usize;
+
+    /// `x` in every place.
+    fn splat(x: u32) -> Self;
+
+    /// # Safety
+    /// `N` words are readable at `from`.
+    unsafe fn read(from: *const u32) -> Self;
+
+    /// `self` and the squared differences of both halves.
+    fn add_sq_diff_of_halves(self, a: Self, b: Self) -> Self;
+
+    /// Bit `i` is set where word `i` is at most that of `b`, unsigned.
+    fn at_most(self, b: Self) -> u32;
+
+    /// Bit `i` is set where words `i` are equal.
+    fn equal(self, b: Self) -> u32;
+}
+
+impl Words for [u32; 8] {
+    const N: usize = 8;
+
+    #[inline(always)]
+    fn splat(x: u32) -> Self {
+        [x; 8]
+    }
+
+    #[inline(always)]
+    unsafe fn read(from: *const u32) -> Self {
+        // SAFETY: the caller's promise; an array needs no more alignment than its elements.
+        unsafe { from.cast::<Self>().read() }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "halves of a word")]
+    fn add_sq_diff_of_halves(mut self, a: Self, b: Self) -> Self {
+        for i in 0..8 {
+            let low = i32::from((a[i] as i16).wrapping_sub(b[i] as i16));
+            let high = i32::from(((a[i] >> 16) as i16).wrapping_sub((b[i] >> 16) as i16));
+            self[i] = self[i].wrapping_add((low * low) as u32).wrapping_add((high * high) as u32);
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn at_most(self, b: Self) -> u32 {
+        (0..8).fold(0, |mask, i| mask | u32::from(self[i] <= b[i]) << i)
+    }
+
+    #[inline(always)]
+    fn equal(self, b: Self) -> u32 {
+        (0..8).fold(0, |mask, i| mask | u32::from(self[i] == b[i]) << i)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "words are bits")]
+impl Words for __m256i {
+    const N: usize = 8;
+
+    #[inline(always)]
+    fn splat(x: u32) -> Self {
+        // SAFETY: AVX2 is there.
+        unsafe { _mm256_set1_epi32(x as i32) }
+    }
+
+    #[inline(always)]
+    unsafe fn read(from: *const u32) -> Self {
+        // SAFETY: AVX2 is there; the address is the caller's promise.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    fn add_sq_diff_of_halves(self, a: Self, b: Self) -> Self {
+        // SAFETY: AVX2 is there.
+        unsafe {
+            let d = _mm256_sub_epi16(a, b);
+            _mm256_add_epi32(self, _mm256_madd_epi16(d, d))
+        }
+    }
+
+    #[inline(always)]
+    fn at_most(self, b: Self) -> u32 {
+        // There is no unsigned comparison before AVX-512.
+        // SAFETY: AVX2 is there.
+        unsafe { _mm256_min_epu32(self, b) }.equal(self)
+    }
+
+    #[inline(always)]
+    fn equal(self, b: Self) -> u32 {
+        // SAFETY: AVX2 is there.
+        unsafe { _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(self, b))) as u32 }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[allow(clippy::cast_possible_wrap, reason = "words are bits")]
+impl Words for __m512i {
+    const N: usize = 16;
+
+    #[inline(always)]
+    fn splat(x: u32) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_set1_epi32(x as i32) }
+    }
+
+    #[inline(always)]
+    unsafe fn read(from: *const u32) -> Self {
+        // SAFETY: AVX-512 is there; the address is the caller's promise.
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+
+    #[inline(always)]
+    fn add_sq_diff_of_halves(self, a: Self, b: Self) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe {
+            let d = _mm512_sub_epi16(a, b);
+            _mm512_add_epi32(self, _mm512_madd_epi16(d, d))
+        }
+    }
+
+    #[inline(always)]
+    fn at_most(self, b: Self) -> u32 {
+        // SAFETY: AVX-512 is there.
+        u32::from(unsafe { _mm512_cmple_epu32_mask(self, b) })
+    }
+
+    #[inline(always)]
+    fn equal(self, b: Self) -> u32 {
+        // SAFETY: AVX-512 is there.
+        u32::from(unsafe { _mm512_cmpeq_epi32_mask(self, b) })
+    }
+}
