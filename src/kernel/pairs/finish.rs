@@ -177,10 +177,10 @@ mod tests {
 
     /// `naive(entry, beside)` gives the new value and the watched number.
     fn agrees<F: Element + linfa::Float, M: Finish<F>>(map: M, naive: impl Fn(f64, f64) -> (f64, f64)) {
-        for n in 1..=70 {
+        for n in 1..=70_u32 {
             let entries: Vec<F> =
-                (0..n).map(|i| F::cast(((i * 37 + n) % 41) as f64 / 32.0 - 0.125)).collect();
-            let beside: Vec<F> = (0..n).map(|i| F::cast(((i * 29 + n) % 23) as f64 / 8.0 + 1.0)).collect();
+                (0..n).map(|i| F::cast(f64::from((i * 37 + n) % 41) / 32.0 - 0.125)).collect();
+            let beside: Vec<F> = (0..n).map(|i| F::cast(f64::from((i * 29 + n) % 23) / 8.0 + 1.0)).collect();
             for beside in [&beside[..], &[]] {
                 let pairs = entries
                     .iter()

@@ -179,8 +179,8 @@ mod tests {
             let got = steps(isa, PowerOf(2.0), &x);
             assert_eq!(got[..4], [0.0, 0.0, f64::INFINITY, f64::INFINITY], "{isa:?}");
             assert!((got[4] - 4.0).abs() < 1e-14, "{isa:?}");
-            assert_eq!(steps(isa, Entropy, &vec![0.0_f32; 16]), [0.0; 16]);
-            assert_eq!(steps(isa, Entropy, &vec![1.0; 16]), [0.0; 16]);
+            assert_eq!(steps(isa, Entropy, &[0.0_f32; 16]), [0.0; 16]);
+            assert_eq!(steps(isa, Entropy, &[1.0; 16]), [0.0; 16]);
         }
     }
 
