@@ -70,7 +70,8 @@ fn main() -> Result<(), Error> {
         let fold = &stratified_folds(data.targets().view(), 2, 0)?[0];
         let (train, test) = (subset(data, &fold.train), subset(data, &fold.test));
         let (n, d) = train.records().dim();
-        let sizes: Vec<usize> = (0..9).map(|i| 20 << i).take_while(|&size| size <= n).collect();
+        let k = data.targets().iter().max().map_or(0, |y| y + 1);
+        let sizes: Vec<usize> = (0..9).map(|i| (10 * k) << i).take_while(|&size| size <= n).collect();
         let params = LinearDiscriminant::params().shrinkage(Shrinkage::LedoitWolf);
         let fit = |train: &Data| params.fit(train);
         let generative = learning_curve(&train, &test, &sizes, 20, 0, fit, |model, test| {

@@ -184,7 +184,7 @@ impl Sample {
 /// Moves `v` to the minimum of the objective.
 ///
 /// Stops where half the Newton decrement, an estimate of what is left to gain, is at most `tol` times the objective. Quasi-Newton decrements can be
-/// too small, so there the tenth part is asked for.
+/// too small, so there a third is asked for.
 pub(super) fn minimize<F: Float>(
     objective: &Objective<'_, F>,
     plan: Plan,
@@ -238,7 +238,7 @@ fn descend<F: Float>(
     let exact = plan == Plan::Newton;
     let safety = match plan {
         Plan::Newton | Plan::Sample => 1.0,
-        Plan::Blocks | Plan::Diagonal => 0.1,
+        Plan::Blocks | Plan::Diagonal => 0.3,
     };
     let mut lbfgs = Lbfgs::new(if exact { 0 } else { MEMORY });
     let mut workspace = objective.workspace();
