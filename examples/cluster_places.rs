@@ -16,7 +16,7 @@ use sapwood::{Dbscan, io, plot::Figure};
 const EARTH: f64 = 6371.0088;
 
 /// Two places this near are neighbours, km.
-const NEAR: f64 = 60.0;
+const NEAR: f64 = 150.0;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/points/runways_lonlat/X.npy");

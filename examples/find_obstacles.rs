@@ -1,7 +1,7 @@
 //! Obstacles in a laser scan: drop the ground, cluster what stands on it, and put a box around each cluster.
 //!
 //! `cargo run --release --example find_obstacles [POINTS]`: points in metres, z up, in any format that sapwood reads. Without a file it takes the
-//! ground-vehicle scan of `../shared/data` if it is there, and else a street made on the spot. Writes `obstacles.svg`.
+//! airborne scan of `../shared/data` if it is there, and else a street made on the spot. Writes `obstacles.svg`.
 #![allow(clippy::print_stdout, reason = "an example shows what it finds")]
 
 #[path = "cluster_point_cloud/scene.rs"]
@@ -14,11 +14,11 @@ use sapwood::ndarray::{Array2, Axis};
 use sapwood::{Dbscan, io, plot::Figure};
 
 /// Metres: side of the squares in which the ground is looked for, and how far above it an obstacle begins.
-const SQUARE: f32 = 1.0;
-const CLEARANCE: f32 = 0.4;
+const SQUARE: f32 = 6.0;
+const CLEARANCE: f32 = 1.0;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let scan = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/points/gicp_source/X.npy");
+    let scan = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/points/autzen_1m/X.npy");
     let path = std::env::args().nth(1).or_else(|| std::fs::exists(scan).ok()?.then(|| scan.into()));
     let points = match path {
         Some(path) => io::read_points::<f32>(path)?,
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let standing = above_ground(&points);
     println!("{} of {} points stand on the ground", standing.nrows(), points.nrows());
-    let model = Dbscan::params(10).eps(0.4).fit(&DatasetBase::from(standing.view()))?;
+    let model = Dbscan::params(10).eps(1.5).fit(&DatasetBase::from(standing.view()))?;
 
     // The tight box of each cluster: lowest and highest corner.
     let mut boxes = vec![([f32::INFINITY; 3], [f32::NEG_INFINITY; 3], 0); model.n_clusters()];
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     Figure::clusters(&standing, model.labels())?
         .title(format!("{} obstacles", boxes.len()))
-        .subtitle(format!("points at least {CLEARANCE} m above the ground; eps 0.4 m, min_samples 10"))
+        .subtitle(format!("points at least {CLEARANCE} m above the ground; eps 1.5 m, min_samples 10"))
         .axes(["x (m)", "y (m)", "z (m)"])
         .view(-60.0, 50.0)
         .save("obstacles.svg")?;

@@ -251,3 +251,15 @@ impl<F: Float, L: Label> TryFrom<Stored<F, L>> for LogisticRegression<F, L> {
         Ok(Self { coefficients, intercepts, classes, report })
     }
 }
+
+#[cfg(feature = "serde")]
+impl<F, L> crate::stored::Stored for LogisticRegression<F, L>
+where
+    F: Float + serde::Serialize + serde::de::DeserializeOwned,
+    L: Label + serde::Serialize + serde::de::DeserializeOwned,
+{
+    fn kind() -> String {
+        use crate::stored::type_word;
+        format!("LogisticRegression<{}, {}>", type_word::<F>(), type_word::<L>())
+    }
+}

@@ -383,3 +383,37 @@ where
         y
     }
 }
+
+#[cfg(feature = "serde")]
+impl crate::stored::Stored for Values {
+    fn kind() -> String {
+        "Values".into()
+    }
+
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<F, C, T> crate::stored::Stored for Recurrent<F, C, T>
+where
+    F: Float + serde::Serialize + serde::de::DeserializeOwned,
+    C: Cell + serde::Serialize + serde::de::DeserializeOwned,
+    T: crate::stored::Stored,
+{
+    const VERSION: u16 = T::VERSION;
+
+    fn kind() -> String {
+        format!("{}<{}, {}>", C::NAME, crate::stored::type_word::<F>(), T::kind())
+    }
+
+    fn validate(&self) -> Result<()> {
+        use crate::stored::hold_finite;
+        self.targets.validate()?;
+        self.net.validate(&self.params)?;
+        hold_finite("parameters", &self.params)?;
+        hold_finite("losses", &self.losses)?;
+        hold_finite("validation_losses", &self.validation_losses)
+    }
+}
