@@ -101,7 +101,7 @@ fn main() -> Result<(), Error> {
 
     // What only the generative model can do: draw new rows, and answer where features are missing.
     let data = &sets[2].1;
-    let model = QuadraticDiscriminant::params().shrinkage(Shrinkage::Ball(1e-3)).fit(data)?;
+    let model = QuadraticDiscriminant::params().fit(data)?;
     let drawn = model.sample(&0, 3, &mut Xoshiro256PlusPlus::seed_from_u64(0))?;
     println!(
         "\nradius and texture of three tumours that were drawn, not seen:\n{:.1}",

@@ -367,7 +367,8 @@ impl<L: Label> ChunkedFit<L> {
         self.report.passes += 1;
         if let Some(before) = &mut self.before {
             let noise = 1e-12 * before.objective.abs();
-            if !(objective <= before.objective + 1e-4 * before.t * before.slope + noise) {
+            let lower = objective <= before.objective + 1e-4 * before.t * before.slope + noise;
+            if !lower {
                 before.t *= 0.5;
                 for ((v, old), d) in self.v.iter_mut().zip(&before.v).zip(&before.direction) {
                     *v = old + before.t * d;
