@@ -377,3 +377,60 @@ fn gates_that_are_driven_to_an_end_are_reported() {
         assert_eq!((report.high, report.low, report.layer), (1.0, 0.0, 0), "{}", report.gate);
     }
 }
+
+#[test]
+fn the_state_of_another_net_is_an_error() {
+    let net = |n_hidden, n_layers| {
+        Lstm::<f64>::untrained(&Lstm::params(n_hidden).n_layers(n_layers), 2, 1).unwrap()
+    };
+    let sequences = sequences(&[3, 2], 2);
+    for other in [net(4, 1), net(3, 2), net(4, 2)] {
+        let error = net(3, 1).predict_from(&mut other.state(2), &sequences).unwrap_err();
+        assert!(matches!(error, Error::Shape { name: "state", .. }), "{error}");
+    }
+    let gru = Gru::<f64>::untrained(&Gru::params(3), 2, 1).unwrap();
+    assert!(net(3, 1).predict_from(&mut gru.state(2), &sequences).is_err());
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_stored_net_with_a_broken_invariant_is_an_error() {
+    use serde_json::{Value, json};
+    let labels = Array1::from_vec(vec![0_usize, 1, 2, 1]);
+    let data = DatasetBase::new(sequences(&[2, 1, 3, 2], 2), labels);
+    let model = Lstm::params(3).n_layers(2).n_epochs(1).fit(&data).unwrap();
+    type Model = Lstm<f64, sapwood::data::ClassIndex<usize>>;
+    let whole = serde_json::to_value(&model).unwrap();
+    assert_eq!(serde_json::from_value::<Model>(whole.clone()).unwrap(), model);
+    let broken = |place: &str, value: Value| {
+        let mut other = whole.clone();
+        *other.pointer_mut(place).unwrap_or_else(|| panic!("{place} is not there")) = value;
+        serde_json::from_value::<Model>(other).expect_err(place).to_string()
+    };
+    broken("/net/layers", json!([]));
+    broken("/net/layers/0", json!([]));
+    broken("/net/layers/0/0/n_hidden", json!(4));
+    broken("/net/layers/0/0/n_hidden", json!(u64::MAX));
+    broken("/net/layers/0/0/n_inputs", json!(0));
+    broken("/net/layers/1/0/at", json!(0));
+    broken("/net/layers/1/0/n_inputs", json!(9));
+    broken("/net/head/n_outputs", json!(1_u64 << 40));
+    broken("/net/head/at", json!(u64::MAX));
+    broken("/net/embedding", json!({"n_tokens": 5, "n_dims": 2, "at": 0}));
+    broken("/targets/classes", json!([0, 1]));
+    broken("/params", json!([0.5]));
+    let whole_params = whole["params"].as_array().unwrap().len();
+    assert!(broken("/params", json!(vec![0.5; whole_params + 1])).contains("numbers"));
+
+    // JSON knows no NaN; postcard does.
+    let (mut sick, fine) = (model.clone(), postcard::to_allocvec(&model).unwrap());
+    assert_eq!(postcard::from_bytes::<Model>(&fine).unwrap(), model);
+    sick.parameters_mut()[5] = f64::NAN;
+    assert!(postcard::from_bytes::<Model>(&postcard::to_allocvec(&sick).unwrap()).is_err());
+
+    let state = serde_json::to_value(model.state(2)).unwrap();
+    assert!(serde_json::from_value::<sapwood::recurrent::State<f64>>(state.clone()).is_ok());
+    let mut none = state;
+    none["hidden"] = json!([]);
+    assert!(serde_json::from_value::<sapwood::recurrent::State<f64>>(none).is_err());
+}

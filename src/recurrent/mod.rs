@@ -37,6 +37,8 @@ mod model;
 mod net;
 mod params;
 mod state;
+#[cfg(feature = "serde")]
+mod stored;
 mod text;
 mod torch;
 

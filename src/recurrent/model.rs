@@ -39,6 +39,14 @@ pub struct Values;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(
+        try_from = "super::stored::Model<F, C, T>",
+        bound(deserialize = "F: Float + serde::Deserialize<'de>, C: Cell + serde::Deserialize<'de>, \
+                             T: super::stored::Kind + serde::Deserialize<'de>")
+    )
+)]
 pub struct Recurrent<F, C, T = Values> {
     pub(super) net: Net<C>,
     pub(super) params: Vec<F>,
@@ -294,10 +302,7 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         let inputs = self.inputs(&records, sequences.records().ncols())?;
         if let Some(state) = &state {
             self.check_one_direction()?;
-            if state.n_sequences() != lengths.len() {
-                let rule = format!("one entry for each of the {} sequences", lengths.len());
-                return Err(Error::shape("state", rule, state.n_sequences()));
-            }
+            state.check(&self.net, lengths.len())?;
         }
         if outputs.dim() != (self.n_answers(sequences), self.net.n_outputs()) {
             let rule = format!("the shape {} x {}", self.n_answers(sequences), self.net.n_outputs());
