@@ -420,7 +420,7 @@ fn a_stored_net_with_a_broken_invariant_is_an_error() {
     broken("/targets/classes", json!([0, 1]));
     broken("/params", json!([0.5]));
     let whole_params = whole["params"].as_array().unwrap().len();
-    assert!(broken("/params", json!(vec![0.5; whole_params + 1])).contains("numbers"));
+    assert!(broken("/params", json!(vec![0.5; whole_params + 1])).contains("entries"));
 
     // JSON knows no NaN; postcard does.
     let (mut sick, fine) = (model.clone(), postcard::to_allocvec(&model).unwrap());

@@ -8,21 +8,31 @@
 mod axis;
 mod canvas;
 mod cloud;
+mod evaluation;
+mod graph;
 mod line;
 mod marks;
 mod palette;
+mod ribbon;
 mod scatter;
+mod training;
 
 pub use palette::Theme;
 
 use std::path::Path;
 
+use linfa::dataset::Label;
 use ndarray::{ArrayBase, Data, Ix2};
 
 use crate::data::check_same_rows;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::markov::MarkovChain;
+use crate::params::require;
+use evaluation::Matrix;
+use graph::{Graph, MOST_STATES};
 use line::Curve;
+use ribbon::Ribbon;
 use scatter::Points;
 
 /// A figure that can be named, themed and written.
@@ -56,6 +66,9 @@ enum Content {
     Plane(Points, usize),
     Space(Points, usize),
     Curve(Curve),
+    Graph(Graph),
+    Matrix(Matrix),
+    Ribbon(Ribbon),
 }
 
 impl Figure {
@@ -188,6 +201,34 @@ impl Figure {
         Self::new("Distance to the k-th neighbour".to_owned(), axes, Content::Curve(curve))
     }
 
+    /// The transition graph of a Markov chain: states on a circle, an arrow for each step of at least `min_probability`, thicker where it is more probable.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for more than 60 states, which nobody could read; [`to_dot`](MarkovChain::to_dot) has no such limit.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::{MarkovChain, ndarray::array, plot::Figure};
+    ///
+    /// let matrix = array![[0.9, 0.1], [0.5, 0.5]];
+    /// let weather = MarkovChain::from_matrix(vec!["sun", "rain"], &[0.5, 0.5], matrix.view())?;
+    /// let svg = Figure::chain(&weather, 0.05)?.title("Weather").to_svg();
+    /// assert!(svg.contains("rain") && svg.contains("0.9"));
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn chain<L: Label>(chain: &MarkovChain<L>, min_probability: f64) -> Result<Self> {
+        let n = chain.n_states();
+        require(n <= MOST_STATES, "chain", "of at most 60 states", n)?;
+        let name = |label: &L| format!("{label:?}").trim_matches('"').to_owned();
+        let edges = (0..n).flat_map(|i| chain.steps(i).map(move |(j, p)| (i, j, p)));
+        let graph = Graph {
+            names: chain.states().iter().map(name).collect(),
+            edges: edges.filter(|edge| edge.2 > 0.0 && edge.2 >= min_probability).collect(),
+        };
+        let title = format!("Transitions of {}", counted(n, "state"));
+        Ok(Self::new(title, ["", "", ""], Content::Graph(graph)))
+    }
+
     fn new(title: String, axes: [&str; 3], content: Content) -> Self {
         let axes = axes.map(str::to_owned).to_vec();
         Self { title, subtitle: String::new(), axes, theme: Theme::Light, view: (-60.0, 32.0), content }
@@ -260,6 +301,9 @@ impl Figure {
                 points.draw_space(*theme, title, subtitle, axes, *n_noise, *view)
             }
             Content::Curve(curve) => curve.draw(*theme, title, subtitle, axes),
+            Content::Graph(graph) => graph.draw(*theme, title, subtitle),
+            Content::Matrix(matrix) => matrix.draw(*theme, title, subtitle, axes),
+            Content::Ribbon(ribbon) => ribbon.draw(*theme, title, subtitle, axes),
         }
     }
 
@@ -384,5 +428,84 @@ mod tests {
         let distances: Vec<f32> = (0..5000).map(|i| (i as f32 / 5000.0).powi(8)).collect();
         let svg = Figure::k_distance(&distances, 4000).log_y().to_svg();
         assert!(svg.contains("eps = 0.168") && svg.len() < 40_000);
+    }
+
+    #[test]
+    fn a_chain_has_a_ring_for_each_state_and_an_arrow_for_each_step() {
+        for n in [1, 2, 7, MOST_STATES] {
+            let matrix = Array2::from_shape_fn((n, n), |(i, j)| {
+                0.5 * f64::from(i == j) + 0.5 * f64::from((i + 1) % n == j)
+            });
+            let mut initial = vec![0.0; n];
+            initial[0] = 1.0;
+            let states: Vec<String> = (0..n).map(|i| format!("<state & {i}>")).collect();
+            let chain = MarkovChain::from_matrix(states, &initial, matrix.view()).unwrap();
+            let svg = Figure::chain(&chain, 0.1).unwrap().to_svg();
+            well_formed(&svg);
+            assert_eq!(svg.matches("<circle").count(), n);
+            assert_eq!(svg.matches(" fill=\"none\" stroke=").count(), chain.n_transitions());
+            assert!(Figure::chain(&chain, 0.6).unwrap().to_svg().len() < svg.len() || n == 1);
+        }
+        let n = MOST_STATES + 1;
+        let steps = (0..n).map(|i| (i, i, 1.0)).collect();
+        let mut initial = vec![0.0; n];
+        initial[0] = 1.0;
+        let chain = MarkovChain::from_transitions((0..n).collect(), &initial, steps).unwrap();
+        let error = Figure::chain(&chain, 0.0).unwrap_err().to_string();
+        assert_eq!(error, "`chain` must be of at most 60 states, got 61");
+    }
+
+    /// Two classes, three bins, a path, a ribbon, losses: whatever numbers they hold.
+    #[test]
+    fn pictures_of_fits_are_whole_in_both_themes() {
+        let bad = [0.5, f64::NAN, -1.0, f64::INFINITY, 0.0, 1e300];
+        let names = ["<a>", "b & c"];
+        let bins = crate::score::reliability(&[true, false, true], &[0.1, 0.5, 1.0], 3).unwrap();
+        let roc = crate::score::Thresholds::new(&[true, false, true], &[0.1, 0.5, 1.0]).unwrap();
+        let rows = Array2::from_shape_fn((1700, 3), |(i, j)| bad[(i + j) % 6]);
+        let figures = [
+            Figure::confusion(&names, &array![[5, 1], [0, 0]]).unwrap(),
+            Figure::confusion(&["one"], &array![[0]]).unwrap(),
+            Figure::confusion(&(0..40).collect::<Vec<_>>(), &Array2::from_elem((40, 40), 7)).unwrap(),
+            Figure::roc(&[("one", &roc), ("other", &roc)]).unwrap(),
+            Figure::calibration(&[("one", &bins), ("none", &[])]).unwrap(),
+            Figure::losses(&[("one", &bad), ("none", &[]), ("nothing finite", &[f64::NAN])]).unwrap().log_y(),
+            Figure::gradients_through_time(&[("one", &bad), ("none", &[]), ("zero", &[0.0, 0.0])]).unwrap(),
+            Figure::regularisation_path(&bad, &Array2::from_elem((6, 2), f64::NAN), &names).unwrap(),
+            Figure::posteriors(&rows, &["a", "b", "c"], &[]).unwrap(),
+            Figure::posteriors(&rows, &[0, 1, 2], &vec![f64::NAN; 1700]).unwrap(),
+            Figure::posteriors(&Array2::<f32>::zeros((0, 2)), &names, &[]).unwrap(),
+        ];
+        for figure in figures {
+            for theme in [Theme::Light, Theme::Dark] {
+                let svg = figure.clone().theme(theme).to_svg();
+                well_formed(&svg);
+                assert!(svg.len() < 400_000, "{} bytes", svg.len());
+            }
+        }
+    }
+
+    #[test]
+    fn pictures_of_fits_check_their_sizes() {
+        assert!(Figure::confusion(&["a"], &array![[1, 2], [3, 4]]).is_err());
+        assert!(Figure::confusion::<&str, _>(&[], &Array2::zeros((0, 0))).is_err());
+        assert!(
+            Figure::roc(&[]).is_err() && Figure::calibration(&[]).is_err() && Figure::losses(&[]).is_err()
+        );
+        assert!(Figure::regularisation_path(&[1.0], &array![[1.0, 2.0]], &["a"]).is_err());
+        assert!(Figure::regularisation_path(&[1.0, 2.0], &array![[1.0]], &["a"]).is_err());
+        assert!(Figure::posteriors(&array![[1.0]], &["a", "b"], &[]).is_err());
+        assert!(Figure::posteriors(&array![[1.0]], &["a"], &[1.0, 2.0]).is_err());
+    }
+
+    /// Of many features the twelve with the largest coefficients are named.
+    #[test]
+    fn a_path_names_what_counts() {
+        let names: Vec<String> = (0..30).map(|j| format!("feature {j}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let w = Array2::from_shape_fn((4, 30), |(i, j)| (i * j) as f64);
+        let svg = Figure::regularisation_path(&[8.0, 4.0, 2.0, 1.0], &w, &names).unwrap().to_svg();
+        assert!(svg.contains("feature 29") && svg.contains("feature 18") && !svg.contains("feature 17"));
+        assert!(svg.contains("18 more"));
     }
 }

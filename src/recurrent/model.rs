@@ -388,3 +388,36 @@ where
         y
     }
 }
+
+#[cfg(feature = "serde")]
+impl crate::stored::Stored for Values {
+    fn kind() -> String {
+        "Values".into()
+    }
+
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<F, C, T> crate::stored::Stored for Recurrent<F, C, T>
+where
+    F: Float + serde::Serialize + serde::de::DeserializeOwned,
+    C: Cell + serde::Serialize + serde::de::DeserializeOwned,
+    T: crate::stored::Stored + super::stored::Kind,
+{
+    const VERSION: u16 = T::VERSION;
+
+    fn kind() -> String {
+        format!("{}<{}, {}>", C::NAME, crate::stored::type_word::<F>(), T::kind())
+    }
+
+    fn validate(&self) -> Result<()> {
+        use crate::stored::hold_finite;
+        self.targets.validate()?;
+        super::stored::check(&self.net, &self.params, &self.targets)?;
+        hold_finite("losses", &self.losses)?;
+        hold_finite("validation_losses", &self.validation_losses)
+    }
+}
