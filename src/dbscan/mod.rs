@@ -17,6 +17,12 @@
 //! for every number of threads and on every run, and equal scikit-learn's element for element. Distances are computed as there: `sum_j (x_j - y_j)^2` in `f64`, in the
 //! order of `j`, at most `eps * eps`. (scikit-learn's tree takes in whole boxes by the root of that sum, so a point within one bit of `eps` may be counted there and not here.)
 //!
+//! # Other distances, weights, and data in parts
+//! [`metric`](DbscanParams::metric) chooses the distance: cosine for embeddings, haversine for places on a globe. Weights of the data set
+//! ([`with_weights`](linfa::DatasetBase::with_weights)) count each point so many times towards `min_samples`. Neighbours that are known already, a graph for instance, are clustered by
+//! [`fit_neighbours`](DbscanParams::fit_neighbours). [`partition`], [`cluster_part`](DbscanParams::cluster_part) and [`merge`] cluster data part by part, on other machines or where
+//! they do not fit into memory; the labels are those of one run.
+//!
 //! # Choosing the parameters
 //! `min_samples`: twice the number of columns is a common start; more smooths over noise. `eps`: the distance at which the curve of [`suggest_eps`] bends. Columns in
 //! different units have to be scaled first, since `eps` is one length for all of them.
@@ -30,32 +36,48 @@
 //! Ester, Kriegel, Sander, Xu: A density-based algorithm for discovering clusters (1996), definitions 1 to 6. Schubert, Sander, Ester, Kriegel, Xu: DBSCAN revisited, revisited
 //! (2017), on the choice of parameters.
 
+mod clusters;
 mod grid_search;
 mod k_distance;
+mod metric;
+mod pair_search;
+mod parts;
+mod predict;
 mod tree_search;
 mod union_find;
+mod weights;
 
+pub use clusters::Clusters;
 pub use k_distance::{KDistance, suggest_eps};
-
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+pub use metric::Metric;
+pub use parts::{Part, PartClusters, Partition, merge, partition};
 
 use linfa::DatasetBase;
 use linfa::ParamGuard;
 use linfa::traits::{Fit, PredictInplace, Transformer};
-use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Ix2};
+use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2, s};
+
+use clusters::Found;
+use metric::Embedded;
+use weights::Weights;
 
 use crate::data::{check_columns, check_finite, check_not_empty, rows};
+use crate::distance::{self, Chebyshev, Cosine, Manhattan};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::index::Index;
 use crate::index::tree::Tree;
-use crate::observe::{FitObserved, Observer};
-use crate::par;
+use crate::kernel::{Absolutes, Largest, Norm, Squares};
+use crate::observe::{FitObserved, Observer, Progress, report};
 use crate::params::{Check, Params, require};
 
 /// Rows that a thread labels at a time.
 const CHUNK: usize = 1 << 14;
+
+/// Columns up to which cosine distances are looked for in a tree of unit vectors.
+const TREE_DIMENSIONS: usize = 16;
+
+/// Rows that are compared with all later ones between two reports.
+const PAIR_ROWS: usize = 1024;
 
 /// `min_samples` up to which the grid is used: above, counting point by point could take time quadratic in the points of a crowd.
 const GRID_MIN_SAMPLES: usize = 256;
@@ -67,13 +89,11 @@ const GRID_MIN_SAMPLES: usize = 256;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dbscan<F> {
     eps: f64,
-    n_clusters: usize,
-    labels: Array1<Option<usize>>,
-    core_samples: Vec<usize>,
+    metric: Metric,
+    clusters: Clusters,
     components: Array2<F>,
-    /// Over `components`, from the first prediction on.
     #[cfg_attr(feature = "serde", serde(skip))]
-    index: OnceLock<std::sync::Arc<Index<F>>>,
+    core: predict::Core<F>,
 }
 
 /// Parameters of DBSCAN that were not checked yet.
@@ -85,6 +105,7 @@ pub type DbscanParams = Params<DbscanValidParams>;
 pub struct DbscanValidParams {
     eps: f64,
     min_samples: usize,
+    metric: Metric,
 }
 
 impl Dbscan<f64> {
@@ -101,7 +122,7 @@ impl Dbscan<f64> {
     /// ```
     #[must_use]
     pub fn params(min_samples: usize) -> DbscanParams {
-        Params(DbscanValidParams { eps: 0.5, min_samples })
+        Params(DbscanValidParams { eps: 0.5, min_samples, metric: Metric::Euclidean })
     }
 }
 
@@ -123,6 +144,57 @@ impl DbscanParams {
         self.0.eps = eps;
         self
     }
+
+    /// Sets the distance; Euclidean unless set. `eps` is in its unit.
+    ///
+    /// Euclidean and haversine distances, and cosine distances in up to 16 columns, are found by a grid or a tree; the others by comparing all pairs of rows, `O(n^2 d)`, in
+    /// blocks that are never kept.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::{Dbscan, dbscan::Metric, linfa::{DatasetBase, traits::Fit}, ndarray::array};
+    ///
+    /// // Two bakeries in Paris and one in Berlin; 1 km on the earth.
+    /// let x = array![[48.8566, 2.3522], [48.8570, 2.3540], [52.52, 13.405]].mapv(f64::to_radians);
+    /// let params = Dbscan::params(2).eps(1.0 / 6371.0088).metric(Metric::Haversine);
+    /// assert_eq!(params.fit(&DatasetBase::from(x))?.labels().to_vec(), [Some(0), Some(0), None]);
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    #[must_use]
+    pub fn metric(mut self, metric: Metric) -> Self {
+        self.0.metric = metric;
+        self
+    }
+
+    /// Clusters `n` rows of which the neighbours are known: `neighbours(row)` names all rows within `eps` of a row, as a graph does; `eps` itself is not looked at.
+    ///
+    /// Where one row is a neighbour of another, this must be one of it too. Whether a row names itself does not matter; no row may be named twice.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] as for a fit; [`Error::Shape`] for a neighbour from `n` on, or 2^32 rows or more.
+    ///
+    /// # Complexity
+    /// Time proportional to the number of neighbours, memory to at most `n min_samples`.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::{Dbscan, ndarray::array};
+    ///
+    /// // From a matrix of distances.
+    /// let d = array![[0.0, 0.2, 3.0], [0.2, 0.0, 4.0], [3.0, 4.0, 0.0]];
+    /// let near = |i| (0..3).filter(|&j| d[[i, j]] <= 0.5).collect::<Vec<_>>();
+    /// let clusters = Dbscan::params(2).fit_neighbours(3, near)?;
+    /// assert_eq!(clusters.labels().to_vec(), [Some(0), Some(0), None]);
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    #[doc(alias = "precomputed")]
+    pub fn fit_neighbours<I: IntoIterator<Item = usize>>(
+        &self,
+        n: usize,
+        neighbours: impl Fn(usize) -> I,
+    ) -> Result<Clusters> {
+        self.check_ref()?.fit_neighbours(n, neighbours)
+    }
 }
 
 impl DbscanValidParams {
@@ -138,11 +210,17 @@ impl DbscanValidParams {
     pub fn min_samples(&self) -> usize {
         self.min_samples
     }
+
+    /// The distance.
+    #[must_use]
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
 }
 
 impl Check for DbscanValidParams {
     fn check(&self) -> Result<()> {
-        let Self { eps, min_samples } = *self;
+        let Self { eps, min_samples, .. } = *self;
         require(eps > 0.0, "eps", "greater than 0", eps)?;
         require(
             (eps * eps).is_normal(),
@@ -158,13 +236,13 @@ impl<F: Float> Dbscan<F> {
     /// The cluster of each row, from 0, or `None` for noise; `(n_samples,)`.
     #[must_use]
     pub fn labels(&self) -> &Array1<Option<usize>> {
-        &self.labels
+        self.clusters.labels()
     }
 
     /// The rows that are core points, in order.
     #[must_use]
     pub fn core_samples(&self) -> &[usize] {
-        &self.core_samples
+        self.clusters.core_samples()
     }
 
     /// The core points themselves, `(core_samples().len(), n_features)`.
@@ -176,19 +254,20 @@ impl<F: Float> Dbscan<F> {
     /// Number of clusters, noise not counted.
     #[must_use]
     pub fn n_clusters(&self) -> usize {
-        self.n_clusters
+        self.clusters.n_clusters()
     }
 
     /// Number of rows that are noise.
     #[must_use]
     pub fn n_noise(&self) -> usize {
-        self.labels.iter().filter(|label| label.is_none()).count()
+        self.clusters.n_noise()
     }
 
     /// Assigns new points: the cluster of the nearest core point within `eps`, else `None`.
     ///
     /// A core point gets its own label. A border point gets the cluster that it is nearest to, which is not always the one in [`labels`](Self::labels). Of core points at
-    /// the same distance, one is chosen, on every run the same. `O(log n)` per point in low dimensions; the first call builds an index.
+    /// the same distance, one is chosen, on every run the same. `O(log n)` per point in low dimensions, Euclidean or haversine, where the first call
+    /// builds an index; for the other distances every core point is looked at.
     ///
     /// # Errors
     /// [`Error::Shape`] for another number of columns; [`Error::NonFinite`].
@@ -204,43 +283,17 @@ impl<F: Float> Dbscan<F> {
     pub fn try_predict<D: Data<Elem = F>>(&self, x: &ArrayBase<D, Ix2>) -> Result<Array1<Option<usize>>> {
         check_columns("x", x, self.components.ncols())?;
         check_finite("x", x)?;
-        let mut labels = Array1::from_elem(x.nrows(), None);
-        if self.core_samples.is_empty() || x.nrows() == 0 {
-            return Ok(labels);
+        if self.clusters.core_samples.is_empty() || x.nrows() == 0 {
+            return Ok(Array1::from_elem(x.nrows(), None));
         }
-        let index = match self.index.get() {
-            Some(index) => index,
-            None => {
-                let index = std::sync::Arc::new(Index::new(&self.components)?);
-                self.index.get_or_init(|| index)
-            }
-        };
-        let x = x.view();
-        let chunks = par::map(x.nrows().div_ceil(CHUNK), |chunk| {
-            let rows = x.axis_chunks_iter(Axis(0), CHUNK).nth(chunk).expect("there are so many chunks");
-            let mut nearest = Vec::new();
-            let label = |x| {
-                index.nearest_into(x, 1, &mut nearest)?;
-                let core = nearest[0].row;
-                let sq = x.iter().zip(self.components.row(core)).fold(0.0, |sq, (x, y)| {
-                    let d = x.as_f64() - y.as_f64();
-                    sq + d * d
-                });
-                Ok((sq <= self.eps * self.eps).then(|| self.labels[self.core_samples[core]]).flatten())
-            };
-            rows.rows().into_iter().map(label).collect::<Result<Vec<_>>>()
-        });
-        let chunks = chunks.into_iter().collect::<Result<Vec<_>>>()?;
-        labels.iter_mut().zip(chunks.into_iter().flatten()).for_each(|(to, label)| *to = label);
-        Ok(labels)
+        self.labels_of(x.view())
     }
 }
 
 impl<F: Float, D: Data<Elem = F>, T> FitObserved<ArrayBase<D, Ix2>, T> for DbscanValidParams {
     type Object = Dbscan<F>;
 
-    /// Stages: `"index"` (1 step), then `"core samples"`, `"connections"` and `"labels"`, in points for up to three columns and in blocks of 32 points
-    /// for more.
+    /// Stages: `"index"` (1 step), `"core samples"`, `"connections"` and `"labels"`, counted in points or in blocks of points.
     fn fit_observed(
         &self,
         dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,
@@ -249,96 +302,136 @@ impl<F: Float, D: Data<Elem = F>, T> FitObserved<ArrayBase<D, Ix2>, T> for Dbsca
         let records = dataset.records.view();
         check_not_empty("records", &records)?;
         Tree::<F>::check_size(records.nrows())?;
-        let Self { eps, min_samples } = *self;
+        let weights = dataset.weights();
+        let weights = weights.map(|w| Weights::new(w, records.nrows(), self.min_samples)).transpose()?;
+        let weights = weights.as_ref();
         let points = rows(&records);
-        // The grid counts point by point up to `min_samples`, the tree whole boxes at once.
-        let in_grid = match min_samples {
-            ..=GRID_MIN_SAMPLES => {
-                grid_search::cluster(&points, records.ncols(), eps, min_samples, observer)?
-            }
-            _ => None,
-        };
-        let found = match in_grid {
-            Some(found) => found,
-            None => {
+        let found = match self.metric {
+            Metric::Euclidean => self.search(&points, &records, self.eps, weights, observer)?,
+            Metric::Haversine => {
                 check_finite("records", &records)?;
-                tree_search::cluster(records, eps, min_samples, observer)?
+                self.search_embedded(metric::on_sphere("records", records, self.eps)?, weights, observer)?
             }
+            Metric::Cosine => {
+                check_finite("records", &records)?;
+                let few_columns = records.ncols() <= TREE_DIMENSIONS;
+                match few_columns.then(|| metric::unit_vectors(records, self.eps)).flatten() {
+                    Some(embedded) => self.search_embedded(embedded, weights, observer)?,
+                    None => self.search_pairs(records, Cosine, weights, observer)?,
+                }
+            }
+            Metric::Manhattan => self.search_norm::<Absolutes, F>(records, Manhattan, weights, observer)?,
+            Metric::Chebyshev => self.search_norm::<Largest, F>(records, Chebyshev, weights, observer)?,
         };
-        Ok(self.model(&points, records.ncols(), &found))
-    }
-}
-
-/// What a search finds: for each row, its cluster and whether it is a core point.
-///
-/// Rows are independent of one another and each is written by one thread, so relaxed ordering is enough.
-struct Found {
-    /// The cluster in the low 31 bits, all set for noise, and [`CORE`](Self::CORE).
-    rows: Vec<AtomicU32>,
-    n_clusters: usize,
-}
-
-impl Found {
-    const CORE: u32 = 1 << 31;
-    const NOISE: u32 = Self::CORE - 1;
-
-    fn new(n: usize, n_clusters: usize) -> Self {
-        Self { rows: par::tabulate(n, |_| AtomicU32::new(0)), n_clusters }
-    }
-
-    #[inline]
-    fn set(&self, row: u32, label: Option<u32>, core: bool) {
-        let core = u32::from(core) * Self::CORE;
-        self.rows[row as usize].store(label.unwrap_or(Self::NOISE) | core, Relaxed);
-    }
-
-    fn label(&self, row: usize) -> Option<usize> {
-        let label = self.rows[row].load(Relaxed) & Self::NOISE;
-        (label != Self::NOISE).then_some(label as usize)
-    }
-
-    fn is_core(&self, row: usize) -> bool {
-        self.rows[row].load(Relaxed) & Self::CORE != 0
+        let (clusters, components) = found.clusters_with(&points, records.ncols());
+        Ok(Dbscan {
+            eps: self.eps,
+            metric: self.metric,
+            clusters,
+            components,
+            core: predict::Core::default(),
+        })
     }
 }
 
 impl DbscanValidParams {
-    /// From what was found to what is returned.
-    fn model<F: Float>(&self, points: &[F], d: usize, found: &Found) -> Dbscan<F> {
-        let n = found.rows.len();
-        let chunk_rows = |chunk: usize| chunk * CHUNK..((chunk + 1) * CHUNK).min(n);
-        let n_chunks = n.div_ceil(CHUNK);
-        let n_cores = par::map(n_chunks, |chunk| chunk_rows(chunk).filter(|&row| found.is_core(row)).count());
-        let n_core: usize = n_cores.iter().sum();
-        let mut core_samples = par::filled(n_core, 0);
-        let mut components = par::filled(n_core * d, F::zero());
-        let (mut rest, mut rest_points) = (core_samples.as_mut_slice(), components.as_mut_slice());
-        let parts = n_cores.iter().map(|&n| {
-            let whole = "the chunks hold every core point";
-            (rest.split_off_mut(..n).expect(whole), rest_points.split_off_mut(..n * d).expect(whole))
-        });
-        par::for_each(parts.collect(), |chunk, (cores, components)| {
-            let rows = chunk_rows(chunk);
-            if cores.len() == rows.len() {
-                components.copy_from_slice(&points[rows.start * d..rows.end * d]);
-                cores.iter_mut().zip(rows).for_each(|(core, row)| *core = row);
-                return;
+    /// Clusters by the Euclidean distance.
+    fn search<F: Float>(
+        &self,
+        points: &[F],
+        records: &ArrayView2<'_, F>,
+        eps: f64,
+        weights: Option<&Weights>,
+        observer: &mut dyn Observer,
+    ) -> Result<Found> {
+        // The grid counts point by point up to `min_samples`, the tree whole boxes at once.
+        if weights.is_none() && self.min_samples <= GRID_MIN_SAMPLES {
+            let found = grid_search::cluster(points, records.ncols(), eps, self.min_samples, observer)?;
+            if let Some(found) = found {
+                return Ok(found);
             }
-            let rows = rows.filter(|&row| found.is_core(row));
-            for ((row, core), point) in rows.zip(cores).zip(components.chunks_exact_mut(d)) {
-                *core = row;
-                point.iter_mut().zip(&points[row * d..]).for_each(|(to, &x)| *to = x);
-            }
-        });
-        let components = Array2::from_shape_vec((n_core, d), components);
-        Dbscan {
-            eps: self.eps,
-            n_clusters: found.n_clusters,
-            labels: Array1::from(par::tabulate(n, |row| found.label(row))),
-            core_samples,
-            components: components.expect("`d` entries were made for each core point"),
-            index: OnceLock::new(),
         }
+        check_finite("records", records)?;
+        tree_search::cluster::<Squares, _>(*records, eps, self.min_samples, weights, observer)
+    }
+
+    fn search_embedded(
+        &self,
+        Embedded { points, eps }: Embedded,
+        weights: Option<&Weights>,
+        observer: &mut dyn Observer,
+    ) -> Result<Found> {
+        self.search(&rows(&points.view()), &points.view(), eps, weights, observer)
+    }
+
+    /// Clusters by a distance that boxes bound: by the tree in few dimensions, else by pairs.
+    fn search_norm<N: Norm, F: Float>(
+        &self,
+        records: ArrayView2<'_, F>,
+        metric: impl distance::Metric<F> + Copy,
+        weights: Option<&Weights>,
+        observer: &mut dyn Observer,
+    ) -> Result<Found> {
+        if records.ncols() > TREE_DIMENSIONS {
+            return self.search_pairs(records, metric, weights, observer);
+        }
+        check_finite("records", &records)?;
+        tree_search::cluster::<N, F>(records, self.eps, self.min_samples, weights, observer)
+    }
+
+    /// Clusters by any distance, comparing all pairs.
+    fn search_pairs<F: Float, M: distance::Metric<F> + Copy>(
+        &self,
+        records: ArrayView2<'_, F>,
+        metric: M,
+        weights: Option<&Weights>,
+        observer: &mut dyn Observer,
+    ) -> Result<Found> {
+        let (n, eps) = (records.nrows(), F::cast(self.eps));
+        check_finite("records", &records)?;
+        report(observer, Progress::new("index", 1, 1))?;
+        let found = pair_search::cluster(n, self.min_samples, weights, |visit| {
+            for first in (0..n).step_by(PAIR_ROWS) {
+                let end = n.min(first + PAIR_ROWS);
+                let (these, later) = (records.slice(s![first..end, ..]), records.slice(s![end.., ..]));
+                distance::within(&these, eps, metric, |i, j, _| visit(first + i, first + j))?;
+                if end < n {
+                    distance::within_between(&these, &later, eps, metric, |i, j, _| {
+                        visit(first + i, end + j);
+                    })?;
+                }
+                report(observer, Progress::new("core samples", end as u64, n as u64))?;
+            }
+            Ok(())
+        })?;
+        report(observer, Progress::new("labels", n as u64, n as u64))?;
+        Ok(found)
+    }
+
+    /// [`DbscanParams::fit_neighbours`] for parameters that were checked.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn fit_neighbours<I: IntoIterator<Item = usize>>(
+        &self,
+        n: usize,
+        neighbours: impl Fn(usize) -> I,
+    ) -> Result<Clusters> {
+        Tree::<f64>::check_size(n)?;
+        let found = pair_search::cluster(n, self.min_samples, None, |visit| {
+            for row in 0..n {
+                for other in neighbours(row) {
+                    if other >= n {
+                        return Err(Error::shape("neighbours", format!("rows below {n}"), other));
+                    }
+                    if other < row {
+                        visit(other, row);
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok(found.clusters())
     }
 }
 
@@ -356,7 +449,7 @@ impl<F: Float, D: Data<Elem = F>> Transformer<&ArrayBase<D, Ix2>, Result<Array1<
 {
     fn transform(&self, records: &ArrayBase<D, Ix2>) -> Result<Array1<Option<usize>>> {
         let dataset = DatasetBase::from(records.view());
-        Ok(self.check_ref()?.fit(&dataset)?.labels)
+        Ok(self.check_ref()?.fit(&dataset)?.clusters.labels)
     }
 }
 

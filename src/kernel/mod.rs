@@ -18,8 +18,8 @@ pub(crate) mod simd;
 
 pub(crate) use aligned::Aligned;
 pub(crate) use blocks::{
-    BLOCK, Band, Blocks, Columns, Movable, PAD, Radius, Run, bits, count_near, each_near, each_near_other,
-    partition, sq_distances,
+    Absolutes, BLOCK, Band, Blocks, Columns, Largest, Movable, Norm, PAD, Radius, Run, Squares, bits,
+    count_near, each_near, each_near_other, partition, totals_of,
 };
 pub(crate) use lanes::Element;
 pub(crate) use pages::large_pages;

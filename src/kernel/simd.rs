@@ -22,6 +22,7 @@ pub enum Isa {
 }
 
 /// The best instruction set of this machine.
+#[inline]
 pub(crate) fn isa() -> Isa {
     static ISA: OnceLock<Isa> = OnceLock::new();
     *ISA.get_or_init(|| available().last().copied().unwrap_or(Isa::Portable))

@@ -9,6 +9,10 @@
 //! - points of neighbouring cells differ by less than `2 CELL = 2^15`, so the low 16 bits of positions tell their difference;
 //! - a distance in units is less than `1.01 sqrt(d)` off the true one: outside this band whole numbers decide, inside it the input does.
 //!
+//! Pixels, colours and other lattices have many pairs at exactly `eps`, all inside the band. Where all coordinates are multiples of a power of two,
+//! `step`, not much finer than `eps`, `scale` is the largest whole number of units per step instead: positions are exact, and so is the squared
+//! distance, `(units per step)^2` times a whole number that the input leaves no doubt of. The band is empty then.
+//!
 //! # The order
 //! The key of a cell is its number on each axis, the first axis in the lowest bits. So a cell and its neighbours along the first axis are a run of
 //! keys, and all neighbours are `3^(d-1)` runs. Numbers begin at 1 and leave one free at the end: a run never wraps around.
@@ -111,13 +115,18 @@ pub(super) struct Scale<const D: usize> {
     scale: f64,
     /// Bits of a cell number on each axis.
     bits: [u32; D],
+    band: Band,
 }
 
 impl<const D: usize> Scale<D> {
     /// The scale for `eps`, or `None` where the keys of the cells do not fit 64 bits, or where not all points are finite.
     pub(super) fn new<F: Float>(records: &[F], eps: f64) -> Option<Self> {
         let (lowest, highest) = bounds::<F, D>(records)?;
-        let scale = (CELL - 2.0) / eps;
+        let lattice = lattice_step(records, eps);
+        let (scale, band) = match lattice {
+            Some(step) => on_lattice(step, eps),
+            None => ((CELL - 2.0) / eps, Self::band()),
+        };
         let mut bits = [0; D];
         for j in 0..D {
             let cells = (highest[j] - lowest[j]) * scale / CELL;
@@ -129,7 +138,7 @@ impl<const D: usize> Scale<D> {
             bits[j] = (cells as u64 + 3).ilog2() + 1;
         }
         // Two bits are left, so that a key plus one row of cells is a number too.
-        (bits.iter().sum::<u32>() + D as u32 <= 62).then_some(Self { lowest, scale, bits })
+        (bits.iter().sum::<u32>() + D as u32 <= 62).then_some(Self { lowest, scale, bits, band })
     }
 
     /// Bits of a whole key.
@@ -176,7 +185,7 @@ impl<const D: usize> Scale<D> {
     }
 
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 2^29")]
-    fn band(&self) -> Band {
+    fn band() -> Band {
         let slack = 1.01 * (D as f64).sqrt();
         Band {
             inside: (CELL - 2.0 - slack).powi(2).floor() as u32,
@@ -184,6 +193,38 @@ impl<const D: usize> Scale<D> {
         }
     }
 }
+
+/// Units per step of a lattice, at least: so the points of a sub-cell stay within `eps`, though a cell is longer by up to a unit per step.
+const UNITS: f64 = 7.0;
+
+/// Units per length, and the band, for multiples of `step`.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 2^28")]
+fn on_lattice(step: f64, eps: f64) -> (f64, Band) {
+    let units = ((CELL - 2.0) * step / eps).floor();
+    // Squared distances are whole multiples of `step^2`, and exact in `f64`.
+    let sq_steps = (eps * eps / (step * step)).floor();
+    let sq = (units * units * sq_steps) as u32;
+    (units / step, Band { inside: sq, outside: sq })
+}
+
+/// A power of two of which all coordinates are multiples, if it is not too fine for `eps`, or too fine for exact sums.
+fn lattice_step<F: Float>(records: &[F], eps: f64) -> Option<f64> {
+    let step = (UNITS * eps / (CELL - 2.0)).log2().ceil().exp2();
+    if !(step * step > 0.0 && (1.0 / step).is_finite()) {
+        return None;
+    }
+    // Adding and subtracting this rounds to a whole number, and gives back what was one, below 2^51.
+    const TO_WHOLE: f64 = 3.0 * (1_u64 << 51) as f64;
+    let steps = |x: &F| x.as_f64() * (1.0 / step);
+    let is_whole = |x: f64| x.abs() < LARGEST && (x + TO_WHOLE) - TO_WHOLE == x;
+    let on_it = |values: &[F]| values.iter().fold(true, |all, x| all & is_whole(steps(x)));
+    let chunks: Vec<_> = records.chunks(CHUNK).collect();
+    let all_on_it = || par::map(chunks.len(), |i| on_it(chunks[i])).into_iter().all(|on_it| on_it);
+    (on_it(&records[..records.len().min(64)]) && all_on_it()).then_some(step)
+}
+
+/// Steps from zero, at most: differences of coordinates are exact then, and their squares too where they are at most `eps`.
+const LARGEST: f64 = (1_u64 << 50) as f64;
 
 /// The lowest and the highest coordinate on each axis, or `None` where one is not finite.
 fn bounds<F: Float, const D: usize>(records: &[F]) -> Option<([f64; D], [f64; D])> {
@@ -416,7 +457,7 @@ fn sort<const D: usize, const W: usize>(
         subs: concat(&tables, |_, tables| (&tables.subs, 0), n as u32),
         parts,
         offsets: scale.offsets(),
-        band: scale.band(),
+        band: scale.band,
     }
 }
 
@@ -493,4 +534,26 @@ fn sort_bucket<'a, const W: usize>(
         (from, to) = (to, from);
     }
     from
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_a_lattice_whole_numbers_decide() {
+        let is_exact = |records: &[f64], eps| {
+            let scale = Scale::<2>::new(records, eps).unwrap();
+            scale.band.inside == scale.band.outside
+        };
+        let colours: Vec<f64> = (0..400).map(|i| f64::from(i * 7919 % 256)).collect();
+        assert!([1.0, 1.5, 5.0, 2000.0].iter().all(|&eps| is_exact(&colours, eps)));
+        assert!(!is_exact(&colours, 3000.0), "too fine for the cells");
+        let mut off: Vec<f64> = colours.iter().map(|x| x / 64.0 - 1000.0).collect();
+        assert!(is_exact(&off, 0.25));
+        off[333] += 1e-9;
+        assert!(!is_exact(&off, 0.25));
+        assert!(!is_exact(&[0.1; 10], 1.0));
+        assert!(is_exact(&[0.0; 10], 1e100));
+    }
 }

@@ -27,7 +27,7 @@ mod touch;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::Found;
+use super::clusters::Found;
 use super::union_find::UnionFind;
 use crate::error::Result;
 use crate::float::Float;
@@ -375,7 +375,7 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
             let mut around = None;
             let mut neighbours = neighbours.iter();
             for cell in cells.clone() {
-                let mut entered = false;
+                let mut cores_around = None;
                 for i in grid.points(cell..cell + 1) {
                     let home = cores.homes[i];
                     if home != NONE {
@@ -393,11 +393,9 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
                     let n = neighbours.next().copied().unwrap_or(NONE);
                     if n == NONE {
                         let around = around.get_or_insert_with(|| Around::new(self, cell, &grid.offsets));
-                        if !entered {
-                            around.enter(cell);
-                            entered = true;
+                        if *cores_around.get_or_insert_with(|| around.enter_for_cores(cell, cores)) {
+                            around.each_hit(i, add);
                         }
-                        around.each_hit(i, add);
                     } else {
                         neighbours.by_ref().take(n as usize).for_each(|&j| {
                             add(j as usize);
@@ -450,7 +448,7 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
         }
     }
 
-    /// Goes to a cell; returns the number of points around.
+    /// Goes to a cell, its own cells first; returns the number of points around.
     fn enter(&mut self, cell: usize) -> usize {
         self.find_cells(cell);
         let own = self.cells.len() / 2;
@@ -458,7 +456,21 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
         self.find_runs()
     }
 
-    /// The same with the cell and the cells before it only; the last offset is that of its own row.
+    /// Goes to a cell; tells whether there are core points around.
+    fn enter_for_cores(&mut self, cell: usize, cores: &Cores) -> bool {
+        let grid = self.search.grid;
+        let n = self.enter(cell);
+        let mut subs = self.cells.iter().flat_map(|cells| grid.subs(cells.clone()));
+        if !subs.any(|sub| cores.n_cores[sub] > 0) {
+            return false;
+        }
+        if n <= GATHERED {
+            self.gather();
+        }
+        true
+    }
+
+    /// Goes to a cell, with the cells before it only; the last offset is that of its own row.
     fn enter_before(&mut self, cell: usize) -> usize {
         self.find_cells(cell);
         let own = self.cells.len() - 1;

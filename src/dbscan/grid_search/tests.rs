@@ -1,34 +1,27 @@
 use super::*;
-use crate::dbscan::tree_search;
+use crate::dbscan::{Clusters, tree_search};
+use crate::kernel::Squares;
 use ndarray::{Array2, ArrayView2};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// Cluster and core mark of each row, and the number of clusters.
-type Answer = (Vec<Option<usize>>, Vec<bool>, usize);
-
-fn answer(found: &Found) -> Answer {
-    let n = found.rows.len();
-    let labels = (0..n).map(|row| found.label(row)).collect();
-    (labels, (0..n).map(|row| found.is_core(row)).collect(), found.n_clusters)
-}
-
-fn over_the_grid<F: Float>(x: ArrayView2<'_, F>, eps: f64, min_samples: usize) -> Option<Answer> {
+fn over_the_grid<F: Float>(x: ArrayView2<'_, F>, eps: f64, min_samples: usize) -> Option<Clusters> {
     let found = cluster(x.to_slice().unwrap(), x.ncols(), eps, min_samples, &mut ()).unwrap();
-    found.as_ref().map(answer)
+    found.map(|found| found.clusters())
 }
 
 #[track_caller]
-fn both_searches_agree<F: Float>(x: &Array2<F>, eps: f64, min_samples: usize) -> Answer {
-    let tree = answer(&tree_search::cluster(x.view(), eps, min_samples, &mut ()).unwrap());
+fn both_searches_agree<F: Float>(x: &Array2<F>, eps: f64, min_samples: usize) -> Clusters {
+    let tree =
+        tree_search::cluster::<Squares, _>(x.view(), eps, min_samples, None, &mut ()).unwrap().clusters();
     let grid = over_the_grid(x.view(), eps, min_samples).expect("the grid fits");
     assert!(
         grid == tree,
         "eps = {eps}, min_samples = {min_samples}, {} x {}: {} clusters for {}",
         x.nrows(),
         x.ncols(),
-        grid.2,
-        tree.2
+        grid.n_clusters(),
+        tree.n_clusters()
     );
     grid
 }
@@ -69,15 +62,15 @@ fn the_grid_finds_what_the_tree_finds() {
         let n = if round % 50 == 0 { 3000 } else { rng.gen_range(1..400) };
         let x = cloud(&mut rng, round / 3 % 10, n, d);
         let min_samples = [1, 2, 3, 5, 10, 17, 18, 40][rng.gen_range(0..8)];
-        let (labels, cores, n_clusters) = if round % 2 == 0 {
+        let found = if round % 2 == 0 {
             both_searches_agree(&x, 1.0, min_samples)
         } else {
             #[allow(clippy::cast_possible_truncation, reason = "any cloud will do")]
             both_searches_agree(&x.mapv(|x| x as f32), 1.0, min_samples)
         };
-        clusters += n_clusters;
-        borders += labels.iter().zip(cores).filter(|(label, core)| label.is_some() && !core).count();
-        noise += labels.iter().filter(|label| label.is_none()).count();
+        clusters += found.n_clusters();
+        borders += n - found.n_noise() - found.core_samples().len();
+        noise += found.n_noise();
     }
     assert!(clusters > 2000 && borders > 10_000 && noise > 10_000, "{clusters}, {borders}, {noise}");
 }
@@ -104,8 +97,8 @@ fn dense_crowds_a_little_more_than_the_radius_apart_stay_apart() {
             0 => f64::from(i as u32 % 2) * gap,
             _ => rng.gen_range(0.0..1.0),
         });
-        let (_, _, n_clusters) = both_searches_agree(&x, 1.0, 5);
-        assert!(n_clusters == 2 || gap <= 1.0);
+        let found = both_searches_agree(&x, 1.0, 5);
+        assert!(found.n_clusters() == 2 || gap <= 1.0);
     }
 }
 
@@ -131,5 +124,8 @@ fn every_number_of_threads_gives_the_same_answer() {
     for threads in [2, 3, 8] {
         assert!(of(threads) == expected);
     }
-    assert!(expected == Some(answer(&tree_search::cluster(x.view(), 1.0, 5, &mut ()).unwrap())));
+    assert!(
+        expected
+            == Some(tree_search::cluster::<Squares, _>(x.view(), 1.0, 5, None, &mut ()).unwrap().clusters())
+    );
 }

@@ -48,7 +48,7 @@ pub(crate) fn each_near<const W: usize>(
     band: Band,
     visit: impl FnMut(usize, u32, u32) -> bool,
 ) {
-    dispatch(EachNear::<W, false, _> { point, run, band, marks: &[], mark: 0, visit });
+    dispatch(EachNear::<W, false, _> { point, run: &run, band, marks: &[], mark: 0, visit });
 }
 
 /// The same for those points alone whose mark is neither `mark` nor all ones.
@@ -61,18 +61,18 @@ pub(crate) fn each_near_other<const W: usize>(
     mark: u32,
     visit: impl FnMut(usize, u32, u32) -> bool,
 ) {
-    dispatch(EachNear::<W, true, _> { point, run, band, marks, mark, visit });
+    dispatch(EachNear::<W, true, _> { point, run: &run, band, marks, mark, visit });
 }
 
 /// Number of points of a run that are within the radius, or `None` where one is in the band.
 #[inline]
 pub(crate) fn count_near<const W: usize>(point: [u32; W], run: Run<'_, W>, band: Band) -> Option<u32> {
-    dispatch(CountNear { point, run, band })
+    dispatch(CountNear { point, run: &run, band })
 }
 
 struct EachNear<'a, const W: usize, const OTHER: bool, V> {
     point: [u32; W],
-    run: Run<'a, W>,
+    run: &'a Run<'a, W>,
     band: Band,
     marks: &'a [u32],
     mark: u32,
@@ -102,7 +102,7 @@ impl<const W: usize, const OTHER: bool, V: FnMut(usize, u32, u32) -> bool> Task
             }
             if !OTHER || here != 0 {
                 // SAFETY: as above.
-                let sq = unsafe { sq_distances::<S, W>(&point, &run, first) };
+                let sq = unsafe { sq_distances::<S, W>(&point, run, first) };
                 let outside = sq.at_most(to_outside) & here;
                 if outside != 0 {
                     let inside = sq.at_most(to_inside) & here;
@@ -118,7 +118,7 @@ impl<const W: usize, const OTHER: bool, V: FnMut(usize, u32, u32) -> bool> Task
 
 struct CountNear<'a, const W: usize> {
     point: [u32; W],
-    run: Run<'a, W>,
+    run: &'a Run<'a, W>,
     band: Band,
 }
 
@@ -135,7 +135,7 @@ impl<const W: usize> Task for CountNear<'_, W> {
         let mut first = run.start;
         while first < run.end {
             // SAFETY: `first` is in the run, and a register is at most as long as the padding behind it.
-            let sq = unsafe { sq_distances::<S, W>(&point, &run, first) };
+            let sq = unsafe { sq_distances::<S, W>(&point, run, first) };
             let here = lanes_left::<S>(first, run.end);
             n_inside += (sq.at_most(to_inside) & here).count_ones();
             n_outside += (sq.at_most(to_outside) & here).count_ones();
@@ -205,23 +205,29 @@ mod tests {
                     outside.extend(bits(within | between).map(|i| first + i));
                     true
                 };
-                dispatch_on(set, EachNear::<W, false, _> { point, run, band, marks: &[], mark: 0, visit });
+                dispatch_on(
+                    set,
+                    EachNear::<W, false, _> { point, run: &run, band, marks: &[], mark: 0, visit },
+                );
                 assert_eq!((&inside, &outside), (&within(band.inside), &within(band.outside)), "n = {n}");
                 let visit = |first, within, _| {
                     others.extend(bits(within).map(|i| first + i));
                     true
                 };
-                dispatch_on(set, EachNear::<W, true, _> { point, run, band, marks: &marks, mark: 6, visit });
+                dispatch_on(
+                    set,
+                    EachNear::<W, true, _> { point, run: &run, band, marks: &marks, mark: 6, visit },
+                );
                 inside.retain(|i| i % 3 == 0);
                 assert_eq!(others, inside, "n = {n}");
                 let told = within(band.inside).len() == within(band.outside).len();
                 assert_eq!(
-                    dispatch_on(set, CountNear { point, run, band }),
+                    dispatch_on(set, CountNear { point, run: &run, band }),
                     told.then_some(outside.len() as u32)
                 );
                 let sharp = Band { inside: band.outside, outside: band.outside };
                 assert_eq!(
-                    dispatch_on(set, CountNear { point, run, band: sharp }),
+                    dispatch_on(set, CountNear { point, run: &run, band: sharp }),
                     Some(outside.len() as u32)
                 );
             }

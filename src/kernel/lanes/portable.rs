@@ -70,7 +70,7 @@ impl<F: Element + NdFloat> Register for Four<F> {
 
     #[inline(always)]
     fn abs(self) -> Self {
-        Self(self.0.map(|a| a.abs()))
+        Self(self.0.map(F::abs))
     }
 
     #[inline(always)]
@@ -85,7 +85,7 @@ impl<F: Element + NdFloat> Register for Four<F> {
 
     #[inline(always)]
     fn sqrt(self) -> Self {
-        Self(self.0.map(|a| a.sqrt()))
+        Self(self.0.map(F::sqrt))
     }
 
     #[inline(always)]

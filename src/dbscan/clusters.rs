@@ -1,0 +1,130 @@
+//! What DBSCAN finds, whichever way it was searched.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use ndarray::{Array1, Array2};
+
+use super::CHUNK;
+use crate::float::Float;
+use crate::par;
+
+/// The cluster of each row, and the core points.
+///
+/// Clusters are numbered by their first core point in row order; a border point that could belong to several has the lowest number.
+///
+/// # Example
+/// ```
+/// use sapwood::Dbscan;
+///
+/// // A path of four rows, and one that knows nobody.
+/// let edges = [vec![1], vec![0, 2], vec![1, 3], vec![2], vec![]];
+/// let clusters = Dbscan::params(3).fit_neighbours(5, |row| edges[row].iter().copied())?;
+/// assert_eq!(clusters.labels().to_vec(), [Some(0), Some(0), Some(0), Some(0), None]);
+/// assert_eq!(clusters.core_samples(), [1, 2]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Clusters {
+    pub(super) labels: Array1<Option<usize>>,
+    pub(super) core_samples: Vec<usize>,
+    pub(super) n_clusters: usize,
+}
+
+impl Clusters {
+    /// The cluster of each row, from 0, or `None` for noise; `(n_samples,)`.
+    #[must_use]
+    pub fn labels(&self) -> &Array1<Option<usize>> {
+        &self.labels
+    }
+
+    /// The rows that are core points, in order.
+    #[must_use]
+    pub fn core_samples(&self) -> &[usize] {
+        &self.core_samples
+    }
+
+    /// Number of clusters, noise not counted.
+    #[must_use]
+    pub fn n_clusters(&self) -> usize {
+        self.n_clusters
+    }
+
+    /// Number of rows that are noise.
+    #[must_use]
+    pub fn n_noise(&self) -> usize {
+        self.labels.iter().filter(|label| label.is_none()).count()
+    }
+}
+
+/// What a search writes: for each row, its cluster and whether it is a core point.
+///
+/// Rows are independent of one another and each is written by one thread, so relaxed ordering is enough.
+pub(super) struct Found {
+    /// The cluster in the low 31 bits, all set for noise, and [`CORE`](Self::CORE).
+    rows: Vec<AtomicU32>,
+    n_clusters: usize,
+}
+
+impl Found {
+    const CORE: u32 = 1 << 31;
+    const NOISE: u32 = Self::CORE - 1;
+
+    pub(super) fn new(n: usize, n_clusters: usize) -> Self {
+        Self { rows: par::tabulate(n, |_| AtomicU32::new(0)), n_clusters }
+    }
+
+    #[inline]
+    pub(super) fn set(&self, row: u32, label: Option<u32>, core: bool) {
+        let core = u32::from(core) * Self::CORE;
+        self.rows[row as usize].store(label.unwrap_or(Self::NOISE) | core, Relaxed);
+    }
+
+    fn label(&self, row: usize) -> Option<usize> {
+        let label = self.rows[row].load(Relaxed) & Self::NOISE;
+        (label != Self::NOISE).then_some(label as usize)
+    }
+
+    fn is_core(&self, row: usize) -> bool {
+        self.rows[row].load(Relaxed) & Self::CORE != 0
+    }
+
+    pub(super) fn clusters(&self) -> Clusters {
+        self.clusters_with::<f64>(&[], 0).0
+    }
+
+    /// The clusters, and the core points among `points`, rows of `d` numbers.
+    pub(super) fn clusters_with<F: Float>(&self, points: &[F], d: usize) -> (Clusters, Array2<F>) {
+        let n = self.rows.len();
+        let chunk_rows = |chunk: usize| chunk * CHUNK..((chunk + 1) * CHUNK).min(n);
+        let n_cores =
+            par::map(n.div_ceil(CHUNK), |chunk| chunk_rows(chunk).filter(|&row| self.is_core(row)).count());
+        let n_core: usize = n_cores.iter().sum();
+        let mut core_samples = par::filled(n_core, 0);
+        let mut components = par::filled(n_core * d, F::zero());
+        let (mut rest, mut rest_points) = (core_samples.as_mut_slice(), components.as_mut_slice());
+        let parts = n_cores.iter().map(|&n| {
+            let whole = "the chunks hold every core point";
+            (rest.split_off_mut(..n).expect(whole), rest_points.split_off_mut(..n * d).expect(whole))
+        });
+        par::for_each(parts.collect(), |chunk, (cores, components)| {
+            let rows = chunk_rows(chunk);
+            if cores.len() == rows.len() {
+                components.copy_from_slice(&points[rows.start * d..rows.end * d]);
+                cores.iter_mut().zip(rows).for_each(|(core, row)| *core = row);
+                return;
+            }
+            let rows = rows.filter(|&row| self.is_core(row));
+            for ((i, row), core) in rows.enumerate().zip(cores) {
+                *core = row;
+                components[i * d..(i + 1) * d].copy_from_slice(&points[row * d..(row + 1) * d]);
+            }
+        });
+        let labels = Array1::from(par::tabulate(n, |row| self.label(row)));
+        let components = Array2::from_shape_vec((n_core, d), components);
+        (
+            Clusters { labels, core_samples, n_clusters: self.n_clusters },
+            components.expect("`d` entries were made for each core point"),
+        )
+    }
+}
