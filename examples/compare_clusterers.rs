@@ -11,8 +11,8 @@ use std::collections::{BTreeSet, HashMap};
 use linfa_clustering::{GaussianMixtureModel, KMeans, Optics};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256Plus;
-use sapwood::linfa::DatasetBase;
 use sapwood::linfa::traits::{Fit, Predict, Transformer};
+use sapwood::linfa::{DatasetBase, ParamGuard};
 use sapwood::ndarray::{Array1, Array2};
 use sapwood::plot::{Figure, panels};
 use sapwood::{Dbscan, io};
@@ -72,13 +72,14 @@ fn adjusted_rand(a: &Labels, b: &Labels) -> f64 {
 
 /// Clusters of an OPTICS ordering cut at `eps`: what was reached within `eps` goes on, a core point beyond begins anew.
 fn optics(x: &Array2<f64>, min_samples: usize, eps: f64) -> Result<Labels, Box<dyn std::error::Error>> {
-    use sapwood::linfa::ParamGuard;
-    let params = Optics::params(min_samples).tolerance(2.0 * eps).check()?;
+    let analysis = Optics::params(min_samples).check()?.transform(x.view());
     let mut labels = vec![None; x.nrows()];
     let (mut cluster, mut next) = (None, 0);
-    for sample in params.transform(x.view()).iter() {
-        if sample.reachability_distance().is_none_or(|distance| distance > eps) {
-            cluster = sample.core_distance().is_some_and(|distance| distance <= eps).then_some(next);
+    for sample in analysis.iter() {
+        let near = |distance: &Option<f64>| distance.is_some_and(|distance| distance <= eps);
+        let (reached, core) = (near(sample.reachability_distance()), near(sample.core_distance()));
+        if !reached || cluster.is_none() {
+            cluster = (reached || core).then_some(next);
             next += usize::from(cluster.is_some());
         }
         labels[sample.index()] = cluster;
