@@ -1,4 +1,4 @@
-//! Nearest neighbours and near-duplicates among embeddings, by cosine distance.
+//! Nearest neighbours, near-duplicates and clusters among embeddings, by cosine distance.
 //!
 //! `cargo run --release --example find_near_duplicates [FILE.npy]`: f32 embeddings, one per row. Without a file it takes the topic
 //! histograms of `../shared/data` if they are there, and else makes 4,000 points around 200 directions.
@@ -6,12 +6,14 @@
 
 use ndarray::{Array2, s};
 use sapwood::distance::{self, Cosine};
+use sapwood::linfa::{DatasetBase, traits::Fit};
+use sapwood::{Dbscan, dbscan::Metric, index::BruteForce, io};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shared = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/emb/nmslib_final8/X.npy");
     let path = std::env::args().nth(1).or_else(|| std::fs::exists(shared).ok()?.then(|| shared.into()));
     let x = match path {
-        Some(path) => read_npy(&path)?,
+        Some(path) => io::read_npy(path)?,
         None => directions(4000, 64),
     };
     println!("{} embeddings of {} components", x.nrows(), x.ncols());
@@ -39,6 +41,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let all = distance::pairwise(&few, Cosine)?;
     let expected = all.indexed_iter().filter(|&((i, j), &d)| i < j && d <= 1e-5).count();
     assert_eq!(pairs.iter().filter(|&&(_, i, j)| i < 500 && j < 500).count(), expected);
+
+    // Clusters of the same.
+    let eps = 1e-3;
+    let model = Dbscan::params(5).eps(eps).metric(Metric::Cosine).fit(&DatasetBase::from(x.view()))?;
+    let mut sizes = vec![0; model.n_clusters()];
+    model.labels().iter().flatten().for_each(|&label| sizes[label] += 1);
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    println!(
+        "{} clusters of directions within {eps}, the largest of {:?} rows; {} rows are alone",
+        sizes.len(),
+        &sizes[..sizes.len().min(5)],
+        model.n_noise()
+    );
+    // Whoever has four others within the radius is a core point.
+    let crowded = BruteForce::new(&x, Cosine)?.counts_within(eps as f32, 5)?;
+    assert!(model.labels().iter().zip(crowded).all(|(label, n)| n < 5 || label.is_some()));
     Ok(())
 }
 
@@ -54,22 +72,4 @@ fn directions(n: usize, d: usize) -> Array2<f32> {
         let spread = if i % 10 == 0 { 0.002 } else { 0.3 };
         centres[[i % 200, k]] + spread * random()
     })
-}
-
-/// The little of NPY that this example needs: version 1, little-endian f32, row after row.
-fn read_npy(path: &str) -> Result<Array2<f32>, Box<dyn std::error::Error>> {
-    let bytes = std::fs::read(path)?;
-    let (magic, rest) = bytes.split_at_checked(10).ok_or("not an NPY file")?;
-    let header_len = usize::from(u16::from_le_bytes([magic[8], magic[9]]));
-    let (header, values) = rest.split_at_checked(header_len).ok_or("a header that ends early")?;
-    let header = std::str::from_utf8(header)?;
-    if !header.contains("'<f4'") || !header.contains("'fortran_order': False") {
-        return Err("only f32 values, row after row".into());
-    }
-    let shape =
-        header.split_once("'shape': (").and_then(|(_, rest)| rest.split_once(')')).ok_or("no shape")?.0;
-    let shape: Vec<usize> = shape.split(',').filter_map(|n| n.trim().parse().ok()).collect();
-    let &[n, d] = shape.as_slice() else { return Err("two dimensions are needed".into()) };
-    let values = values.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-    Ok(Array2::from_shape_vec((n, d), values)?)
 }

@@ -1,4 +1,6 @@
-//! Random search for the penalty of a logistic regression, by cross-validated log-loss, with a plot of the scores.
+//! Random search for the penalty of a logistic regression, by cross-validated log-loss, with a picture of the scores.
+//!
+//! `cargo run --release --example tune_penalty [picture.svg]`
 #![allow(clippy::print_stdout)]
 
 use rand::{Rng, SeedableRng};
@@ -6,8 +8,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use sapwood::linfa::Dataset;
 use sapwood::linfa::traits::Fit;
 use sapwood::ndarray::{Array1, Array2};
-use sapwood::select::{Range, cross_validate, random_search, stratified_folds};
-use sapwood::{Error, LogisticRegression, data, score};
+use sapwood::select::{Range, choose_alpha, cross_validate, random_search, stratified_folds};
+use sapwood::{Error, LogisticRegression, data, plot::Figure, score};
 
 /// 300 rows of 60 features, of which only four matter.
 fn made() -> Dataset<f64, usize, sapwood::ndarray::Ix1> {
@@ -23,7 +25,7 @@ fn made() -> Dataset<f64, usize, sapwood::ndarray::Ix1> {
 fn main() -> Result<(), Error> {
     let dataset = made();
     let folds = stratified_folds(dataset.targets().view(), 5, 0)?;
-    let ranges = [("alpha", Range::LogUniform(1e-2, 1e3)), ("l1_ratio", Range::Choice(vec![0.0, 0.5, 1.0]))];
+    let ranges = [("alpha", Range::LogUniform(1e-2, 1e2)), ("l1_ratio", Range::Choice(vec![0.0, 0.5, 1.0]))];
     let report = random_search(&ranges, 60, 42, |point| {
         let params = LogisticRegression::params().alpha(point["alpha"]).l1_ratio(point["l1_ratio"]).tol(1e-8);
         cross_validate(
@@ -41,23 +43,40 @@ fn main() -> Result<(), Error> {
     for line in report.to_string().lines().take(11) {
         println!("{line}");
     }
-
-    // Mean log-loss against the penalty: one column for each quarter of a power of ten, r ridge, e elastic net, l lasso.
-    println!("\nlog-loss by alpha from 0.01 to 1000");
-    let worst = 0.75;
-    let mut plot = vec![vec![' '; 60]; 16];
-    for candidate in report.candidates() {
-        let column = ((candidate.point["alpha"].log10() + 2.0) / 5.0 * 59.0) as usize;
-        let row = (-candidate.mean / worst * 15.0).min(15.0) as usize;
-        plot[15 - row][column] = ['r', 'e', 'l'][(candidate.point["l1_ratio"] * 2.0) as usize];
-    }
-    for (i, row) in plot.iter().enumerate() {
-        println!("{:5.2} |{}", worst * (15 - i) as f64 / 15.0, row.iter().collect::<String>());
-    }
-
     let best = report.best();
     println!("best: {:?}, log-loss {:.4} +- {:.4}", best.point.values(), -best.mean, best.std_error);
-    // Few features matter, so an L1 part should win.
+
+    // The same question along the path of the lasso, where each fit starts from the one before.
+    let params = LogisticRegression::params().l1_ratio(1.0).tol(1e-8);
+    let alphas = params.alpha_path(&dataset, 15, 1e-3)?;
+    let (model, path) = choose_alpha(&params, &dataset, &alphas, &folds)?;
+    println!("\nalong the path of the lasso:\n{path}");
+    let used = model.coefficients().iter().filter(|&&w| w != 0.0).count();
+    println!("the best penalty uses {used} of 60 features");
+
+    if let Some(file) = std::env::args().nth(1) {
+        // Candidates of each kind of penalty, from the weakest to the strongest.
+        let kind = |l1_ratio: f64| {
+            let of_kind = report.candidates().iter().filter(|c| c.point["l1_ratio"] == l1_ratio);
+            let mut points: Vec<(f64, f64)> = of_kind.map(|c| (c.point["alpha"].log10(), -c.mean)).collect();
+            points.sort_by(|a, b| a.0.total_cmp(&b.0));
+            points.into_iter().unzip()
+        };
+        let ((rx, ry), (ex, ey), (lx, ly)): (
+            (Vec<f64>, Vec<f64>),
+            (Vec<f64>, Vec<f64>),
+            (Vec<f64>, Vec<f64>),
+        ) = (kind(0.0), kind(0.5), kind(1.0));
+        let curves = [("ridge", rx, ry), ("elastic net", ex, ey), ("lasso", lx, ly)];
+        Figure::curves(&curves)?
+            .title("Sixty penalties drawn at random")
+            .subtitle("Log-loss on rows left out, mean of five folds; four of sixty features matter")
+            .axes(["alpha (power of ten)", "log-loss"])
+            .mark(best.point["alpha"].log10(), -best.mean, "best")
+            .save(file)?;
+    }
+    // Few features matter, so an L1 part should win, and find them.
     assert!(best.point["l1_ratio"] > 0.0 && -best.mean < 0.35);
+    assert!((4..30).contains(&used) && (0..4).all(|j| model.coefficients()[[0, j]] != 0.0));
     Ok(())
 }

@@ -8,6 +8,7 @@ use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 use crate::data::{self, ClassIndex};
 use crate::error::{Error, Result};
 use crate::math;
+use crate::observe::{self, FitObserved, Observer, Progress};
 use crate::params::{Check, Params, require};
 
 /// Classes whose features are independent categories: categorical naive Bayes.
@@ -35,6 +36,10 @@ use crate::params::{Check, Params, require};
 /// `O(n d)` time for the fit, `O(k d)` for a prediction; memory `O(k)` for each category of each feature.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(try_from = "Stored<L>", bound(deserialize = "L: Label + serde::Deserialize<'de>"))
+)]
 pub struct CategoricalNb<L> {
     classes: ClassIndex<L>,
     log_priors: Array1<f64>,
@@ -87,7 +92,7 @@ impl Check for CategoricalNbValidParams {
     }
 }
 
-impl<D, T, L> Fit<ArrayBase<D, Ix2>, T, Error> for CategoricalNbValidParams
+impl<D, T, L> FitObserved<ArrayBase<D, Ix2>, T> for CategoricalNbValidParams
 where
     D: Data<Elem = usize>,
     T: AsSingleTargets<Elem = L>,
@@ -95,7 +100,11 @@ where
 {
     type Object = CategoricalNb<L>;
 
-    fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<Self::Object> {
+    fn fit_observed(
+        &self,
+        dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,
+        observer: &mut dyn Observer,
+    ) -> Result<Self::Object> {
         let x = dataset.records();
         data::check_not_empty("records", x)?;
         let targets = dataset.as_single_targets();
@@ -138,10 +147,27 @@ where
                 column.mapv_inplace(|count| (count / sum).ln());
             }
             log_likelihoods.push(table);
+            observe::report(
+                observer,
+                Progress::new("feature", log_likelihoods.len() as u64, x.ncols() as u64),
+            )?;
         }
         let sum: f64 = totals.iter().sum();
         let log_priors = totals.iter().map(|total| (total / sum).ln()).collect();
         Ok(CategoricalNb { classes, log_priors, log_likelihoods })
+    }
+}
+
+impl<D, T, L> Fit<ArrayBase<D, Ix2>, T, Error> for CategoricalNbValidParams
+where
+    D: Data<Elem = usize>,
+    T: AsSingleTargets<Elem = L>,
+    L: Label,
+{
+    type Object = CategoricalNb<L>;
+
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<Self::Object> {
+        self.fit_observed(dataset, &mut ())
     }
 }
 
@@ -204,6 +230,40 @@ impl<L: Label, S: Data<Elem = usize>> PredictInplace<ArrayBase<S, Ix2>, Array1<L
     }
 }
 
+/// What a file holds, before it is believed.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+#[serde(bound(deserialize = "L: Label + serde::Deserialize<'de>"))]
+struct Stored<L> {
+    classes: ClassIndex<L>,
+    log_priors: Array1<f64>,
+    log_likelihoods: Vec<Array2<f64>>,
+}
+
+#[cfg(feature = "serde")]
+impl<L: Label> TryFrom<Stored<L>> for CategoricalNb<L> {
+    type Error = Error;
+
+    fn try_from(Stored { classes, log_priors, log_likelihoods }: Stored<L>) -> Result<Self> {
+        let k = classes.n_classes();
+        let distribution = |name, logs: ndarray::ArrayView1<'_, f64>| {
+            let sum: f64 = logs.iter().map(|p| p.exp()).sum();
+            require((sum - 1.0).abs() <= 1e-6, name, "logarithms of probabilities that sum to 1", sum)
+        };
+        data::check_same_rows("log_priors", log_priors.len(), k)?;
+        distribution("log_priors", log_priors.view())?;
+        if log_likelihoods.is_empty() {
+            return Err(Error::shape("log_likelihoods", "a table for at least one feature", 0));
+        }
+        for table in &log_likelihoods {
+            data::check_not_empty("log_likelihoods", table)?;
+            data::check_columns("log_likelihoods", table, k)?;
+            table.columns().into_iter().try_for_each(|logs| distribution("log_likelihoods", logs))?;
+        }
+        Ok(Self { classes, log_priors, log_likelihoods })
+    }
+}
+
 #[cfg(feature = "serde")]
 impl crate::stored::Stored for CategoricalNbValidParams {
     fn kind() -> String {
@@ -219,23 +279,5 @@ impl crate::stored::Stored for CategoricalNbValidParams {
 impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for CategoricalNb<L> {
     fn kind() -> String {
         format!("CategoricalNb<{}>", crate::stored::type_word::<L>())
-    }
-
-    fn validate(&self) -> Result<()> {
-        use crate::stored::{hold_finite, hold_len};
-        self.classes.validate()?;
-        let k = self.classes.n_classes();
-        hold_len("log_priors", self.log_priors.len(), k)?;
-        hold_finite("log_priors", &self.log_priors)?;
-        require(!self.log_likelihoods.is_empty(), "log_likelihoods", "for at least one feature", "none")?;
-        for table in &self.log_likelihoods {
-            hold_len("log_likelihoods", table.ncols(), k)?;
-            hold_finite("log_likelihoods", table)?;
-            for column in table.columns() {
-                let sum: f64 = column.iter().map(|log_p| log_p.exp()).sum();
-                require((sum - 1.0).abs() <= 1e-6, "log_likelihoods", "logs of distributions", sum)?;
-            }
-        }
-        Ok(())
     }
 }

@@ -21,6 +21,9 @@ pub trait Float:
     /// The value as `f64`, exactly.
     fn as_f64(self) -> f64;
 
+    /// The same numbers where they are `f64` already.
+    fn as_f64s(values: &[Self]) -> Option<&[f64]>;
+
     /// The total order of IEEE 754, for sorting: `-0.0` before `0.0`, NaN at the ends.
     fn total_order(a: &Self, b: &Self) -> std::cmp::Ordering;
 }
@@ -28,6 +31,10 @@ pub trait Float:
 impl Float for f32 {
     fn as_f64(self) -> f64 {
         f64::from(self)
+    }
+
+    fn as_f64s(_: &[f32]) -> Option<&[f64]> {
+        None
     }
 
     fn total_order(a: &f32, b: &f32) -> std::cmp::Ordering {
@@ -38,6 +45,10 @@ impl Float for f32 {
 impl Float for f64 {
     fn as_f64(self) -> f64 {
         self
+    }
+
+    fn as_f64s(values: &[f64]) -> Option<&[f64]> {
+        Some(values)
     }
 
     fn total_order(a: &f64, b: &f64) -> std::cmp::Ordering {

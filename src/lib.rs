@@ -100,7 +100,7 @@ pub mod stored;
 
 pub use categorical_nb::{CategoricalNb, CategoricalNbParams, CategoricalNbValidParams};
 pub use dbscan::Dbscan;
-pub use discriminant::{LinearDiscriminant, QuadraticDiscriminant};
+pub use discriminant::{Discriminant, LinearDiscriminant, QuadraticDiscriminant};
 pub use error::{Error, Position, Result};
 pub use float::Float;
 pub use hmm::{CategoricalHmm, GaussianHmm, GaussianMixtureHmm, Hmm, PoissonHmm};

@@ -1,6 +1,6 @@
 //! Small numerical functions that several models share.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 
 use crate::float::Float;
 
@@ -172,7 +172,7 @@ impl<F: Float> Cholesky<F> {
         let mut factor = Array2::zeros((d, d));
         for j in 0..d {
             for i in j..d {
-                let dot: F = (0..j).map(|k| factor[[i, k]] * factor[[j, k]]).sum();
+                let dot = factor.slice(s![i, ..j]).dot(&factor.slice(s![j, ..j]));
                 let rest = a[[i, j]] - dot;
                 if i == j {
                     if !(rest > F::zero() && rest.is_finite()) {

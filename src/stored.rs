@@ -42,11 +42,14 @@ pub trait Stored: Serialize + DeserializeOwned {
     /// Its name in the file, types of numbers and labels included: `Dbscan<f32>`. Never changed once released.
     fn kind() -> String;
 
-    /// Errors unless everything holds that the methods rely on. Must not panic, whatever the content.
+    /// Errors unless everything holds that the methods rely on. Must not panic, whatever the content. A type that checks itself while it is read
+    /// (`#[serde(try_from = ..)]`) has nothing left to do here.
     ///
     /// # Errors
     /// [`Error::Parameter`](crate::Error::Parameter), [`Error::Shape`](crate::Error::Shape) or [`Error::NonFinite`](crate::Error::NonFinite), naming the part.
-    fn validate(&self) -> Result<()>;
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A set of hyper-parameters is valid when a fit would take it.

@@ -5,17 +5,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use sapwood::discriminant::Shrinkage;
 use sapwood::linfa::traits::Predict;
 use sapwood::linfa::{DatasetBase, ParamGuard};
 use sapwood::ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder, concatenate, s};
 use sapwood::observe::{Observer, Progress};
-use sapwood::{Dbscan, Error, Float, LogisticRegression, Result, ndarray, with_threads};
+use sapwood::{
+    CategoricalNb, Dbscan, Error, Float, LinearDiscriminant, LogisticRegression, QuadraticDiscriminant,
+    Result, ndarray, with_threads,
+};
 
 /// One line for each model: its kind, its parameters with nothing set, and the setters that fit it to [`Table::new`].
 fn subjects() -> Vec<Subject> {
     vec![
         clusters!(Dbscan::params(4), |params| params.eps(0.5)),
         classes!(LogisticRegression::params(), |params| params),
+        classes!(LogisticRegression::params().l1_ratio(0.5), |params| params),
+        classes!(LinearDiscriminant::params(), |params| params),
+        classes!(QuadraticDiscriminant::params(), |params| params.shrinkage(Shrinkage::Ball(0.1))),
+        categories!(CategoricalNb::params(), |params| params.min_categories(CATEGORIES)),
     ]
 }
 
@@ -40,6 +48,8 @@ enum Kind {
     Clusters,
     /// Samples with a class each, which the model learns to tell from the records.
     Classes,
+    /// The same with records that are categories, each number rounded to one.
+    Categories,
 }
 
 /// What a fitted model says. The boxes ask the model for `Send` and `Sync`.
@@ -123,6 +133,47 @@ macro_rules! classes {
     }};
 }
 use classes;
+
+const CATEGORIES: usize = 8;
+
+/// Records as categories, from the range in which most of the numbers lie.
+fn as_categories<F: Float>(x: ArrayView2<'_, F>) -> Array2<usize> {
+    x.mapv(|v| ((v.as_f64() + 4.0) / 2.0).clamp(0.0, (CATEGORIES - 1) as f64) as usize)
+}
+
+/// Fits on records as categories, with the class of each; the model answers a class for a row.
+macro_rules! categories {
+    ($params:expr, |$name:ident| $set:expr) => {{
+        macro_rules! fit {
+            () => {
+                |table, observer| {
+                    let $name = $params;
+                    let data = DatasetBase::new(as_categories(table.records), table.classes());
+                    let model = $set.fit_observed(&data, observer)?;
+                    let labels: Array1<usize> = model.predict(data.records());
+                    Ok(Fitted {
+                        text: format!("{model:#?}"),
+                        #[cfg(feature = "serde")]
+                        restored: restored(&model),
+                        labels: labels.iter().map(|&label| Some(label)).collect(),
+                        predict: Box::new(move |x| {
+                            let labels: Array1<usize> = model.predict(&as_categories(x));
+                            labels.iter().map(|&label| Some(label)).collect()
+                        }),
+                    })
+                }
+            };
+        }
+        Subject {
+            name: stringify!($params),
+            kind: Kind::Categories,
+            defaults: || $params.check().map(|_| ()),
+            fit_f32: fit!(),
+            fit_f64: fit!(),
+        }
+    }};
+}
+use categories;
 
 #[cfg(feature = "serde")]
 fn restored<M: std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned>(model: &M) -> String {
@@ -370,9 +421,10 @@ fn a_value_that_is_not_finite_is_named_with_its_place() {
             }
         }
     }
-    for subject in subjects() {
-        in_type::<f32>(&subject);
-        in_type::<f64>(&subject);
+    // Categories are whole numbers: there is nothing that is not finite.
+    for subject in subjects().iter().filter(|subject| subject.kind != Kind::Categories) {
+        in_type::<f32>(subject);
+        in_type::<f64>(subject);
     }
 }
 

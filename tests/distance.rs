@@ -114,6 +114,11 @@ fn every_metric_agrees<F: Float>(tolerance: f64) {
         let x = points.slice(s![.., ..covariance.nrows()]);
         agrees::<F, _>("mahalanobis", x, &metric, &numbers(&case["distances"]), tolerance * 100.0);
     }
+    for (d, expected) in fixture["mahalanobis_of_rows"].as_object().unwrap() {
+        let x = points.slice(s![.., ..d.parse::<usize>().unwrap()]);
+        let metric = Mahalanobis::of_rows(&x.mapv(F::cast::<f64>)).unwrap();
+        agrees::<F, _>("mahalanobis of rows", x, &metric, &numbers(expected), tolerance * 1000.0);
+    }
     let (places, haversine) = (matrix(&fixture["places"]), matrix(&fixture["haversine"]));
     let upper: Vec<f64> = haversine.indexed_iter().filter(|((i, j), _)| i < j).map(|(_, &d)| d).collect();
     agrees::<F, _>("haversine", places.view(), &Haversine, &upper, tolerance);

@@ -240,47 +240,50 @@ fn a_length_bomb_is_an_error_and_no_allocation() {
     assert!(message::<ClassIndex<String>>(&bomb).contains("expected a ClassIndex<String>"));
     // One array whose shape overflows.
     let bomb = forged("Poisson<f64>", &(1_u8, (1_u64 << 40, 1_u64 << 40), vec![1.0]));
-    assert!(message::<Poisson<f64>>(&bomb).contains("expected a Poisson<f64>"));
+    assert!(message::<Poisson<f64>>(&bomb).contains("expected a valid Poisson<f64>"));
 }
 
 /// Bad input 87: encodings that are whole, of content that is not.
 #[test]
 fn a_broken_invariant_is_named() {
     let chain = |initial: [f64; 2], starts: [usize; 3], columns: Vec<usize>, values: Vec<f64>| {
-        let alphabet = (vec![0_usize, 1], vec![0_usize, 1]);
+        let alphabet = (vec![0_usize, 1],);
         let bytes =
             forged("MarkovChain<usize>", &(alphabet, initial.to_vec(), (starts.to_vec(), columns, values)));
         io::from_bytes::<MarkovChain<usize>>(&bytes).map_err(|error| error.to_string())
     };
     assert!(chain([1.0, 0.0], [0, 1, 2], vec![1, 0], vec![1.0, 1.0]).is_ok());
-    for (broken, says) in [
-        (chain([1.0, 0.5], [0, 1, 2], vec![1, 0], vec![1.0, 1.0]), "initial"),
-        (chain([1.0, 0.0], [0, 1, 2], vec![1, 0], vec![1.0, 0.7]), "transitions"),
-        (chain([1.0, 0.0], [0, 1, 2], vec![1, 0], vec![f64::NAN, 1.0]), "transitions"),
-        (chain([1.0, 0.0], [0, 1, 9], vec![1, 0], vec![1.0, 1.0]), "starts"),
-        (chain([1.0, 0.0], [0, 2, 1], vec![1, 0], vec![1.0, 1.0]), "starts"),
-        (chain([1.0, 0.0], [0, 1, 2], vec![7, 0], vec![1.0, 1.0]), "columns"),
-        (chain([1.0, 0.0], [0, 1, 2], vec![0], vec![1.0, 1.0]), "columns"),
+    for broken in [
+        chain([1.0, 0.5], [0, 1, 2], vec![1, 0], vec![1.0, 1.0]),
+        chain([1.0, 0.0], [0, 1, 2], vec![1, 0], vec![1.0, 0.7]),
+        chain([1.0, 0.0], [0, 1, 2], vec![1, 0], vec![f64::NAN, 1.0]),
+        chain([1.0, 0.0], [0, 1, 9], vec![1, 0], vec![1.0, 1.0]),
+        chain([1.0, 0.0], [0, 2, 1], vec![1, 0], vec![1.0, 1.0]),
+        chain([1.0, 0.0], [0, 1, 2], vec![7, 0], vec![1.0, 1.0]),
+        chain([1.0, 0.0], [0, 1, 2], vec![0], vec![1.0, 1.0]),
     ] {
         let error = broken.unwrap_err();
-        assert!(error.contains(&format!("a valid MarkovChain<usize>, found one whose `{says}`")), "{error}");
+        assert!(
+            error.ends_with("a valid MarkovChain<usize>, found one whose parts do not fit together"),
+            "{error}"
+        );
     }
 
     let hmm = |a: Array2<f64>, labels: Vec<usize>| {
         let b = vec![0.5, 0.1, 0.5, 0.9];
-        let log_b: Vec<f64> = b.iter().map(|p: &f64| p.ln()).collect();
-        let body = (array![0.5, 0.5], a, (2_usize, b, log_b), labels, Option::<u8>::None);
+        let body = (array![0.5, 0.5], a, (2_usize, b), labels, Option::<u8>::None);
         let bytes = forged("Hmm<Categorical<f64>, usize>", &body);
         io::from_bytes::<CategoricalHmm>(&bytes).map_err(|error| error.to_string())
     };
     assert!(hmm(array![[0.5, 0.5], [0.1, 0.9]], vec![0, 1]).is_ok());
-    let error = hmm(array![[0.5, 0.6], [0.1, 0.9]], vec![0, 1]).unwrap_err();
-    assert!(
-        error.ends_with("one whose `transition` must be probabilities with a sum of 1, got a sum of 1.1"),
-        "{error}"
-    );
-    assert!(hmm(array![[0.5, 0.5]], vec![0, 1]).unwrap_err().contains("`transition`"));
-    assert!(hmm(array![[0.5, 0.5], [0.1, 0.9]], vec![0]).unwrap_err().contains("`labels`"));
+    for broken in [
+        hmm(array![[0.5, 0.6], [0.1, 0.9]], vec![0, 1]),
+        hmm(array![[0.5, 0.5]], vec![0, 1]),
+        hmm(array![[0.5, 0.5], [0.1, 0.9]], vec![0]),
+    ] {
+        let error = broken.unwrap_err();
+        assert!(error.contains("a valid Hmm<Categorical<f64>, usize>, found one whose parts"), "{error}");
+    }
 
     // NaN weights, and sizes that disagree.
     let report = |model: &LogisticRegression<f64, String>| *model.report();
@@ -289,14 +292,14 @@ fn a_broken_invariant_is_named() {
         io::from_bytes::<LogisticRegression<f64, String>>(&bytes).map_err(|error| error.to_string())
     };
     assert!(logistic(array![[1.0, 2.0]], array![0.0], &["a", "b"]).is_ok());
-    for (broken, says) in [
-        (logistic(array![[1.0, f64::NAN]], array![0.0], &["a", "b"]), "coefficients"),
-        (logistic(array![[1.0, 2.0]], array![0.0, 1.0], &["a", "b"]), "intercepts"),
-        (logistic(array![[1.0, 2.0]], array![0.0], &["a", "b", "c"]), "coefficients"),
-        (logistic(array![[1.0, 2.0]], array![0.0], &["b", "a"]), "classes"),
+    for broken in [
+        logistic(array![[1.0, f64::NAN]], array![0.0], &["a", "b"]),
+        logistic(array![[1.0, 2.0]], array![0.0, 1.0], &["a", "b"]),
+        logistic(array![[1.0, 2.0]], array![0.0], &["a", "b", "c"]),
+        logistic(array![[1.0, 2.0]], array![0.0], &["b", "a"]),
     ] {
         let error = broken.unwrap_err();
-        assert!(error.contains(&format!("found one whose `{says}`")), "{error}");
+        assert!(error.contains("a valid LogisticRegression<f64, String>, found one whose parts"), "{error}");
     }
 
     let mut net = lstm();

@@ -6,13 +6,49 @@ use std::ops::ControlFlow;
 
 use clouds::{Cloud, Radius, cloud, for_all, permutation, radius, sq_distance, widen};
 use proptest::prelude::*;
-use sapwood::index::{Index, Neighbour, Search};
+use sapwood::distance::{Chebyshev, Euclidean, Manhattan};
+use sapwood::index::{ByComponents, Index, Neighbour, Search};
 use sapwood::ndarray::{Array1, Array2, ArrayView1, Axis, aview1, s};
 use sapwood::{Float, with_threads};
 
-/// Row and distance of every point, the nearest first and equal distances by row.
-fn naive(x: &[Vec<f64>], query: &[f64]) -> Vec<(usize, f64)> {
-    let mut all: Vec<(usize, f64)> = x.iter().map(|row| sq_distance(row, query)).enumerate().collect();
+/// A distance by its definition: what is compared with the radius, and what stands in its place.
+trait Definition: ByComponents + Default {
+    fn total(a: &[f64], b: &[f64]) -> f64;
+    fn limit(radius: f64) -> f64 {
+        radius
+    }
+    fn distance(total: f64) -> f64 {
+        total
+    }
+}
+
+impl Definition for Euclidean {
+    fn total(a: &[f64], b: &[f64]) -> f64 {
+        sq_distance(a, b)
+    }
+    fn limit(radius: f64) -> f64 {
+        radius * radius
+    }
+    fn distance(total: f64) -> f64 {
+        total.sqrt()
+    }
+}
+
+impl Definition for Manhattan {
+    fn total(a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + (a - b).abs())
+    }
+}
+
+impl Definition for Chebyshev {
+    fn total(a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).fold(0.0, |largest, (a, b)| f64::max(largest, (a - b).abs()))
+    }
+}
+
+/// Row and total of every point, the nearest first and equal ones by row.
+fn naive<M: Definition>(x: &[Vec<f64>], query: &[f64]) -> Vec<(usize, f64)> {
+    let mut all: Vec<(usize, f64)> = x.iter().map(|row| M::total(row, query)).enumerate().collect();
     all.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
     all
 }
@@ -45,17 +81,33 @@ fn follows_the_definition<F: Float>(
     k: usize,
     limit: usize,
 ) -> Result<(), TestCaseError> {
+    match cloud.seed % 4 {
+        0 => follows::<F, Manhattan>(cloud, radius, k, limit),
+        1 => follows::<F, Chebyshev>(cloud, radius, k, limit),
+        _ => follows::<F, Euclidean>(cloud, radius, k, limit),
+    }
+}
+
+fn follows<F: Float, M: Definition>(
+    cloud: &Cloud,
+    radius: &Radius,
+    k: usize,
+    limit: usize,
+) -> Result<(), TestCaseError> {
     let x: Array2<F> = cloud.points();
     let wide = widen(&x);
-    let radius = radius.choose(&wide);
+    let radius = radius.choose_by(&wide, |from, to| M::distance(M::total(from, to)));
     for search in [Search::Auto, Search::KdTree, Search::Brute] {
-        let index = Index::with_search(&x, search).expect("valid");
+        let index = Index::with_metric(&x, search, M::default()).expect("valid");
         prop_assert_eq!((index.n_points(), index.n_features()), x.dim());
         for query in queries(&x, radius, cloud.seed) {
             let wide_query: Vec<f64> = query.iter().map(|v| v.as_f64()).collect();
-            let all = naive(&wide, &wide_query);
-            let inside: Vec<(usize, f64)> =
-                all.iter().filter(|n| n.1 <= radius * radius).map(|&(row, sq)| (row, sq.sqrt())).collect();
+            let all = naive::<M>(&wide, &wide_query);
+            let inside: Vec<(usize, f64)> = all
+                .iter()
+                .filter(|n| n.1 <= M::limit(radius))
+                .map(|&(row, total)| (row, M::distance(total)))
+                .collect();
             let mut by_distance = inside.clone();
             by_distance.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
 
@@ -83,7 +135,7 @@ fn follows_the_definition<F: Float>(
 
             // Among rows at the distance of the last place the choice is free; all else is not.
             let nearest = pairs(&index.nearest(query.view(), k).expect("valid"));
-            let expected: Vec<f64> = all.iter().take(k).map(|n| n.1.sqrt()).collect();
+            let expected: Vec<f64> = all.iter().take(k).map(|n| M::distance(n.1)).collect();
             prop_assert_eq!(
                 nearest.iter().map(|n| n.1).collect::<Vec<_>>(),
                 expected,
@@ -95,7 +147,7 @@ fn follows_the_definition<F: Float>(
                 prop_assert!(pair[0].1 < pair[1].1 || pair[0].0 < pair[1].0, "{:?} by {:?}", nearest, search);
             }
             for (row, distance) in nearest {
-                prop_assert_eq!(distance, sq_distance(&wide[row], &wide_query).sqrt(), "{:?}", search);
+                prop_assert_eq!(distance, M::distance(M::total(&wide[row], &wide_query)), "{:?}", search);
             }
         }
     }

@@ -21,8 +21,38 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(try_from = "Stored<L>", bound(deserialize = "L: Label + serde::Deserialize<'de>"))
+)]
 pub struct ClassIndex<L> {
     classes: Vec<L>,
+}
+
+/// What a file holds, before it is believed.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+struct Stored<L> {
+    classes: Vec<L>,
+}
+
+#[cfg(feature = "serde")]
+impl<L: Label> TryFrom<Stored<L>> for ClassIndex<L> {
+    type Error = Error;
+
+    fn try_from(Stored { classes }: Stored<L>) -> Result<Self> {
+        if classes.is_empty() {
+            return Err(Error::shape("classes", "at least one entry", 0));
+        }
+        match classes.windows(2).find(|pair| pair[0] >= pair[1]) {
+            Some(pair) => Err(Error::parameter(
+                "classes",
+                "sorted, each one once",
+                format_args!("{:?} before {:?}", pair[0], pair[1]),
+            )),
+            None => Ok(Self { classes }),
+        }
+    }
 }
 
 impl<L: Label> ClassIndex<L> {
@@ -35,9 +65,15 @@ impl<L: Label> ClassIndex<L> {
             return Err(Error::shape("targets", "at least one entry", 0));
         }
         let mut classes = std::collections::BTreeSet::new();
+        // The first few classes are compared one by one, which is quicker than the tree.
+        let mut first: Vec<&L> = Vec::with_capacity(4);
         for label in targets {
-            if !classes.contains(label) {
-                classes.insert(label.clone());
+            if first.contains(&label) || classes.contains(label) {
+                continue;
+            }
+            classes.insert(label.clone());
+            if first.len() < first.capacity() {
+                first.push(label);
             }
         }
         Ok(Self { classes: classes.into_iter().collect() })

@@ -46,6 +46,16 @@ impl<'a, F: Float> Csr<'a, F> {
         Ok(Self { starts, indices, values, columns })
     }
 
+    /// Rows as their parts, whose columns are in order.
+    pub(crate) fn of_parts(
+        starts: &'a [usize],
+        indices: &'a [usize],
+        values: &'a [F],
+        columns: usize,
+    ) -> Self {
+        Self { starts, indices, values, columns }
+    }
+
     /// Row `i` has `values[k]` in column `indices[k]` for `k` in `starts[i]..starts[i + 1]`.
     #[must_use]
     pub fn parts(&self) -> (&'a [usize], &'a [usize], &'a [F]) {

@@ -66,6 +66,7 @@ use crate::distance::{self, Chebyshev, Cosine, Manhattan};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::index::tree::Tree;
+use crate::kernel::{Absolutes, Largest, Norm, Squares};
 use crate::observe::{FitObserved, Observer, Progress, report};
 use crate::params::{Check, Params, require};
 
@@ -319,8 +320,8 @@ impl<F: Float, D: Data<Elem = F>, T> FitObserved<ArrayBase<D, Ix2>, T> for Dbsca
                     None => self.search_pairs(records, Cosine, weights, observer)?,
                 }
             }
-            Metric::Manhattan => self.search_pairs(records, Manhattan, weights, observer)?,
-            Metric::Chebyshev => self.search_pairs(records, Chebyshev, weights, observer)?,
+            Metric::Manhattan => self.search_norm::<Absolutes, F>(records, Manhattan, weights, observer)?,
+            Metric::Chebyshev => self.search_norm::<Largest, F>(records, Chebyshev, weights, observer)?,
         };
         let (clusters, components) = found.clusters_with(&points, records.ncols());
         Ok(Dbscan {
@@ -351,7 +352,7 @@ impl DbscanValidParams {
             }
         }
         check_finite("records", records)?;
-        tree_search::cluster(*records, eps, self.min_samples, weights, observer)
+        tree_search::cluster::<Squares, _>(*records, eps, self.min_samples, weights, observer)
     }
 
     fn search_embedded(
@@ -361,6 +362,21 @@ impl DbscanValidParams {
         observer: &mut dyn Observer,
     ) -> Result<Found> {
         self.search(&rows(&points.view()), &points.view(), eps, weights, observer)
+    }
+
+    /// Clusters by a distance that boxes bound: by the tree in few dimensions, else by pairs.
+    fn search_norm<N: Norm, F: Float>(
+        &self,
+        records: ArrayView2<'_, F>,
+        metric: impl distance::Metric<F> + Copy,
+        weights: Option<&Weights>,
+        observer: &mut dyn Observer,
+    ) -> Result<Found> {
+        if records.ncols() > TREE_DIMENSIONS {
+            return self.search_pairs(records, metric, weights, observer);
+        }
+        check_finite("records", &records)?;
+        tree_search::cluster::<N, F>(records, self.eps, self.min_samples, weights, observer)
     }
 
     /// Clusters by any distance, comparing all pairs.

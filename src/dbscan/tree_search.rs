@@ -19,8 +19,8 @@ use super::union_find::UnionFind;
 use super::weights::Weights;
 use crate::error::Result;
 use crate::float::Float;
-use crate::index::tree::{NO_ROW, Tree, sq_distance_bounds};
-use crate::kernel::{BLOCK, Radius, bits};
+use crate::index::tree::{NO_ROW, Tree, box_bounds};
+use crate::kernel::{BLOCK, Norm, Radius, bits};
 use crate::observe::{Observer, Progress, report};
 use crate::par;
 
@@ -34,7 +34,7 @@ const SUBTREES: usize = 256;
 const NOISE: u32 = u32::MAX;
 
 /// Clusters the rows of `records`.
-pub(super) fn cluster<F: Float>(
+pub(super) fn cluster<N: Norm, F: Float>(
     records: ArrayView2<'_, F>,
     eps: f64,
     min_samples: usize,
@@ -43,7 +43,7 @@ pub(super) fn cluster<F: Float>(
 ) -> Result<Found> {
     let tree = &Tree::new(records)?;
     report(observer, Progress::new("index", 1, 1))?;
-    let search = Search { tree, radius: F::radius(eps, records.ncols()) };
+    let search = Search { tree, radius: F::radius::<N>(eps, records.ncols()) };
     let cores = match weights {
         None => {
             search.core_samples(&Ones { need: i64::try_from(min_samples).unwrap_or(i64::MAX) }, observer)?
@@ -67,12 +67,12 @@ pub(super) fn cluster<F: Float>(
     Ok(found)
 }
 
-struct Search<'a, F> {
+struct Search<'a, F, N> {
     tree: &'a Tree<F>,
-    radius: Radius<F>,
+    radius: Radius<F, N>,
 }
 
-impl<F: Float> Search<'_, F> {
+impl<F: Float, N: Norm> Search<'_, F, N> {
     /// The core points of each block.
     fn core_samples<W: Weigh>(&self, weigh: &W, observer: &mut dyn Observer) -> Result<Vec<u32>> {
         let n_blocks = self.tree.n_blocks();
@@ -94,12 +94,12 @@ impl<F: Float> Search<'_, F> {
     }
 
     /// Connects core points within the radius.
-    fn connect<'a>(&'a self, cores: &'a [u32]) -> Connect<'a, F> {
+    fn connect<'a>(&'a self, cores: &'a [u32]) -> Connect<'a, F, N> {
         let connect = Connect::new(self, cores);
         let subtrees = self.subtrees();
         par::for_each(subtrees.clone(), |_, node| connect.within(node));
         let near = par::map(subtrees.len(), |i| {
-            let near = |&&b: &&usize| connect.sq_distance_bounds(subtrees[i], b).0 <= self.radius.sq;
+            let near = |&&b: &&usize| connect.box_bounds(subtrees[i], b).0 <= self.radius.limit;
             subtrees[i + 1..].iter().filter(near).copied().collect::<Vec<_>>()
         });
         let pairs =
@@ -125,7 +125,7 @@ impl<F: Float> Search<'_, F> {
     }
 
     /// The cluster of each place, and the number of clusters.
-    fn label(&self, connected: &Connect<'_, F>) -> (Vec<u32>, usize) {
+    fn label(&self, connected: &Connect<'_, F, N>) -> (Vec<u32>, usize) {
         let Connect { cores, sets, .. } = connected;
         let rows = self.tree.rows();
         let n_places = rows.len();
@@ -263,8 +263,8 @@ impl Weigh for Weighted<'_> {
 }
 
 /// Counts the neighbours of the points of one block.
-struct Count<'a, F, W> {
-    search: &'a Search<'a, F>,
+struct Count<'a, F, N, W> {
+    search: &'a Search<'a, F, N>,
     weigh: &'a W,
     block: &'a [F],
     counts: [i64; BLOCK],
@@ -278,8 +278,8 @@ struct Count<'a, F, W> {
     boxed: u32,
 }
 
-impl<'a, F: Float, W: Weigh> Count<'a, F, W> {
-    fn new(search: &'a Search<'a, F>, weigh: &'a W) -> Self {
+impl<'a, F: Float, N: Norm, W: Weigh> Count<'a, F, N, W> {
+    fn new(search: &'a Search<'a, F, N>, weigh: &'a W) -> Self {
         let block = search.tree.block(0);
         let bounds = search.tree.bounds(0).to_vec();
         let enough = if weigh.only_grows() { weigh.need() } else { i64::MAX };
@@ -308,12 +308,12 @@ impl<'a, F: Float, W: Weigh> Count<'a, F, W> {
     }
 
     fn visit(&mut self, node: usize) {
-        self.visit_at(node, sq_distance_bounds(&self.bounds, self.search.tree.bounds(node)));
+        self.visit_at(node, box_bounds::<N>(&self.bounds, self.search.tree.bounds(node)));
     }
 
     fn visit_at(&mut self, node: usize, (min_sq, max_sq): (f64, f64)) {
         let tree = self.search.tree;
-        let sq = self.search.radius.sq;
+        let sq = self.search.radius.limit;
         if self.open == 0 || min_sq > sq {
             return;
         }
@@ -334,8 +334,8 @@ impl<'a, F: Float, W: Weigh> Count<'a, F, W> {
             });
         } else {
             let (left, right) = (node + 1, here.right as usize);
-            let to_left = sq_distance_bounds(&self.bounds, tree.bounds(left));
-            let to_right = sq_distance_bounds(&self.bounds, tree.bounds(right));
+            let to_left = box_bounds::<N>(&self.bounds, tree.bounds(left));
+            let to_right = box_bounds::<N>(&self.bounds, tree.bounds(right));
             if to_left.0 <= to_right.0 {
                 self.visit_at(left, to_left);
                 self.visit_at(right, to_right);
@@ -371,8 +371,8 @@ fn bounds_of<F: Float>(block: &[F], points: u32, bounds: &mut [f64]) {
 }
 
 /// Sets of connected core points.
-struct Connect<'a, F> {
-    search: &'a Search<'a, F>,
+struct Connect<'a, F, N> {
+    search: &'a Search<'a, F, N>,
     cores: &'a [u32],
     sets: UnionFind,
     /// The box of the core points of each node.
@@ -383,8 +383,8 @@ struct Connect<'a, F> {
     unified: Vec<AtomicBool>,
 }
 
-impl<'a, F: Float> Connect<'a, F> {
-    fn new(search: &'a Search<'a, F>, cores: &'a [u32]) -> Self {
+impl<'a, F: Float, N: Norm> Connect<'a, F, N> {
+    fn new(search: &'a Search<'a, F, N>, cores: &'a [u32]) -> Self {
         let tree = search.tree;
         let nodes = tree.nodes();
         let width = tree.bounds(0).len();
@@ -428,8 +428,8 @@ impl<'a, F: Float> Connect<'a, F> {
         &self.boxes[node * width..(node + 1) * width]
     }
 
-    fn sq_distance_bounds(&self, a: usize, b: usize) -> (f64, f64) {
-        sq_distance_bounds(self.bounds(a), self.bounds(b))
+    fn box_bounds(&self, a: usize, b: usize) -> (f64, f64) {
+        box_bounds::<N>(self.bounds(a), self.bounds(b))
     }
 
     /// Connects the core points below a node with one another.
@@ -438,7 +438,7 @@ impl<'a, F: Float> Connect<'a, F> {
         let here = tree.nodes()[node];
         if self.some_core[node] == NO_ROW {
             self.unified[node].store(true, Relaxed);
-        } else if self.sq_distance_bounds(node, node).1 <= self.search.radius.sq {
+        } else if self.box_bounds(node, node).1 <= self.search.radius.limit {
             self.unify(node, self.some_core[node]);
         } else if here.is_leaf() {
             let block = here.first as usize;
@@ -462,11 +462,11 @@ impl<'a, F: Float> Connect<'a, F> {
 
     /// Connects the core points of one node with those of another.
     fn between(&self, a: usize, b: usize) {
-        self.between_at(a, b, self.sq_distance_bounds(a, b));
+        self.between_at(a, b, self.box_bounds(a, b));
     }
 
     fn between_at(&self, a: usize, b: usize, (min_sq, max_sq): (f64, f64)) {
-        let sq = self.search.radius.sq;
+        let sq = self.search.radius.limit;
         // A node without core points has a box at infinity.
         if min_sq > sq {
             return;
@@ -487,8 +487,7 @@ impl<'a, F: Float> Connect<'a, F> {
             return;
         }
         let (left, right) = (split + 1, nodes[split].right as usize);
-        let (to_left, to_right) =
-            (self.sq_distance_bounds(left, other), self.sq_distance_bounds(right, other));
+        let (to_left, to_right) = (self.box_bounds(left, other), self.box_bounds(right, other));
         if to_left.0 <= to_right.0 {
             self.between_at(left, other, to_left);
             self.between_at(right, other, to_right);
@@ -582,15 +581,15 @@ impl<'a, F: Float> Connect<'a, F> {
 }
 
 /// Labels of the core points, place by place and node by node.
-struct Borders<'a, F> {
-    connected: &'a Connect<'a, F>,
+struct Borders<'a, F, N> {
+    connected: &'a Connect<'a, F, N>,
     labels: &'a [u32],
     /// The smallest label below each node.
     smallest: Vec<u32>,
 }
 
-impl<'a, F: Float> Borders<'a, F> {
-    fn new(connected: &'a Connect<'a, F>, labels: &'a [u32]) -> Self {
+impl<'a, F: Float, N: Norm> Borders<'a, F, N> {
+    fn new(connected: &'a Connect<'a, F, N>, labels: &'a [u32]) -> Self {
         let nodes = connected.search.tree.nodes();
         let mut smallest = vec![NOISE; nodes.len()];
         for (i, node) in nodes.iter().enumerate().rev() {
@@ -606,8 +605,8 @@ impl<'a, F: Float> Borders<'a, F> {
 }
 
 /// Finds the clusters of the border points of one block.
-struct BorderSearch<'a, F> {
-    borders: &'a Borders<'a, F>,
+struct BorderSearch<'a, F, N> {
+    borders: &'a Borders<'a, F, N>,
     block: &'a [F],
     /// Points that are no core points.
     points: u32,
@@ -616,8 +615,8 @@ struct BorderSearch<'a, F> {
     bounds: Vec<f64>,
 }
 
-impl<'a, F: Float> BorderSearch<'a, F> {
-    fn new(borders: &'a Borders<'a, F>) -> Self {
+impl<'a, F: Float, N: Norm> BorderSearch<'a, F, N> {
+    fn new(borders: &'a Borders<'a, F, N>) -> Self {
         let tree = borders.connected.search.tree;
         Self {
             borders,
@@ -654,13 +653,13 @@ impl<'a, F: Float> BorderSearch<'a, F> {
     fn visit(&mut self, node: usize) {
         let Borders { connected, labels, ref smallest } = *self.borders;
         let Search { tree, ref radius } = *connected.search;
-        let (min_sq, max_sq) = sq_distance_bounds(&self.bounds, connected.bounds(node));
+        let (min_sq, max_sq) = box_bounds::<N>(&self.bounds, connected.bounds(node));
         // A node without core points has a box at infinity.
-        if min_sq > radius.sq || bits(self.points).all(|i| self.best[i] <= smallest[node]) {
+        if min_sq > radius.limit || bits(self.points).all(|i| self.best[i] <= smallest[node]) {
             return;
         }
         let here = tree.nodes()[node];
-        if max_sq <= radius.sq {
+        if max_sq <= radius.limit {
             for i in bits(self.points) {
                 self.best[i] = self.best[i].min(smallest[node]);
             }

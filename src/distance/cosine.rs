@@ -102,7 +102,7 @@ fn safe<F: Float>() -> Range<f64> {
 }
 
 /// What two points have to do with each other in terms of direction.
-enum Direction {
+pub(super) enum Direction {
     /// At least one has none.
     None,
     /// The cosine, not close to 1 or -1.
@@ -173,11 +173,8 @@ fn exact_direction<F: Float>(a: &[F], b: &[F], centred: bool) -> Direction {
 /// The same, in one pass of plain sums where these lose nothing.
 fn direction<F: Float>(a: &[F], b: &[F]) -> Direction {
     let [aa, ab, bb] = kernel::gram(a, b).map(F::as_f64);
-    if safe::<F>().contains(&aa) && safe::<F>().contains(&bb) {
-        let cosine = ab / (aa * bb).sqrt();
-        if cosine.abs() < 1.0 - near::<F>().as_f64() {
-            return Direction::Cosine(cosine);
-        }
+    if let Some(direction) = Direction::of_products::<F>(aa, ab, bb) {
+        return direction;
     }
     if !kernel::all_finite(a) || !kernel::all_finite(b) {
         return Direction::Cosine(f64::NAN);
@@ -186,7 +183,16 @@ fn direction<F: Float>(a: &[F], b: &[F]) -> Direction {
 }
 
 impl Direction {
-    fn distance(self) -> f64 {
+    /// From `a.a`, `a.b` and `b.b` as summed in `F`, where these lose nothing.
+    pub(super) fn of_products<F: Float>(aa: f64, ab: f64, bb: f64) -> Option<Self> {
+        if !safe::<F>().contains(&aa) || !safe::<F>().contains(&bb) {
+            return None;
+        }
+        let cosine = ab / (aa * bb).sqrt();
+        (cosine.abs() < 1.0 - near::<F>().as_f64()).then_some(Self::Cosine(cosine))
+    }
+
+    pub(super) fn distance(self) -> f64 {
         match self {
             Self::None => 1.0,
             Self::Cosine(cosine) => 1.0 - cosine,
@@ -195,7 +201,7 @@ impl Direction {
         }
     }
 
-    fn similarity(self) -> f64 {
+    pub(super) fn similarity(self) -> f64 {
         match self {
             Self::None => 0.0,
             Self::Cosine(cosine) => cosine,
@@ -204,7 +210,7 @@ impl Direction {
         }
     }
 
-    fn angle(self) -> f64 {
+    pub(super) fn angle(self) -> f64 {
         // |u - v| = 2 sin(angle / 2), and half its square is the distance.
         match self {
             Self::None => FRAC_PI_2,
@@ -256,6 +262,19 @@ fn tile<F: Float>(
     });
 }
 
+/// The same without a closer look at anything.
+fn estimate<F: Float>(
+    [x, y]: [&Rows<'_, F>; 2],
+    [i, j]: [Range<usize>; 2],
+    out: &mut [F],
+    map: impl Finish<F>,
+) {
+    x.totals(Product, i.start, y, j.start, out);
+    for_each_row(out, &i, &j, |_, row| {
+        finish(map, row, &[]);
+    });
+}
+
 /// The error of a tile of similarities: that of the sum, of the lengths and of the division.
 fn similarity_error<F: Float>(dim: usize) -> F {
     F::cast(3) * sum_error::<F>(dim)
@@ -274,6 +293,10 @@ impl<F: Float> Metric<F> for Cosine {
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
         tile([x, y], [i, j], out, OneMinus, (|d| d, near()), |a, b| self.distance(a, b));
+    }
+
+    fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        estimate([x, y], [i, j], out, OneMinus);
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
@@ -297,6 +320,10 @@ impl<F: Float> Metric<F> for CosineSimilarity {
         // As near to 1 as equal points can be, which have to have exactly 1.
         let equal = similarity_error(x.dim());
         tile([x, y], [i, j], out, Similarity, (|s| F::one() - s, equal), |a, b| self.distance(a, b));
+    }
+
+    fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        estimate([x, y], [i, j], out, Similarity);
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
@@ -346,6 +373,10 @@ impl<F: Float> Metric<F> for Correlation {
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
         tile([x, y], [i, j], out, OneMinus, (|d| d, near()), |a, b| self.distance(a, b));
+    }
+
+    fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        estimate([x, y], [i, j], out, OneMinus);
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {

@@ -80,7 +80,13 @@ pub trait Metric<F: Float>: Sync {
         tile_by_pairs(self, x, i, y, j, out);
     }
 
-    /// How far a value of [`tile`](Self::tile) may be from that of [`distance`](Self::distance).
+    /// As [`tile`](Self::tile), for searches that decide by [`tile_error`](Self::tile_error) and ask [`distance`](Self::distance) where that
+    /// leaves a doubt: small values need not keep their digits.
+    fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        self.tile(x, i, y, j, out);
+    }
+
+    /// How far a value of [`tile`](Self::tile) or [`estimate`](Self::estimate) may be from that of [`distance`](Self::distance).
     fn tile_error(&self, x: &Rows<'_, F>, y: &Rows<'_, F>) -> TileError<F> {
         let _ = (x, y);
         TileError { absolute: F::zero(), relative: F::zero() }
@@ -109,6 +115,10 @@ impl<F: Float, M: Metric<F>> Metric<F> for &M {
         (**self).tile(x, i, y, j, out);
     }
 
+    fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        (**self).estimate(x, i, y, j, out);
+    }
+
     fn tile_error(&self, x: &Rows<'_, F>, y: &Rows<'_, F>) -> TileError<F> {
         (**self).tile_error(x, y)
     }
@@ -121,6 +131,13 @@ pub struct TileError<F> {
     pub absolute: F,
     /// Share of the value.
     pub relative: F,
+}
+
+impl<F: Float> TileError<F> {
+    /// Whether tiles hold the distances themselves.
+    pub(crate) fn is_zero(self) -> bool {
+        self.absolute == F::zero() && self.relative == F::zero()
+    }
 }
 
 /// Rows that a [`Metric`] made ready: the points themselves, and what it computed of each of them once.

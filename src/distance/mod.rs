@@ -10,6 +10,7 @@
 //! | [`between`], [`one_to_many`], [`blocks`] | all pairs of two sets: at once, for one point, a block at a time |
 //! | [`top_k`] | the nearest rows of each query, without the matrix |
 //! | [`within`], [`within_between`] | the pairs within a radius, without the matrix |
+//! | [`sparse`] | the same between sparse rows |
 //!
 //! All of them check their input once (shapes, and that every value is finite) and use all threads of the current pool; the results are
 //! the same bits for every number of threads, and every layout of an array is welcome.
@@ -34,6 +35,8 @@ mod minkowski;
 mod nearest;
 mod nn;
 mod pairs;
+mod radius;
+pub mod sparse;
 
 pub use cosine::{Angular, Correlation, Cosine, CosineSimilarity, Dot};
 pub use counts::{BrayCurtis, Canberra, Hamming, Jaccard};
@@ -42,8 +45,10 @@ pub use euclidean::{Euclidean, Mahalanobis, SquaredEuclidean};
 pub use haversine::Haversine;
 pub use metric::{Metric, Rows, TILE, TileError};
 pub use minkowski::{Chebyshev, Manhattan, Minkowski, WeightedMinkowski};
-pub use nearest::{Nearest, top_k, within, within_between};
+pub use nearest::{Nearest, top_k};
 pub use pairs::{
     between, between_into, blocks, condensed, cosine_distance, cosine_similarity, euclidean_distance,
     one_to_many, pairwise, pairwise_into, points,
 };
+pub(crate) use radius::{Ball, Columns, columns_above, each_column};
+pub use radius::{within, within_between};

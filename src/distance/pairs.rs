@@ -123,9 +123,9 @@ where
     S: Data<Elem = F>,
     M: Metric<F>,
 {
-    check("x", &x.view(), &metric)?;
     let n = x.nrows();
-    entries(n, n)?;
+    entries::<F>(n, n)?;
+    check("x", &x.view(), &metric)?;
     let rows = metric.rows(x.view());
     let tiles = tiles(&rows, &rows, &metric);
     let mut out =
@@ -195,9 +195,12 @@ where
     S: Data<Elem = F>,
     M: Metric<F>,
 {
-    check("x", &x.view(), &metric)?;
     let n = x.nrows();
-    let mut out = vec![F::zero(); entries(n, n - 1)? / 2];
+    // n (n - 1) / 2, one factor of which is even.
+    let (even, odd) = if n.is_multiple_of(2) { (n, n.saturating_sub(1)) } else { (n - 1, n) };
+    let n_pairs = entries::<F>(even / 2, odd)?;
+    check("x", &x.view(), &metric)?;
+    let mut out = vec![F::zero(); n_pairs];
     let rows = metric.rows(x.view());
     // The pairs of rows `i .. i + TILE` lie one after another.
     let mut bands = Vec::new();
@@ -254,8 +257,8 @@ where
     T: Data<Elem = F>,
     M: Metric<F>,
 {
+    entries::<F>(x.nrows(), y.nrows())?;
     check_both(&x.view(), &y.view(), &metric)?;
-    entries(x.nrows(), y.nrows())?;
     Ok(rectangle(&metric.rows(x.view()), &metric.rows(y.view()), &metric))
 }
 
@@ -390,8 +393,8 @@ where
     if n_rows == 0 {
         return Err(Error::parameter("n_rows", "at least 1", n_rows));
     }
+    entries::<F>(n_rows.min(x.nrows()), y.nrows())?;
     check_both(&x.view(), &y.view(), &metric)?;
-    entries(n_rows.min(x.nrows()), y.nrows())?;
     let y = metric.rows(y.view());
     Ok((0..x.nrows()).step_by(n_rows).map(move |start| {
         let part = x.slice_axis(Axis(0), Slice::from(start..x.nrows().min(start.saturating_add(n_rows))));
@@ -428,13 +431,14 @@ fn check_columns<F: Float>(y: &ArrayView2<'_, F>, x: &ArrayView2<'_, F>) -> Resu
     Err(Error::shape("y", format!("{} columns, as `x`", x.ncols()), y.ncols()))
 }
 
-/// Number of entries of a result, if there can be memory for it.
-fn entries(rows: usize, columns: usize) -> Result<usize> {
-    rows.checked_mul(columns)
-        .filter(|n| n.checked_mul(8).is_some_and(|bytes| bytes <= isize::MAX as usize))
-        .ok_or_else(|| {
-            Error::shape("x", "few enough rows for a matrix of distances", format_args!("{rows} x {columns}"))
-        })
+/// Number of entries of a result, if there is memory for it.
+pub(super) fn entries<F>(rows: usize, columns: usize) -> Result<usize> {
+    // The room is given back at once, untouched; what is refused here would end the process later.
+    let fits = |n: &usize| Vec::<F>::new().try_reserve_exact(*n).is_ok();
+    rows.checked_mul(columns).filter(fits).ok_or_else(|| {
+        let found = format_args!("{rows} x {columns}");
+        Error::shape("x", "few enough rows for a matrix of distances in memory", found)
+    })
 }
 
 fn matrix<F>(values: Vec<F>, rows: usize, columns: usize) -> Array2<F> {

@@ -14,11 +14,16 @@ use crate::params::{Check, Params, require};
 /// A symbol is a `usize`; [`MISSING`] is a missing observation.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(try_from = "stored::Categorical<F>", bound(deserialize = "F: Float + serde::Deserialize<'de>"))
+)]
 pub struct Categorical<F = f64> {
     n_states: usize,
     /// `b[symbol * n_states + state]`: one row is what a step needs.
     b: Vec<F>,
     /// Their logs.
+    #[cfg_attr(feature = "serde", serde(skip))]
     log_b: Vec<F>,
 }
 
@@ -194,6 +199,10 @@ impl<F: Float> Emission for Categorical<F> {
         out[0] = super::draw(symbols, rng);
     }
 
+    fn fits(&self, sums: &Vec<f64>) -> bool {
+        sums.len() == self.b.len()
+    }
+
     fn start(
         x: &[usize],
         _: usize,
@@ -244,22 +253,35 @@ impl<F: Float> Emission for Categorical<F> {
     }
 }
 
+/// What was stored, before it is believed.
+#[cfg(feature = "serde")]
+mod stored {
+    use crate::error::{Error, Result};
+    use crate::float::Float;
+    use ndarray::ArrayView2;
+
+    #[derive(serde::Deserialize)]
+    pub(super) struct Categorical<F> {
+        n_states: usize,
+        b: Vec<F>,
+    }
+
+    impl<F: Float> TryFrom<Categorical<F>> for super::Categorical<F> {
+        type Error = Error;
+
+        fn try_from(Categorical { n_states, b }: Categorical<F>) -> Result<Self> {
+            let n_symbols = b.len().checked_div(n_states).unwrap_or(0);
+            match ArrayView2::from_shape((n_symbols, n_states), &b) {
+                Ok(table) if b.len() == n_symbols * n_states => Self::new(table.t()),
+                _ => Err(Error::shape("b", format!("rows of {n_states} states"), b.len())),
+            }
+        }
+    }
+}
+
 #[cfg(feature = "serde")]
 impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for Categorical<F> {
     fn kind() -> String {
         format!("Categorical<{}>", crate::stored::type_word::<F>())
-    }
-
-    fn validate(&self) -> Result<()> {
-        require(self.n_states > 0, "n_states", "at least 1", self.n_states)?;
-        let whole = self.b.len().is_multiple_of(self.n_states) && self.b.len() == self.log_b.len();
-        require(whole, "probabilities", "a row for each state", format_args!("{} entries", self.b.len()))?;
-        let again = Self::new(self.probabilities().view())?;
-        let same = again
-            .log_b
-            .iter()
-            .zip(&self.log_b)
-            .all(|(a, b)| a == b || (a.as_f64() - b.as_f64()).abs() <= 1e-6 * a.as_f64().abs());
-        require(same, "log_b", "the logs of the probabilities", "others")
     }
 }

@@ -1,8 +1,6 @@
-//! What a model says of observations: scores, posteriors, paths, predictions, samples.
+//! What a model says of observations: scores, posteriors, paths, samples.
 
-use linfa::dataset::Label;
-use linfa::traits::{Predict, PredictInplace};
-use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Ix2};
+use ndarray::{Array1, Array2, Data};
 use rand::RngCore;
 
 use super::engine::{Engine, Workspace};
@@ -121,27 +119,12 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
     #[doc(alias = "decode")]
     pub fn viterbi<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<Path> {
         let observed = Observed::new(&self.emission, sequences)?;
-        let (engine, groups) = (self.engine(), observed.groups(64));
-        let parts = par::map(groups.len(), |g| {
-            let mut work = Workspace::default();
-            let path = |i| engine.best(observed.sequence(i), &mut work);
-            groups[g].clone().map(path).collect::<Vec<_>>()
+        let mut states = vec![0; observed.n_rows()];
+        let log_probabilities = self.each_sequence(&observed, 1, &mut states, |engine, i, work, path| {
+            engine.best(observed.sequence(i), work, path)
         });
-        let paths: Vec<_> = parts.into_iter().flatten().collect();
-        let log_probabilities: Array1<f64> = paths.iter().map(|path| path.log_probability).collect();
         check_possible(log_probabilities.iter().copied())?;
-        Ok(Path { states: paths.into_iter().flat_map(|path| path.path).collect(), log_probabilities })
-    }
-
-    /// The distribution of the hidden state after the last observation of each sequence, `(n_sequences, n_states)`.
-    ///
-    /// # Errors
-    /// Those of [`filter`](Self::filter).
-    pub fn next_states<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<Array2<F>> {
-        let filtered = self.filter(sequences)?;
-        let last: Vec<usize> =
-            (0..sequences.n_sequences()).filter_map(|i| Some(sequences.range(i)?.end - 1)).collect();
-        Ok(filtered.select(Axis(0), &last).dot(&self.transition))
+        Ok(Path { states: states.into(), log_probabilities: log_probabilities.into() })
     }
 
     /// Draws hidden states and observations of one sequence, `(len, n_features)`.
@@ -175,13 +158,26 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
             return Err(Error::parameter("n_states", "small enough for a row at each observation", k));
         };
         let mut out = vec![F::zero(); size];
+        check_possible(self.each_sequence(observed, k, &mut out, f).into_iter())?;
+        Ok(Array2::from_shape_vec((n, k), out).unwrap_or_default())
+    }
+
+    /// `width` entries of `out` for each observation: `f` fills those of a sequence; what it returns comes back in the order of the sequences.
+    fn each_sequence<T: Send>(
+        &self,
+        observed: &Observed<'_, E::Elem>,
+        width: usize,
+        out: &mut [T],
+        f: impl Fn(&Engine<'_, E>, usize, &mut Workspace<F>, &mut [T]) -> f64 + Send + Sync,
+    ) -> Vec<f64> {
         let (engine, groups) = (self.engine(), observed.groups(64));
         let ranges = &observed.ranges;
         let mut scores = vec![0.0; observed.n_sequences()];
-        let (mut rest, mut rest_scores) = (&mut out[..], &mut scores[..]);
+        let (mut rest, mut rest_scores) = (out, &mut scores[..]);
         let mut parts = Vec::with_capacity(groups.len());
         for group in &groups {
-            let (part, after) = rest.split_at_mut(group.clone().map(|i| ranges[i].len()).sum::<usize>() * k);
+            let rows = group.clone().map(|i| ranges[i].len()).sum::<usize>();
+            let (part, after) = rest.split_at_mut(rows * width);
             let (part_scores, after_scores) = rest_scores.split_at_mut(group.len());
             (rest, rest_scores) = (after, after_scores);
             parts.push((part, part_scores));
@@ -189,13 +185,12 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
         par::for_each(parts, |g, (mut part, scores)| {
             let mut work = Workspace::default();
             for (i, score) in groups[g].clone().zip(scores) {
-                let (out, after) = part.split_at_mut(ranges[i].len() * k);
+                let (out, after) = part.split_at_mut(ranges[i].len() * width);
                 part = after;
                 *score = f(&engine, i, &mut work, out);
             }
         });
-        check_possible(scores.into_iter())?;
-        Ok(Array2::from_shape_vec((n, k), out).unwrap_or_default())
+        scores
     }
 }
 
@@ -207,55 +202,5 @@ pub(super) fn check_possible(mut log_likelihoods: impl Iterator<Item = f64>) -> 
             let value = format_args!("the impossible sequence {i}");
             Err(Error::shape("records", "a probability above 0 under the model", value))
         }
-    }
-}
-
-/// The labels along the most probable path.
-///
-/// # Panics
-/// Where [`viterbi`](Hmm::viterbi) is an error, or `y` has another length; linfa's signature has no room for an error.
-impl<E: Emission, L: Label, S: Data<Elem = E::Elem>> PredictInplace<Sequences<S>, Array1<L>> for Hmm<E, L> {
-    fn predict_inplace<'a>(&'a self, x: &'a Sequences<S>, y: &mut Array1<L>) {
-        let rows = x.records().nrows();
-        assert_eq!(rows, y.len(), "`y` must have one entry for each of the {rows} rows, got {}", y.len());
-        match self.viterbi(x) {
-            Ok(path) => y.zip_mut_with(&path.states, |y, &state| y.clone_from(&self.labels[state])),
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    fn default_target(&self, x: &Sequences<S>) -> Array1<L> {
-        Array1::default(x.records().nrows())
-    }
-}
-
-impl<E: Emission, L: Label, S: Data<Elem = E::Elem>> Predict<&Sequences<S>, Array1<L>> for Hmm<E, L> {
-    fn predict(&self, x: &Sequences<S>) -> Array1<L> {
-        let mut y = self.default_target(x);
-        self.predict_inplace(x, &mut y);
-        y
-    }
-}
-
-/// An array is one sequence.
-///
-/// # Panics
-/// As for sequences, and for an array without a row.
-impl<E: Emission, L: Label, S: Data<Elem = E::Elem>> PredictInplace<ArrayBase<S, Ix2>, Array1<L>>
-    for Hmm<E, L>
-{
-    fn predict_inplace<'a>(&'a self, x: &'a ArrayBase<S, Ix2>, y: &mut Array1<L>) {
-        if x.nrows() == 0 {
-            assert!(y.is_empty(), "`y` must have one entry for each of the 0 rows, got {}", y.len());
-            return;
-        }
-        match Sequences::single(x.view()) {
-            Ok(sequences) => self.predict_inplace(&sequences, y),
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    fn default_target(&self, x: &ArrayBase<S, Ix2>) -> Array1<L> {
-        Array1::default(x.nrows())
     }
 }

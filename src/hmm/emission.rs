@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use ndarray::Array2;
 use rand::RngCore;
 
 use crate::error::{Error, Result};
@@ -139,6 +140,17 @@ pub trait Emission: Clone + Debug + Send + Sync {
 
     /// Writes a random observation of `state`.
     fn draw(&self, state: usize, out: &mut [Self::Elem], rng: &mut dyn RngCore);
+
+    /// The mean of an observation in each state, `(n_states, n_features)`; `None` where observations have none, as symbols.
+    fn means(&self) -> Option<Array2<Self::Float>> {
+        None
+    }
+
+    /// Whether sums have the sizes of this emission's: asked of sums that come from elsewhere.
+    fn fits(&self, sums: &Self::Sums) -> bool {
+        let _ = sums;
+        true
+    }
 
     /// Parameters to start EM from, and, where the start gives one, the state of each row.
     ///

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use super::emission::Emission;
 use crate::float::Float;
-use crate::kernel;
+use crate::kernel::{self, Aligned};
 use crate::math::log_sum_exp;
 
 /// Rows that are worked on at once: likelihoods of a block stay in the nearest cache.
@@ -31,49 +31,29 @@ pub(super) struct Observations<'x, T> {
 pub(super) const UNKNOWN: usize = usize::MAX;
 
 /// A model as the recursions want it.
+#[derive(Debug)]
 pub(super) struct Engine<'a, E: Emission> {
     pub(super) k: usize,
     pub(super) initial: &'a [E::Float],
     pub(super) a: &'a [E::Float],
     log_a: Vec<E::Float>,
     /// `A`, its transpose and its logs as the kernels read them.
-    packed: [Vec<E::Float>; 3],
+    packed: [Aligned<E::Float>; 3],
     pub(super) emission: &'a E,
 }
 
 /// Memory of the recursions, kept from sequence to sequence.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Workspace<F> {
     /// Filtered rows or best-path rows, of all of time where they are kept.
-    pub(super) alpha: Vec<F>,
-    b: Vec<F>,
-    gamma: Vec<F>,
-    u: Vec<F>,
-    v: Vec<F>,
-    beta: Vec<F>,
-    acc: Vec<F>,
+    pub(super) alpha: Aligned<F>,
+    b: Aligned<F>,
+    gamma: Aligned<F>,
+    u: Aligned<F>,
+    v: Aligned<F>,
+    beta: Aligned<F>,
+    acc: Aligned<F>,
     pub(super) scratch: Vec<F>,
-}
-
-impl<F> Default for Workspace<F> {
-    fn default() -> Self {
-        Self {
-            alpha: Vec::new(),
-            b: Vec::new(),
-            gamma: Vec::new(),
-            u: Vec::new(),
-            v: Vec::new(),
-            beta: Vec::new(),
-            acc: Vec::new(),
-            scratch: Vec::new(),
-        }
-    }
-}
-
-/// The best path and the log of its joint probability with the observations.
-pub(super) struct Best {
-    pub(super) path: Vec<usize>,
-    pub(super) log_probability: f64,
 }
 
 impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
@@ -85,7 +65,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         Self { k, initial, a, log_a, packed, emission }
     }
 
-    fn n_rows(&self, sequence: Observations<'_, E::Elem>) -> usize {
+    pub(super) fn n_rows(&self, sequence: Observations<'_, E::Elem>) -> usize {
         sequence.x.len() / self.emission.n_features()
     }
 
@@ -140,8 +120,8 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         let (mut exponent, mut log_scale) = (0, 0.0);
         // Row 0 of an unkept buffer is the last row of the block before.
         let rows = if keep { n } else { BLOCK.min(n) + 1 };
-        resize(&mut work.alpha, rows * k);
-        resize(&mut work.b, BLOCK.min(n) * k);
+        work.alpha.resize(rows * k);
+        work.b.resize(BLOCK.min(n) * k);
         let mut last = 0..k;
         for rows in Self::blocks(n) {
             let b = &mut work.b[..rows.len() * k];
@@ -166,7 +146,9 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
                 (0, &*b)
             };
             let end = from + k + b.len();
-            exponent += kernel::chain::forward(k, &self.packed[0], b, &mut work.alpha[from..end])?;
+            // Blocks begin with a group; the first row of all is not computed by a step.
+            let first = usize::from(rows.start == 0);
+            exponent += kernel::chain::forward(k, first, &self.packed[0], b, &mut work.alpha[from..end])?;
             last = end - k..end;
         }
         let mass: f64 = work.alpha[last].iter().map(|alpha| alpha.as_f64()).sum();
@@ -229,11 +211,11 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         let k = self.k;
         let size = BLOCK.min(n) * k;
         for buffer in [&mut work.b, &mut work.gamma, &mut work.u] {
-            resize(buffer, size);
+            buffer.resize(size);
         }
-        resize(&mut work.v, k);
-        resize(&mut work.beta, 2 * k);
-        resize(&mut work.acc, k * k);
+        work.v.resize(k);
+        work.beta.resize(3 * k);
+        work.acc.resize(k * k);
         for rows in Self::blocks(n).rev() {
             let len = rows.len() * k;
             let (b, gamma, u) = (&mut work.b[..len], &mut work.gamma[..len], &mut work.u[..len]);
@@ -253,26 +235,58 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             let (alpha_rest, b) = (&alpha[..rest], &b[..rest]);
             let (gamma_rest, u_rest) = (&mut gamma[..rest], &mut u[..rest]);
             let (v, beta) = (&mut work.v, &mut work.beta);
-            if !kernel::chain::backward(k, &self.packed[1], alpha_rest, b, v, beta, gamma_rest, u_rest) {
+            if !kernel::chain::backward(k, 0, &self.packed[1], alpha_rest, b, v, beta, gamma_rest, u_rest) {
                 return rows.end;
             }
             if let Some(steps) = steps.as_deref_mut() {
                 work.acc.fill(F::zero());
                 kernel::chain::outer(k, k, alpha, u, &mut work.acc);
-                steps.iter_mut().zip(&work.acc).for_each(|(sum, block)| *sum += block.as_f64());
+                steps.iter_mut().zip(work.acc.iter()).for_each(|(sum, block)| *sum += block.as_f64());
             }
             each(rows, gamma, &mut work.scratch);
         }
         0
     }
 
-    /// The most probable path; of several, the one with the lowest last state, then the lowest state before it, and so on.
-    pub(super) fn best(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>) -> Best {
+    /// The most probable path into `path`, and the log of its joint probability with the observations; of several, the one with the lowest
+    /// last state, then the lowest state before it, and so on.
+    pub(super) fn best(
+        &self,
+        x: Observations<'_, E::Elem>,
+        work: &mut Workspace<F>,
+        path: &mut [usize],
+    ) -> f64 {
         let k = self.k;
         let n = self.n_rows(x);
-        resize(&mut work.alpha, n * k);
-        resize(&mut work.b, BLOCK.min(n) * k);
-        let mut log_probability = 0.0;
+        let offset = self.best_rows(x, work);
+        let last = &work.alpha[(n - 1) * k..n * k];
+        path[n - 1] = argmax(last.iter().copied());
+        self.follow(&work.alpha, &mut path[..n]);
+        offset + last[path[n - 1]].as_f64()
+    }
+
+    /// Fills all but the last state of `path` with the most probable way to the last.
+    ///
+    /// `delta_t(i) + log A_ij` is the sum that the maximum was taken of, so the arrows need no memory: they are found again on the way back.
+    pub(super) fn follow(&self, delta: &[F], path: &mut [usize]) {
+        for t in (0..path.len().saturating_sub(1)).rev() {
+            path[t] = argmax(self.ways(delta, t, path[t + 1]));
+        }
+    }
+
+    /// `delta_t(i) + log A_ij` for every state `i` and the state `j` after it.
+    pub(super) fn ways<'w>(&'w self, delta: &'w [F], t: usize, j: usize) -> impl Iterator<Item = F> + 'w {
+        let into = self.log_a[j..].iter().step_by(self.k);
+        delta[t * self.k..(t + 1) * self.k].iter().zip(into).map(|(&delta, &log_a)| delta + log_a)
+    }
+
+    /// Logs of the most probable way to each state of each row in `work.alpha`, up to an offset for each row; returns that of the last.
+    pub(super) fn best_rows(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>) -> f64 {
+        let k = self.k;
+        let n = self.n_rows(x);
+        work.alpha.resize(n * k);
+        work.b.resize(BLOCK.min(n) * k);
+        let mut offset = 0.0;
         for rows in Self::blocks(n) {
             let b = &mut work.b[..rows.len() * k];
             self.log_likelihoods(x, rows.clone(), b, &mut work.scratch);
@@ -287,31 +301,23 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
                 let top = row[argmax(row.iter().copied())];
                 if top > F::neg_infinity() {
                     row.iter_mut().for_each(|delta| *delta -= top);
-                    log_probability += top.as_f64();
+                    offset += top.as_f64();
                 }
                 ((rows.start - 1) * k, &*b)
             };
             let end = from + k + b.len();
             kernel::chain::best(k, &self.packed[2], b, &mut work.alpha[from..end]);
         }
-        // delta_t(i) + log A_ij is the sum that the maximum was taken of, so the arrows need no memory: they are found again on the way back.
-        let last = &work.alpha[(n - 1) * k..];
-        let mut path = vec![argmax(last.iter().copied()); n];
-        log_probability += last[path[n - 1]].as_f64();
-        for t in (0..n - 1).rev() {
-            let (row, to) = (&work.alpha[t * k..(t + 1) * k], path[t + 1]);
-            path[t] = argmax(row.iter().enumerate().map(|(i, &delta)| delta + self.log_a[i * k + to]));
-        }
-        Best { path, log_probability }
+        offset
     }
 
     /// `log alpha_t(j) = log b_t(j) + log sum_i exp(log alpha_(t-1)(i) + log A_ij)`, all rows kept.
     pub(super) fn forward_in_logs(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>) -> f64 {
         let k = self.k;
         let n = self.n_rows(x);
-        resize(&mut work.alpha, n * k);
-        resize(&mut work.b, k);
-        resize(&mut work.v, k);
+        work.alpha.resize(n * k);
+        work.b.resize(k);
+        work.v.resize(k);
         for t in 0..n {
             self.log_likelihoods(x, t..t + 1, &mut work.b[..k], &mut work.scratch);
             let (before, row) = work.alpha.split_at_mut(t * k);
@@ -345,7 +351,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             return log_likelihood;
         }
         for (buffer, len) in [(&mut work.gamma, k), (&mut work.u, k), (&mut work.beta, 2 * k)] {
-            resize(buffer, len);
+            buffer.resize(len);
         }
         // u = log b_(t+1) + log beta_(t+1), of the row after.
         for t in (0..n).rev() {
@@ -377,14 +383,9 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
 }
 
 /// The first index of the largest value.
-fn argmax<F: Float>(values: impl Iterator<Item = F>) -> usize {
+pub(super) fn argmax<F: Float>(values: impl Iterator<Item = F>) -> usize {
     let start = (0, F::neg_infinity());
     values.enumerate().fold(start, |best, (i, v)| if v > best.1 { (i, v) } else { best }).0
-}
-
-/// Makes the length at least `len`, and exactly that for a buffer that is read as a whole.
-fn resize<F: Float>(buffer: &mut Vec<F>, len: usize) {
-    buffer.resize(len, F::zero());
 }
 
 fn lost<F: Float>() -> F {

@@ -3,13 +3,14 @@
 use linfa::dataset::Label;
 use linfa::traits::Fit;
 use linfa::{DatasetBase, ParamGuard};
-use ndarray::{Array1, Array2, Data};
+use ndarray::{Array1, Array2, ArrayBase, Data, Ix2};
 use rand::{RngCore, SeedableRng};
 use rand_xoshiro::Xoshiro256Plus;
 
 use super::emission::{Emission, Start};
 use super::engine::UNKNOWN;
-use super::sums::HmmSums;
+use super::stepwise::MiniBatches;
+use super::sums::{HmmSums, Rooms};
 use super::{Hmm, Observed, random_row};
 use crate::data::{ClassIndex, Sequences, check_columns, check_same_rows};
 use crate::error::{Error, Result};
@@ -55,11 +56,12 @@ pub struct HmmParams<E: Emission> {
     start_from: Option<Hmm<E>>,
     topology: Topology,
     n_init: usize,
-    max_iter: usize,
-    tol: f64,
-    seed: u64,
+    pub(super) max_iter: usize,
+    pub(super) tol: f64,
+    pub(super) seed: u64,
     initial_pseudo_count: f64,
     transition_pseudo_count: f64,
+    mini_batches: Option<MiniBatches>,
 }
 
 impl<E: Emission> HmmParams<E> {
@@ -76,6 +78,7 @@ impl<E: Emission> HmmParams<E> {
             seed: 0,
             initial_pseudo_count: 0.0,
             transition_pseudo_count: 0.0,
+            mini_batches: None,
         }
     }
 }
@@ -153,6 +156,58 @@ impl<E: Emission> Params<HmmParams<E>> {
     pub fn transition_pseudo_count(mut self, pseudo_count: f64) -> Self {
         self.0.transition_pseudo_count = pseudo_count;
         self
+    }
+
+    /// Stepwise EM: an M-step after every `size` sequences, at least 1; default none, which is after all of them.
+    ///
+    /// Far fewer passes over many sequences. Batch `m` weighs `(m + 2)^-decay` against all before it, with `decay` above 0.5 and at most 1; 0.7
+    /// is a good start, and less forgets faster. A round is one pass; the objective is that of all sequences after it, and the best round's model is returned.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::{PoissonHmm, data::Sequences, linfa::{DatasetBase, traits::Fit}, ndarray::Array2};
+    ///
+    /// let counts = Array2::from_shape_fn((400, 1), |(t, _)| if t % 20 < 10 { t % 3 } else { 15 + t % 4 });
+    /// let dataset = DatasetBase::new(Sequences::new(counts, vec![40; 10])?, ());
+    /// let model = PoissonHmm::params(2).mini_batches(2, 0.7).max_iter(5).fit(&dataset)?.canonical()?;
+    /// assert!((model.emission().rates()[[1, 0]] - 16.5).abs() < 0.1);
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    ///
+    /// # References
+    /// O. Cappé and E. Moulines, On-line EM algorithm for latent data models (2009); P. Liang and D. Klein, Online EM for unsupervised models (2009).
+    #[must_use]
+    pub fn mini_batches(mut self, size: usize, decay: f64) -> Self {
+        self.0.mini_batches = Some(MiniBatches { size, decay });
+        self
+    }
+
+    /// The M-step alone: the model that is most likely for these sums, under the priors and floors of the parameters.
+    ///
+    /// `model` gives what sums cannot: its zeros, and the parameters of states without weight. With [`Hmm::expected_sums`] and
+    /// [`HmmSums::merge`] it is EM over data that is never in one place.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::{PoissonHmm, data::Sequences, hmm::Poisson, ndarray::array};
+    ///
+    /// let model = PoissonHmm::new(array![0.5, 0.5], array![[0.9, 0.1], [0.1, 0.9]], Poisson::new(array![[2.0], [9.0]].view())?)?;
+    /// let (here, there) = (Sequences::single(array![[1], [2]])?, Sequences::single(array![[8], [11]])?);
+    /// let mut sums = model.expected_sums(&here)?;
+    /// sums.merge(&model.expected_sums(&there)?, 1.0);
+    /// let better = PoissonHmm::params(2).maximized(&model, &sums)?;
+    /// assert!(better.score(&here)? + better.score(&there)? > sums.log_likelihood);
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for invalid parameters or another number of states; [`Error::Shape`] for sums of another model's sizes.
+    pub fn maximized<L: Clone>(&self, model: &Hmm<E, L>, sums: &HmmSums<E>) -> Result<Hmm<E, L>> {
+        let params = self.check_ref()?;
+        let k = model.n_states();
+        require(params.n_states == k, "n_states", "that of the model", params.n_states)?;
+        sums.check_fits(k, &model.emission)?;
+        Ok(params.maximize(model, sums).0)
     }
 
     /// Fits with the state of every row known: counts, where the emission needs no EM of its own.
@@ -239,6 +294,9 @@ impl<E: Emission> Check for HmmParams<E> {
             let rule = "that of the model in `start_from`";
             require(model.n_states() == k, "n_states", rule, k)?;
         }
+        if let Some(batches) = self.mini_batches {
+            batches.check()?;
+        }
         self.emission.check()
     }
 }
@@ -285,7 +343,7 @@ impl FitReport {
     /// Rounds of EM.
     #[must_use]
     pub fn n_iter(&self) -> usize {
-        self.objectives.len() - 1
+        self.objectives.len().saturating_sub(1)
     }
 
     /// The objective of the model that was returned.
@@ -324,6 +382,28 @@ impl<E: Emission, S: Data<Elem = E::Elem>, T> FitObserved<Sequences<S>, T> for H
     }
 }
 
+/// An array is one sequence.
+impl<E: Emission, S: Data<Elem = E::Elem>, T> Fit<ArrayBase<S, Ix2>, T, Error> for HmmParams<E> {
+    type Object = Hmm<E>;
+
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<S, Ix2>, T>) -> Result<Hmm<E>> {
+        self.fit_observed(dataset, &mut ())
+    }
+}
+
+impl<E: Emission, S: Data<Elem = E::Elem>, T> FitObserved<ArrayBase<S, Ix2>, T> for HmmParams<E> {
+    type Object = Hmm<E>;
+
+    fn fit_observed(
+        &self,
+        dataset: &DatasetBase<ArrayBase<S, Ix2>, T>,
+        observer: &mut dyn Observer,
+    ) -> Result<Hmm<E>> {
+        let sequence = Sequences::single(dataset.records.view())?;
+        self.fit_from_starts(&sequence, Vec::new(), observer)
+    }
+}
+
 impl<F: Float, E: Emission<Float = F>> HmmParams<E> {
     fn fit_from_starts<S: Data<Elem = E::Elem>>(
         &self,
@@ -339,13 +419,16 @@ impl<F: Float, E: Emission<Float = F>> HmmParams<E> {
         if let Some(model) = &self.start_from {
             check_columns("records", x.records(), model.emission.n_features())?;
         }
-        let observed = Observed { known, ..Observed::unchecked(x) };
+        let observed = Observed { known: known.into(), ..Observed::unchecked(x) };
         let mut best: Option<Hmm<E>> = None;
         for start in 0..self.n_init {
             let mut rng = Xoshiro256Plus::seed_from_u64(self.seed.wrapping_add(start as u64));
             let first = self.first_model(&observed, &mut rng)?;
             first.emission.check(&observed.rows)?;
-            let (model, stopped) = self.climb(first, &observed, start, observer)?;
+            let (model, stopped) = match self.mini_batches {
+                None => self.climb(first, &observed, start, observer)?,
+                Some(batches) => self.climb_by_batches(batches, first, &observed, start, observer)?,
+            };
             let objective =
                 |model: &Hmm<E>| model.report.as_ref().map_or(f64::NEG_INFINITY, FitReport::objective);
             if best.as_ref().is_none_or(|best| objective(&model) > objective(best)) {
@@ -370,8 +453,9 @@ impl<F: Float, E: Emission<Float = F>> HmmParams<E> {
         let mut objectives: Vec<f64> = Vec::new();
         let (mut unvisited, mut floored) = (Vec::new(), Vec::new());
         let mut before = None;
+        let mut rooms = Rooms::default();
         let stop = loop {
-            let sums = HmmSums::expect(&model, observed)?;
+            let sums = rooms.expect(&model, observed)?;
             let objective = sums.log_likelihood + self.log_prior(&model);
             let gain = objectives.last().map_or(f64::INFINITY, |last| objective - last);
             objectives.push(objective);
@@ -422,7 +506,7 @@ impl<F: Float, E: Emission<Float = F>> HmmParams<E> {
         (next, unvisited, floored)
     }
 
-    fn log_prior(&self, model: &Hmm<E>) -> f64 {
+    pub(super) fn log_prior(&self, model: &Hmm<E>) -> f64 {
         let log = |p: &F| if *p > F::zero() { p.as_f64().ln() } else { 0.0 };
         let mut sum = self.emission_log_prior(model);
         if self.initial_pseudo_count > 0.0 {

@@ -21,6 +21,10 @@ use crate::params::{Check, Params, require};
 /// `p(x | state j) = sum_m weight_jm N(x; m_jm, S_jm)`
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(try_from = "stored::Mixture<F>", bound(deserialize = "F: Float + serde::Deserialize<'de>"))
+)]
 pub struct GaussianMixture<F> {
     /// `(n_states, n_components)`.
     weights: Array2<F>,
@@ -109,15 +113,17 @@ impl<F: Float> GaussianMixture<F> {
         &self.components
     }
 
-    /// `log weight + log density` of every component, `(n, n_states * n_components)`.
-    fn logs(&self, x: &[F], scratch: &mut Vec<F>) -> Vec<F> {
-        let n = x.len() / self.n_features();
-        let mut logs = vec![F::zero(); n * self.weights.len()];
-        self.components.log_likelihoods(x, &mut logs, scratch);
+    /// `log weight + log density` of every component, `(n, n_states * n_components)`, and the scratch memory that is left.
+    fn logs<'s>(&self, x: &[F], scratch: &'s mut Vec<F>) -> (&'s mut [F], &'s mut [F]) {
+        let size = x.len() / self.n_features() * self.weights.len();
+        let room = self.components.density_room(x.len()).max(self.components.sums_room(x.len()));
+        scratch.resize(size + room, F::zero());
+        let (logs, rest) = scratch.split_at_mut(size);
+        self.components.log_densities(x, logs, rest);
         for row in logs.chunks_exact_mut(self.weights.len()) {
             row.iter_mut().zip(&self.weights).for_each(|(log, weight)| *log += weight.ln());
         }
-        logs
+        (logs, rest)
     }
 }
 
@@ -144,7 +150,7 @@ impl<F: Float> Emission for GaussianMixture<F> {
     }
 
     fn log_likelihoods(&self, x: &[F], log_b: &mut [F], scratch: &mut Vec<F>) {
-        let logs = self.logs(x, scratch);
+        let (logs, _) = self.logs(x, scratch);
         for (out, logs) in log_b.iter_mut().zip(logs.chunks_exact(self.weights.ncols())) {
             *out = crate::math::log_sum_exp(logs);
         }
@@ -162,7 +168,7 @@ impl<F: Float> Emission for GaussianMixture<F> {
     }
 
     fn accumulate(&self, x: &[F], gamma: &[F], sums: &mut GaussianSums<F>, scratch: &mut Vec<F>) {
-        let mut shares = self.logs(x, scratch);
+        let (shares, rest) = self.logs(x, scratch);
         for (shares, &gamma) in shares.chunks_exact_mut(self.weights.ncols()).zip(gamma) {
             if gamma == F::zero() {
                 shares.fill(F::zero());
@@ -171,7 +177,7 @@ impl<F: Float> Emission for GaussianMixture<F> {
             softmax(shares);
             shares.iter_mut().for_each(|share| *share *= gamma);
         }
-        self.components.accumulate(x, &shares, sums, scratch);
+        self.components.add_weighted(x, shares, sums, rest);
     }
 
     fn merge(sums: &mut GaussianSums<F>, other: &GaussianSums<F>, weight: f64) {
@@ -201,6 +207,18 @@ impl<F: Float> Emission for GaussianMixture<F> {
         self.components.draw(state * self.weights.ncols() + component, out, rng);
     }
 
+    fn means(&self) -> Option<Array2<F>> {
+        let (k, m) = self.weights.dim();
+        let means = self.components.means();
+        Some(Array2::from_shape_fn((k, self.n_features()), |(state, i)| {
+            (0..m).map(|c| self.weights[[state, c]] * means[[state * m + c, i]]).sum()
+        }))
+    }
+
+    fn fits(&self, sums: &GaussianSums<F>) -> bool {
+        self.components.fits(sums)
+    }
+
     /// Clusters or random rows for the states; around each, its components a random deviation apart.
     fn start(
         x: &[F],
@@ -211,8 +229,8 @@ impl<F: Float> Emission for GaussianMixture<F> {
         rng: &mut dyn RngCore,
     ) -> Result<(Self, Option<Vec<usize>>)> {
         let m = params.n_components;
-        let (centres, labels) = start_means(x, d, n_states, start, rng)?;
         let variances = overall_variances(x, d)?;
+        let (centres, labels) = start_means(x, d, n_states, start, rng)?;
         let size = n_states.checked_mul(m).filter(|&size| size <= 1 << 20);
         let size = size.ok_or_else(|| Error::parameter("n_components", "at most 2^20 over all states", m))?;
         let means = Array2::from_shape_fn((size, d), |(at, i)| {
@@ -258,14 +276,34 @@ impl<F: Float> Emission for GaussianMixture<F> {
     }
 }
 
+/// What was stored, before it is believed.
+#[cfg(feature = "serde")]
+mod stored {
+    use ndarray::Array2;
+
+    use super::{Gaussian, GaussianMixture};
+    use crate::error::{Error, Result};
+    use crate::float::Float;
+
+    #[derive(serde::Deserialize)]
+    #[serde(bound(deserialize = "F: Float + serde::Deserialize<'de>"))]
+    pub(super) struct Mixture<F> {
+        weights: Array2<F>,
+        components: Gaussian<F>,
+    }
+
+    impl<F: Float> TryFrom<Mixture<F>> for GaussianMixture<F> {
+        type Error = Error;
+
+        fn try_from(Mixture { weights, components }: Mixture<F>) -> Result<Self> {
+            Self::new(weights.view(), components)
+        }
+    }
+}
+
 #[cfg(feature = "serde")]
 impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for GaussianMixture<F> {
     fn kind() -> String {
         format!("GaussianMixture<{}>", crate::stored::type_word::<F>())
-    }
-
-    fn validate(&self) -> Result<()> {
-        self.components.validate()?;
-        Self::new(self.weights.view(), self.components.clone()).map(|_| ())
     }
 }

@@ -27,6 +27,10 @@ mod gaussian;
 mod mixture;
 mod online;
 mod poisson;
+mod predict;
+mod ranked;
+mod recursions;
+mod stepwise;
 mod sums;
 
 pub use categorical::{Categorical, CategoricalParams};
@@ -37,6 +41,8 @@ pub use gaussian::{Covariance, Gaussian, GaussianParams, GaussianSums};
 pub use mixture::{GaussianMixture, GaussianMixtureParams};
 pub use online::{FixedLag, OnlineFilter};
 pub use poisson::{Poisson, PoissonParams};
+pub use ranked::RankedPath;
+pub use recursions::Recursions;
 pub use sums::HmmSums;
 
 use std::borrow::Cow;
@@ -85,7 +91,8 @@ pub type GaussianMixtureHmm<F = f64, L = usize> = Hmm<GaussianMixture<F>, L>;
     serde(bound(
         serialize = "E: serde::Serialize, E::Float: serde::Serialize, L: serde::Serialize",
         deserialize = "E: serde::Deserialize<'de>, E::Float: serde::Deserialize<'de>, L: serde::Deserialize<'de>"
-    ))
+    )),
+    serde(try_from = "stored::Model<E, L>")
 )]
 pub struct Hmm<E: Emission, L = usize> {
     initial: Array1<E::Float>,
@@ -244,7 +251,7 @@ struct Observed<'a, T: Clone> {
     ranges: Vec<Range<usize>>,
     width: usize,
     /// The state of each row where some are known, else empty.
-    known: Vec<usize>,
+    known: Cow<'a, [usize]>,
 }
 
 impl<'a, T: Copy> Observed<'a, T> {
@@ -262,11 +269,21 @@ impl<'a, T: Copy> Observed<'a, T> {
             None => Cow::Owned(x.records().iter().copied().collect()),
         };
         let ranges = (0..x.n_sequences()).filter_map(|i| x.range(i)).collect();
-        Self { rows, ranges, width: x.records().ncols(), known: Vec::new() }
+        Self { rows, ranges, width: x.records().ncols(), known: Cow::Borrowed(&[]) }
+    }
+
+    /// Some of the sequences.
+    fn select(&self, sequences: &[usize]) -> Observed<'_, T> {
+        Observed {
+            rows: Cow::Borrowed(&self.rows),
+            ranges: sequences.iter().map(|&i| self.ranges[i].clone()).collect(),
+            width: self.width,
+            known: Cow::Borrowed(&self.known),
+        }
     }
 
     fn n_rows(&self) -> usize {
-        self.ranges.last().map_or(0, |range| range.end)
+        self.ranges.iter().map(ExactSizeIterator::len).sum()
     }
 
     fn n_sequences(&self) -> usize {
@@ -325,6 +342,58 @@ fn random_row(n: usize, rng: &mut dyn RngCore) -> Vec<f64> {
     row
 }
 
+/// What was stored, before it is believed.
+#[cfg(feature = "serde")]
+mod stored {
+    use super::{Array1, Array2, Emission, Error, FitReport, Hmm, HmmSums, Result};
+
+    #[derive(serde::Deserialize)]
+    #[serde(bound(
+        deserialize = "E: serde::Deserialize<'de>, E::Float: serde::Deserialize<'de>, L: serde::Deserialize<'de>"
+    ))]
+    pub(super) struct Model<E: Emission, L> {
+        initial: Array1<E::Float>,
+        transition: Array2<E::Float>,
+        emission: E,
+        labels: Vec<L>,
+        report: Option<FitReport>,
+    }
+
+    impl<E: Emission, L> TryFrom<Model<E, L>> for Hmm<E, L> {
+        type Error = Error;
+
+        fn try_from(stored: Model<E, L>) -> Result<Self> {
+            let Model { initial, transition, emission, labels, report } = stored;
+            Ok(Self { report, ..Self::labelled(initial, transition, emission, labels)? })
+        }
+    }
+
+    #[derive(serde::Deserialize)]
+    #[serde(bound(deserialize = "E::Sums: serde::Deserialize<'de>"))]
+    pub(super) struct Sums<E: Emission> {
+        initial: Array1<f64>,
+        transitions: Array2<f64>,
+        emission: E::Sums,
+        log_likelihood: f64,
+        n_rows: f64,
+    }
+
+    impl<E: Emission> TryFrom<Sums<E>> for HmmSums<E> {
+        type Error = Error;
+
+        fn try_from(stored: Sums<E>) -> Result<Self> {
+            let Sums { initial, transitions, emission, log_likelihood, n_rows } = stored;
+            let k = initial.len();
+            if transitions.dim() != (k, k) {
+                let value = format_args!("{:?}", transitions.dim());
+                return Err(Error::shape("transitions", format!("{k} rows and columns"), value));
+            }
+            let transitions = transitions.as_standard_layout().into_owned();
+            Ok(Self { initial, transitions, emission, log_likelihood, n_rows })
+        }
+    }
+}
+
 #[cfg(feature = "serde")]
 impl<F, E, L> crate::stored::Stored for Hmm<E, L>
 where
@@ -336,16 +405,6 @@ where
 
     fn kind() -> String {
         format!("Hmm<{}, {}>", E::kind(), crate::stored::type_word::<L>())
-    }
-
-    fn validate(&self) -> Result<()> {
-        let Self { initial, transition, emission, labels, report } = self;
-        emission.validate()?;
-        Self::labelled(initial.clone(), transition.clone(), emission.clone(), labels.clone())?;
-        let standard = transition.is_standard_layout();
-        require(standard, "transition", "in standard layout", "in another")?;
-        let rounds = report.as_ref().is_none_or(|report| !report.objectives.is_empty());
-        require(rounds, "objectives", "that of the start at least", "none")
     }
 }
 

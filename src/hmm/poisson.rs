@@ -18,6 +18,10 @@ use crate::params::{Check, Params, require};
 /// `p(x | state j) = prod_d rate_jd^x_d exp(-rate_jd) / x_d!`
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(try_from = "stored::Poisson<F>", bound(deserialize = "F: Float + serde::Deserialize<'de>"))
+)]
 pub struct Poisson<F = f64> {
     /// `(n_states, n_features)`.
     rates: Array2<F>,
@@ -184,6 +188,14 @@ impl<F: Float> Emission for Poisson<F> {
         }
     }
 
+    fn means(&self) -> Option<Array2<F>> {
+        Some(self.rates.clone())
+    }
+
+    fn fits(&self, sums: &Vec<f64>) -> bool {
+        sums.len() == self.n_states() * (1 + self.n_features())
+    }
+
     fn start(
         x: &[usize],
         d: usize,
@@ -245,13 +257,30 @@ fn draw_count(rate: f64, rng: &mut dyn RngCore) -> usize {
     count
 }
 
+/// What was stored, before it is believed.
+#[cfg(feature = "serde")]
+mod stored {
+    use crate::error::{Error, Result};
+    use crate::float::Float;
+    use ndarray::Array2;
+
+    #[derive(serde::Deserialize)]
+    pub(super) struct Poisson<F> {
+        rates: Array2<F>,
+    }
+
+    impl<F: Float> TryFrom<Poisson<F>> for super::Poisson<F> {
+        type Error = Error;
+
+        fn try_from(stored: Poisson<F>) -> Result<Self> {
+            Self::new(stored.rates.view())
+        }
+    }
+}
+
 #[cfg(feature = "serde")]
 impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for Poisson<F> {
     fn kind() -> String {
         format!("Poisson<{}>", crate::stored::type_word::<F>())
-    }
-
-    fn validate(&self) -> Result<()> {
-        Self::new(self.rates.view()).map(|_| ())
     }
 }

@@ -2,10 +2,9 @@
 
 use ndarray::{Array1, Array2};
 
-use super::decode::check_possible;
-use super::engine::{UNKNOWN, Workspace};
+use super::engine::{Engine, Observations, UNKNOWN, Workspace};
 use super::{Emission, Hmm, Observed};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::par;
 
@@ -31,7 +30,8 @@ use crate::par;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
     feature = "serde",
-    serde(bound(serialize = "E::Sums: serde::Serialize", deserialize = "E::Sums: serde::Deserialize<'de>"))
+    serde(bound(serialize = "E::Sums: serde::Serialize", deserialize = "E::Sums: serde::Deserialize<'de>")),
+    serde(try_from = "super::stored::Sums<E>")
 )]
 #[non_exhaustive]
 pub struct HmmSums<E: Emission> {
@@ -48,7 +48,9 @@ pub struct HmmSums<E: Emission> {
 }
 
 impl<F: Float, E: Emission<Float = F>> HmmSums<E> {
-    fn zero<L>(hmm: &Hmm<E, L>) -> Self {
+    /// The sums over no sequence, for `hmm`.
+    #[must_use]
+    pub fn zero<L>(hmm: &Hmm<E, L>) -> Self {
         let k = hmm.n_states();
         Self {
             initial: Array1::zeros(k),
@@ -60,7 +62,12 @@ impl<F: Float, E: Emission<Float = F>> HmmSums<E> {
     }
 
     /// Adds `weight` times other sums.
+    ///
+    /// # Panics
+    /// When they are of a model with another number of states.
     pub fn merge(&mut self, other: &Self, weight: f64) {
+        let (ours, theirs) = (self.initial.len(), other.initial.len());
+        assert_eq!(ours, theirs, "`other` must be of {ours} states, got {theirs}");
         self.initial.scaled_add(weight, &other.initial);
         self.transitions.scaled_add(weight, &other.transitions);
         E::merge(&mut self.emission, &other.emission, weight);
@@ -68,38 +75,53 @@ impl<F: Float, E: Emission<Float = F>> HmmSums<E> {
         self.n_rows += weight * other.n_rows;
     }
 
+    /// Errors unless the sums have the sizes of a model's.
+    pub(super) fn check_fits(&self, k: usize, emission: &E) -> Result<()> {
+        let fits = self.initial.len() == k
+            && self.transitions.dim() == (k, k)
+            && self.transitions.is_standard_layout()
+            && emission.fits(&self.emission);
+        if fits {
+            return Ok(());
+        }
+        let value = format_args!("{} states and others", self.initial.len());
+        Err(Error::shape("sums", format!("the sizes of a model of {k} states"), value))
+    }
+
     /// The E-step: groups of sequences side by side, their sums in order.
     pub(super) fn expect<L>(hmm: &Hmm<E, L>, observed: &Observed<'_, E::Elem>) -> Result<Self> {
-        let (engine, groups) = (hmm.engine(), observed.groups(16));
-        let (k, d) = (engine.k, observed.width);
-        let zero = Self::zero(hmm);
-        let parts = par::map(groups.len(), |g| {
-            let mut work = Workspace::default();
-            let mut sums = zero.clone();
-            let mut scores = Vec::with_capacity(groups[g].len());
-            for i in groups[g].clone() {
-                let sequence = observed.sequence(i);
-                let (initial, emission) = (&mut sums.initial, &mut sums.emission);
-                let each = |rows: std::ops::Range<usize>, gamma: &[F], scratch: &mut Vec<F>| {
-                    let x = &sequence.x[rows.start * d..rows.end * d];
-                    engine.emission.accumulate(x, gamma, emission, scratch);
-                    if rows.start == 0 {
-                        initial.iter_mut().zip(&gamma[..k]).for_each(|(sum, gamma)| *sum += gamma.as_f64());
-                    }
-                };
-                let score = engine.smooth(sequence, &mut work, sums.transitions.as_slice_mut(), each);
-                scores.push(score);
-                sums.log_likelihood += score;
-                sums.n_rows += (sequence.x.len() / d) as f64;
+        Rooms::default().expect(hmm, observed)
+    }
+
+    /// Adds a sequence: all but the transitions, whose sum over time goes to `steps` without the factor `A`. Returns its log-likelihood.
+    pub(super) fn add(
+        &mut self,
+        engine: &Engine<'_, E>,
+        sequence: Observations<'_, E::Elem>,
+        work: &mut Workspace<F>,
+        steps: &mut [f64],
+    ) -> f64 {
+        let (k, d) = (engine.k, engine.emission.n_features());
+        let (initial, emission) = (&mut self.initial, &mut self.emission);
+        let each = |rows: std::ops::Range<usize>, gamma: &[F], scratch: &mut Vec<F>| {
+            let x = &sequence.x[rows.start * d..rows.end * d];
+            engine.emission.accumulate(x, gamma, emission, scratch);
+            if rows.start == 0 {
+                initial.iter_mut().zip(&gamma[..k]).for_each(|(sum, gamma)| *sum += gamma.as_f64());
             }
-            (sums, scores)
-        });
-        check_possible(parts.iter().flat_map(|part| part.1.iter().copied()))?;
-        let mut sums = zero;
-        parts.iter().for_each(|part| sums.merge(&part.0, 1.0));
-        // The factor A of every term of the sum over time, once.
-        sums.transitions.zip_mut_with(&hmm.transition, |sum, p| *sum *= p.as_f64());
-        Ok(sums)
+        };
+        let score = engine.smooth(sequence, work, Some(steps), each);
+        if score > f64::NEG_INFINITY {
+            self.log_likelihood += score;
+            self.n_rows += (sequence.x.len() / d) as f64;
+        }
+        score
+    }
+
+    /// Adds `A o steps`: the factor `A` of every term of the sum over time, once.
+    pub(super) fn add_transitions(&mut self, engine: &Engine<'_, E>, steps: &[f64]) {
+        let terms = steps.iter().zip(engine.a);
+        self.transitions.iter_mut().zip(terms).for_each(|(sum, (step, p))| *sum += step * p.as_f64());
     }
 
     /// Counts of the rows whose states are known, and of the steps between two such.
@@ -130,5 +152,59 @@ impl<F: Float, E: Emission<Float = F>> HmmSums<E> {
             }
         }
         sums
+    }
+}
+
+/// Memory of the E-step, kept from round to round.
+#[derive(Debug)]
+pub(super) struct Rooms<E: Emission> {
+    rooms: Vec<Room<E>>,
+}
+
+/// What one group of sequences needs.
+#[derive(Debug)]
+struct Room<E: Emission> {
+    work: Workspace<E::Float>,
+    sums: HmmSums<E>,
+    steps: Vec<f64>,
+    scores: Vec<f64>,
+}
+
+impl<E: Emission> Default for Rooms<E> {
+    fn default() -> Self {
+        Self { rooms: Vec::new() }
+    }
+}
+
+impl<F: Float, E: Emission<Float = F>> Rooms<E> {
+    /// Expected counts under `hmm`.
+    pub(super) fn expect<L>(
+        &mut self,
+        hmm: &Hmm<E, L>,
+        observed: &Observed<'_, E::Elem>,
+    ) -> Result<HmmSums<E>> {
+        let (engine, groups) = (hmm.engine(), observed.groups(16));
+        let (k, zero) = (engine.k, HmmSums::zero(hmm));
+        self.rooms.resize_with(groups.len(), || Room {
+            work: Workspace::default(),
+            sums: zero.clone(),
+            steps: Vec::new(),
+            scores: Vec::new(),
+        });
+        par::for_each_chunk_mut(&mut self.rooms, 1, |g, rooms| {
+            for Room { work, sums, steps, scores } in rooms {
+                sums.clone_from(&zero);
+                steps.clear();
+                steps.resize(k * k, 0.0);
+                scores.clear();
+                scores
+                    .extend(groups[g].clone().map(|i| sums.add(&engine, observed.sequence(i), work, steps)));
+                sums.add_transitions(&engine, steps);
+            }
+        });
+        super::decode::check_possible(self.rooms.iter().flat_map(|room| room.scores.iter().copied()))?;
+        let mut sums = zero;
+        self.rooms.iter().for_each(|room| sums.merge(&room.sums, 1.0));
+        Ok(sums)
     }
 }

@@ -6,7 +6,7 @@ use ndarray::ArrayView2;
 
 use super::Neighbour;
 use crate::float::Float;
-use crate::kernel::{BLOCK, Radius, bits, sq_distances};
+use crate::kernel::{BLOCK, Norm, Radius, bits, totals_of};
 
 /// The rows in blocks of 32, in their order.
 #[derive(Debug)]
@@ -37,25 +37,25 @@ impl<F: Float> Brute<F> {
         self.blocks.chunks_exact(BLOCK * self.d).enumerate().map(|(i, block)| (i * BLOCK, block))
     }
 
-    pub(super) fn visit_within(
+    pub(super) fn visit_within<N: Norm>(
         &self,
         query: &[F],
-        radius: &Radius<F>,
+        radius: &Radius<F, N>,
         visit: &mut impl FnMut(Neighbour) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         for (first, block) in self.blocks() {
             let hits = F::hits_of(query, block, radius);
             if hits != 0 {
-                let sq = sq_distances(query, block);
+                let totals = totals_of::<N, F>(query, block);
                 for i in bits(hits) {
-                    visit(Neighbour { row: first + i, distance: sq[i].sqrt() })?;
+                    visit(Neighbour { row: first + i, distance: N::distance_of(totals[i]) })?;
                 }
             }
         }
         ControlFlow::Continue(())
     }
 
-    pub(super) fn count_within(&self, query: &[F], radius: &Radius<F>, limit: usize) -> usize {
+    pub(super) fn count_within<N: Norm>(&self, query: &[F], radius: &Radius<F, N>, limit: usize) -> usize {
         let mut count = 0;
         for (_, block) in self.blocks() {
             if count >= limit {
@@ -66,19 +66,19 @@ impl<F: Float> Brute<F> {
         count
     }
 
-    pub(super) fn nearest(&self, query: &[F], k: usize, neighbours: &mut Vec<Neighbour>) {
+    pub(super) fn nearest<N: Norm>(&self, query: &[F], k: usize, neighbours: &mut Vec<Neighbour>) {
         let mut best = Best::new(k, neighbours);
         for (first, block) in self.blocks() {
-            best.offer(&sq_distances(query, block), |i| first + i);
+            best.offer(&totals_of::<N, F>(query, block), |i| first + i);
         }
-        best.finish();
+        best.finish::<N>();
     }
 }
 
-/// The `k` smallest squared distances met so far, as a heap with the largest on top.
+/// The `k` smallest totals met so far, as a heap with the largest on top.
 pub(super) struct Best<'a> {
     k: usize,
-    /// `distance` holds the square until the end.
+    /// `distance` holds the total until the end.
     heap: &'a mut Vec<Neighbour>,
 }
 
@@ -88,7 +88,7 @@ impl<'a> Best<'a> {
         Self { k, heap }
     }
 
-    /// What a squared distance has to be below.
+    /// What a total has to be below.
     pub(super) fn bound(&self) -> f64 {
         if self.heap.len() < self.k { f64::INFINITY } else { self.heap[0].distance }
     }
@@ -99,10 +99,10 @@ impl<'a> Best<'a> {
     }
 
     /// Takes what is near enough; NaN never is.
-    pub(super) fn offer(&mut self, sq: &[f64; BLOCK], row: impl Fn(usize) -> usize) {
-        for (i, &sq) in sq.iter().enumerate() {
-            if sq < self.bound() || (self.is_open() && sq == f64::INFINITY) {
-                self.push(Neighbour { row: row(i), distance: sq });
+    pub(super) fn offer(&mut self, totals: &[f64; BLOCK], row: impl Fn(usize) -> usize) {
+        for (i, &total) in totals.iter().enumerate() {
+            if total < self.bound() || (self.is_open() && total == f64::INFINITY) {
+                self.push(Neighbour { row: row(i), distance: total });
             }
         }
     }
@@ -133,8 +133,8 @@ impl<'a> Best<'a> {
         }
     }
 
-    /// Turns squares into distances.
-    pub(super) fn finish(self) {
-        self.heap.iter_mut().for_each(|neighbour| neighbour.distance = neighbour.distance.sqrt());
+    /// Turns totals into distances.
+    pub(super) fn finish<N: Norm>(self) {
+        self.heap.iter_mut().for_each(|near| near.distance = N::distance_of(near.distance));
     }
 }

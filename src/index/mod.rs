@@ -2,12 +2,14 @@
 //!
 //! An [`Index`] is built once over the rows of an array and asked many times, from many threads. In up to 16 dimensions it is a k-d tree, above that it compares with
 //! every row, which is faster there; [`Search`] overrides the choice. Both give the same answers, exactly: the squared distance is
-//! `sum_j (x_j - y_j)^2` in `f64`, also for `f32` rows, summed in the order of `j`; a point at exactly the radius is inside.
+//! `sum_j (x_j - y_j)^2` in `f64`, also for `f32` rows, summed in the order of `j` (the manhattan distance `sum_j |x_j - y_j|`, the chebyshev
+//! distance `max_j |x_j - y_j|`); a point at exactly the radius is inside. [`BruteForce`] searches under any other metric.
 //!
 //! The nearest few come from [kiddo](https://docs.rs/kiddo)'s k-d tree. Radius searches have a tree of their own, because DBSCAN needs what kiddo does not offer: whole
 //! subtrees that are counted at once, a count that stops early, a dimension known only at run time, and a boundary that is exact on ties.
 
 mod brute;
+mod brute_force;
 mod nearest;
 pub(crate) mod tree;
 
@@ -17,16 +19,54 @@ use std::sync::OnceLock;
 
 use ndarray::{ArrayBase, ArrayView1, Data, Ix2};
 
+pub use self::brute_force::BruteForce;
+
 use self::brute::Brute;
 use self::nearest::Nearest;
 use self::tree::Tree;
 use crate::data::{check_finite, check_not_empty};
+use crate::distance::{Chebyshev, Euclidean, Manhattan};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::Radius;
 use crate::params::require;
 
 /// Dimensions up to which the k-d tree is chosen. Above, nearly every box is near every query, and a scan of all rows is faster.
 const TREE_DIMENSIONS: usize = 16;
+
+/// A distance that grows with the difference in each single component, so that boxes bound it and a tree can search it.
+///
+/// Implemented for [`Euclidean`], [`Manhattan`] and [`Chebyshev`]; for all others there is [`BruteForce`].
+#[allow(private_bounds, reason = "the kernels are no part of the public interface")]
+pub trait ByComponents: Copy + std::fmt::Debug + Send + Sync + by_components::Kernel {}
+
+impl ByComponents for Euclidean {}
+impl ByComponents for Manhattan {}
+impl ByComponents for Chebyshev {}
+
+mod by_components {
+    use crate::distance::{Chebyshev, Euclidean, Manhattan};
+    use crate::kernel::{Absolutes, Largest, Norm, Squares};
+
+    pub trait Kernel {
+        type Norm: Norm;
+        /// Whether kiddo has its nearest neighbours.
+        const EUCLIDEAN: bool = false;
+    }
+
+    impl Kernel for Euclidean {
+        type Norm = Squares;
+        const EUCLIDEAN: bool = true;
+    }
+
+    impl Kernel for Manhattan {
+        type Norm = Absolutes;
+    }
+
+    impl Kernel for Chebyshev {
+        type Norm = Largest;
+    }
+}
 
 /// How an [`Index`] looks for neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,7 +86,7 @@ pub enum Search {
 pub struct Neighbour {
     /// The row of the indexed array.
     pub row: usize,
-    /// Its Euclidean distance from the query.
+    /// Its distance from the query.
     pub distance: f64,
 }
 
@@ -64,9 +104,10 @@ pub struct Neighbour {
 /// # Ok::<(), sapwood::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Index<F> {
+pub struct Index<F, M = Euclidean> {
     d: usize,
     backend: Backend<F>,
+    metric: M,
 }
 
 #[derive(Debug)]
@@ -105,6 +146,30 @@ impl<F: Float> Index<F> {
     /// # Ok::<(), sapwood::Error>(())
     /// ```
     pub fn with_search<S: Data<Elem = F>>(records: &ArrayBase<S, Ix2>, search: Search) -> Result<Self> {
+        Self::with_metric(records, search, Euclidean)
+    }
+}
+
+impl<F: Float, M: ByComponents> Index<F, M> {
+    /// Indexes the rows of `records` for the given kind of search and distance.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::{Index, distance::Manhattan, index::Search, ndarray::array};
+    ///
+    /// let x = array![[0.0, 0.0], [1.0, 1.0], [3.0, 0.0]];
+    /// let index = Index::with_metric(&x, Search::Auto, Manhattan)?;
+    /// assert_eq!(index.count_within(x.row(0), 2.0, usize::MAX)?, 2);
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn with_metric<S: Data<Elem = F>>(
+        records: &ArrayBase<S, Ix2>,
+        search: Search,
+        metric: M,
+    ) -> Result<Self> {
         check_not_empty("records", records)?;
         Tree::<F>::check_size(records.nrows())?;
         check_finite("records", records)?;
@@ -115,7 +180,13 @@ impl<F: Float> Index<F> {
         } else {
             Backend::KdTree { tree: Tree::new(records.view())?, nearest: OnceLock::new() }
         };
-        Ok(Self { d, backend })
+        Ok(Self { d, backend, metric })
+    }
+
+    /// The distance.
+    #[must_use]
+    pub fn metric(&self) -> M {
+        self.metric
     }
 
     /// Number of indexed rows.
@@ -271,11 +342,11 @@ impl<F: Float> Index<F> {
         let k = k.min(self.n_points());
         neighbours.clear();
         match &self.backend {
-            Backend::KdTree { tree, nearest } if self.d <= TREE_DIMENSIONS => {
+            Backend::KdTree { tree, nearest } if M::EUCLIDEAN && self.d <= TREE_DIMENSIONS => {
                 nearest.get_or_init(|| Box::new(Nearest::new(tree))).nearest(&query, k, neighbours);
             }
-            Backend::KdTree { tree, .. } => tree.nearest(&query, k, neighbours),
-            Backend::Brute(brute) => brute.nearest(&query, k, neighbours),
+            Backend::KdTree { tree, .. } => tree.nearest::<M::Norm>(&query, k, neighbours),
+            Backend::Brute(brute) => brute.nearest::<M::Norm>(&query, k, neighbours),
         }
         sort(neighbours);
         Ok(())
@@ -283,23 +354,24 @@ impl<F: Float> Index<F> {
 
     /// The query in one piece of memory.
     fn checked<'a>(&self, query: &'a ArrayView1<'_, F>) -> Result<Cow<'a, [F]>> {
-        if query.len() != self.d {
-            return Err(Error::shape(
-                "query",
-                format!("{} entries, as the indexed rows", self.d),
-                query.len(),
-            ));
-        }
-        if let Some(x) = query.iter().find(|x| !x.is_finite()) {
-            return Err(Error::parameter("query", "finite", x));
-        }
-        Ok(query.to_slice().map_or_else(|| Cow::Owned(query.to_vec()), Cow::Borrowed))
+        checked_query(query, self.d)
     }
 
-    fn radius(&self, radius: f64) -> Result<crate::kernel::Radius<F>> {
+    fn radius(&self, radius: f64) -> Result<Radius<F, M::Norm>> {
         require(radius >= 0.0, "radius", "at least 0", radius)?;
         Ok(F::radius(radius, self.d))
     }
+}
+
+/// The query in one piece of memory, if it is finite and has `d` entries.
+fn checked_query<'a, F: Float>(query: &'a ArrayView1<'_, F>, d: usize) -> Result<Cow<'a, [F]>> {
+    if query.len() != d {
+        return Err(Error::shape("query", format!("{d} entries, as the indexed rows"), query.len()));
+    }
+    if let Some(x) = query.iter().find(|x| !x.is_finite()) {
+        return Err(Error::parameter("query", "finite", x));
+    }
+    Ok(query.to_slice().map_or_else(|| Cow::Owned(query.to_vec()), Cow::Borrowed))
 }
 
 fn sort(neighbours: &mut [Neighbour]) {

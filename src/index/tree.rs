@@ -4,9 +4,10 @@
 //! position is known before the build begins: subtrees are built side by side, each in its own part of the same arrays. Block `b` holds the
 //! points of the *places* `32 b .. 32 b + 32`; `rows[place]` is the row of the input. Nodes stand in preorder: the left child of node `i` is `i + 1`.
 //!
-//! Boxes are tight, and in `f64` for both float types. The bounds between boxes are computed like the distances between points, dimension after
-//! dimension, subtract, multiply, add. Rounding is monotone, so `min_sq > r^2` implies `|x - y|^2 > r^2` for all points inside *as computed*,
-//! and `max_sq <= r^2` the opposite: pruning never disagrees with the test of a pair.
+//! Boxes are tight, and in `f64` for both float types. The tree is the same for every [`Norm`]. The bounds between boxes are computed like the
+//! distances between points, dimension after dimension: for the euclidean distance subtract, multiply, add. Rounding is monotone, so
+//! `min > r^2` implies `|x - y|^2 > r^2` for all points inside *as computed*, and `max <= r^2` the opposite: pruning never disagrees with the test
+//! of a pair. The manhattan and the chebyshev distance are summed and compared in the same way, without squares.
 
 use std::ops::ControlFlow;
 
@@ -16,7 +17,7 @@ use super::Neighbour;
 use super::brute::Best;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::{BLOCK, Radius, bits, partition, sq_distances};
+use crate::kernel::{BLOCK, Norm, Radius, bits, partition, totals_of};
 use crate::par;
 
 /// The row number in unused places of the last block.
@@ -163,24 +164,24 @@ impl<F: Float> Tree<F> {
 
 /// Queries of one point.
 impl<F: Float> Tree<F> {
-    pub(crate) fn visit_within(
+    pub(crate) fn visit_within<N: Norm>(
         &self,
         query: &[F],
-        radius: &Radius<F>,
+        radius: &Radius<F, N>,
         visit: &mut impl FnMut(Neighbour) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         self.visit_below(0, query, radius, visit)
     }
 
-    fn visit_below(
+    fn visit_below<N: Norm>(
         &self,
         node: usize,
         query: &[F],
-        radius: &Radius<F>,
+        radius: &Radius<F, N>,
         visit: &mut impl FnMut(Neighbour) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let here = self.nodes[node];
-        if self.sq_distance_bounds_of(query, node).0 > radius.sq {
+        if self.bounds_of::<N>(query, node).0 > radius.limit {
             return ControlFlow::Continue(());
         }
         if !here.is_leaf() {
@@ -190,26 +191,27 @@ impl<F: Float> Tree<F> {
         let block = here.first as usize;
         let hits = F::hits_of(query, self.block(block), radius);
         if hits != 0 {
-            let sq = sq_distances(query, self.block(block));
+            let totals = totals_of::<N, F>(query, self.block(block));
             for i in bits(hits) {
-                visit(Neighbour { row: self.rows[block * BLOCK + i] as usize, distance: sq[i].sqrt() })?;
+                let row = self.rows[block * BLOCK + i] as usize;
+                visit(Neighbour { row, distance: N::distance_of(totals[i]) })?;
             }
         }
         ControlFlow::Continue(())
     }
 
     /// The count, or a number that is at least `limit`.
-    pub(crate) fn count_within(&self, query: &[F], radius: &Radius<F>, limit: usize) -> usize {
+    pub(crate) fn count_within<N: Norm>(&self, query: &[F], radius: &Radius<F, N>, limit: usize) -> usize {
         self.count_below(0, query, radius, limit)
     }
 
-    fn count_below(&self, node: usize, query: &[F], radius: &Radius<F>, limit: usize) -> usize {
+    fn count_below<N: Norm>(&self, node: usize, query: &[F], radius: &Radius<F, N>, limit: usize) -> usize {
         let here = self.nodes[node];
-        let (min_sq, max_sq) = self.sq_distance_bounds_of(query, node);
-        if min_sq > radius.sq {
+        let (min, max) = self.bounds_of::<N>(query, node);
+        if min > radius.limit {
             return 0;
         }
-        if max_sq <= radius.sq {
+        if max <= radius.limit {
             return self.len(here);
         }
         if here.is_leaf() {
@@ -223,74 +225,79 @@ impl<F: Float> Tree<F> {
     }
 
     /// The `k` nearest rows, `1 <= k <= n`.
-    pub(crate) fn nearest(&self, query: &[F], k: usize, neighbours: &mut Vec<Neighbour>) {
+    pub(crate) fn nearest<N: Norm>(&self, query: &[F], k: usize, neighbours: &mut Vec<Neighbour>) {
         let mut best = Best::new(k, neighbours);
-        self.nearest_below(0, query, &mut best);
-        best.finish();
+        self.nearest_below::<N>(0, query, &mut best);
+        best.finish::<N>();
     }
 
-    fn nearest_below(&self, node: usize, query: &[F], best: &mut Best<'_>) {
+    fn nearest_below<N: Norm>(&self, node: usize, query: &[F], best: &mut Best<'_>) {
         let here = self.nodes[node];
         if here.is_leaf() {
             let first = here.first as usize * BLOCK;
-            best.offer(&sq_distances(query, self.block(here.first as usize)), |i| {
+            best.offer(&totals_of::<N, F>(query, self.block(here.first as usize)), |i| {
                 self.rows[first + i] as usize
             });
             return;
         }
         let (left, right) = (node + 1, here.right as usize);
-        let to_left = self.sq_distance_bounds_of(query, left).0;
-        let to_right = self.sq_distance_bounds_of(query, right).0;
+        let to_left = self.bounds_of::<N>(query, left).0;
+        let to_right = self.bounds_of::<N>(query, right).0;
         let nearer_first = if to_left <= to_right {
             [(left, to_left), (right, to_right)]
         } else {
             [(right, to_right), (left, to_left)]
         };
-        for (child, min_sq) in nearer_first {
-            if min_sq < best.bound() || best.is_open() {
-                self.nearest_below(child, query, best);
+        for (child, min) in nearer_first {
+            if min < best.bound() || best.is_open() {
+                self.nearest_below::<N>(child, query, best);
             }
         }
     }
 
-    /// Smallest and largest squared distance of a point to the points of a node.
+    /// Smallest and largest total of a point and the points of a node.
     #[inline(always)]
-    fn sq_distance_bounds_of(&self, query: &[F], node: usize) -> (f64, f64) {
+    fn bounds_of<N: Norm>(&self, query: &[F], node: usize) -> (f64, f64) {
         let bounds = self.bounds(node);
         let at = |j: usize| query[j].as_f64();
         // The small dimensions as constants, so that their loops are unrolled.
         match query.len() {
-            2 => bounds_between(2, at, at, bounds),
-            3 => bounds_between(3, at, at, bounds),
-            d => bounds_between(d, at, at, bounds),
+            2 => bounds_between::<N>(2, at, at, bounds),
+            3 => bounds_between::<N>(3, at, at, bounds),
+            d => bounds_between::<N>(d, at, at, bounds),
         }
     }
 }
 
-/// Smallest and largest squared distance between points of two boxes, as computed between points.
+/// Smallest and largest total between points of two boxes, as computed between points.
 #[inline(always)]
-pub(crate) fn sq_distance_bounds(a: &[f64], b: &[f64]) -> (f64, f64) {
+pub(crate) fn box_bounds<N: Norm>(a: &[f64], b: &[f64]) -> (f64, f64) {
     // As above.
     match a.len() {
-        4 => bounds_between(2, |j| a[j], |j| a[2 + j], b),
-        6 => bounds_between(3, |j| a[j], |j| a[3 + j], b),
-        width => bounds_between(width / 2, |j| a[j], |j| a[width / 2 + j], b),
+        4 => bounds_between::<N>(2, |j| a[j], |j| a[2 + j], b),
+        6 => bounds_between::<N>(3, |j| a[j], |j| a[3 + j], b),
+        width => bounds_between::<N>(width / 2, |j| a[j], |j| a[width / 2 + j], b),
     }
 }
 
 /// The bounds between the box from `lo` to `hi` and the box `b`.
 #[inline(always)]
-fn bounds_between(d: usize, lo: impl Fn(usize) -> f64, hi: impl Fn(usize) -> f64, b: &[f64]) -> (f64, f64) {
+fn bounds_between<N: Norm>(
+    d: usize,
+    lo: impl Fn(usize) -> f64,
+    hi: impl Fn(usize) -> f64,
+    b: &[f64],
+) -> (f64, f64) {
     assert!(b.len() == 2 * d, "two boxes of the same dimension");
-    let (mut min_sq, mut max_sq) = (0.0, 0.0);
+    let (mut min, mut max) = (0.0, 0.0);
     for j in 0..d {
         let (right, left) = (b[j] - hi(j), lo(j) - b[d + j]);
         let near = larger(larger(right, left), 0.0);
         let far = larger(b[d + j] - lo(j), hi(j) - b[j]);
-        min_sq += near * near;
-        max_sq += far * far;
+        min = N::add_one(min, near);
+        max = N::add_one(max, far);
     }
-    (min_sq, max_sq)
+    (min, max)
 }
 
 /// The larger number, in one instruction; `f64::max` takes three to treat NaN, of which boxes have none.

@@ -131,7 +131,13 @@ pub fn from_bytes<M: Stored>(bytes: &[u8]) -> Result<M> {
         return Err(format_error(at, format!("a body of {body} bytes"), format!("{} bytes", rest.len())));
     }
     let decoded = postcard::take_from_bytes::<M>(rest);
-    let (model, left) = decoded.map_err(|error| format_error(at, format!("a {kind}"), error.to_string()))?;
+    let (model, left) = decoded.map_err(|error| match error {
+        // A part that checked itself while it was read; postcard does not keep what it said.
+        postcard::Error::SerdeDeCustom => {
+            format_error(at, format!("a valid {kind}"), "one whose parts do not fit together".to_owned())
+        }
+        _ => format_error(at, format!("a {kind}"), error.to_string()),
+    })?;
     if !left.is_empty() {
         let end = Position::Byte((bytes.len() - left.len()) as u64);
         return Err(format_error(

@@ -6,6 +6,7 @@
 //! naive version, on all lengths.
 #![allow(unsafe_code)]
 
+mod aligned;
 pub(crate) mod blocks;
 pub(crate) mod chain;
 pub(crate) mod lanes;
@@ -15,9 +16,10 @@ mod pages;
 pub(crate) mod pairs;
 pub(crate) mod simd;
 
+pub(crate) use aligned::Aligned;
 pub(crate) use blocks::{
-    BLOCK, Band, Blocks, Columns, Movable, PAD, Radius, Run, bits, count_near, each_near, each_near_other,
-    partition, sq_distances,
+    Absolutes, BLOCK, Band, Blocks, Columns, Largest, Movable, Norm, PAD, Radius, Run, Squares, bits,
+    count_near, each_near, each_near_other, partition, totals_of,
 };
 pub(crate) use lanes::Element;
 pub(crate) use pages::large_pages;

@@ -1,12 +1,10 @@
 //! Large pages behind large arrays.
 
-use std::mem::MaybeUninit;
-
 /// Asks for large pages behind an array that was not written yet; a wish that nothing depends on.
 ///
 /// A page is handed out and cleared when it is first written. In an array of megabytes that can cost more than the writing: a page of 2 MiB comes
 /// at a fraction of the price of 512 small ones.
-pub(crate) fn large_pages<T>(room: &mut [MaybeUninit<T>]) {
+pub(crate) fn large_pages<T>(room: &mut [T]) {
     #[cfg(all(target_os = "linux", not(miri)))]
     {
         const SMALL_PAGE: usize = 1 << 12;

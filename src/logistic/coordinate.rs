@@ -28,8 +28,10 @@ const MAX_SWEEPS: usize = 300;
 const MAX_HALVINGS: usize = 30;
 /// Sweep after which the features in use are solved for at once, and again after twice as many.
 const POLISH: usize = 16;
-/// Ratio of the gains of two steps up to which the Hessian is kept.
-const GOOD_RATE: f64 = 0.2;
+/// Ratio of the gains of two steps up to which the Hessian is kept: a new one costs as much as many steps.
+const GOOD_RATE: f64 = 0.5;
+/// Share of a working set that is added from the features nearest to joining, so that those who join later are there already.
+const SPARE: usize = 8;
 
 /// Moves `v` to the minimum of `objective + l1 ||W||_1`.
 pub(super) fn minimize<F: Float>(
@@ -54,8 +56,12 @@ pub(super) fn minimize<F: Float>(
         gradient_norm: f64::INFINITY,
     };
     let penalty = |w: f64| l1 * w.abs() + 0.5 * l2 * w * w;
+    let mut part = Part::default();
     loop {
         let losses = losses_only.evaluate(v, &mut gradient, &mut workspace).sum;
+        if report.passes == 0 {
+            objective.check_records(&workspace)?;
+        }
         report.passes += 1;
         let (weights, intercepts) = v.split_at(d * lanes);
         report.objective = losses + weights.iter().map(|&w| penalty(w)).sum::<f64>();
@@ -84,24 +90,30 @@ pub(super) fn minimize<F: Float>(
         if report.iterations >= limits.max_iter {
             return Ok(report);
         }
-        // Features in use, and three times as many others at most.
-        let largest = |j: usize| (0..m).map(|c| violation(j * lanes + c)).fold(0.0, f64::max);
+        // By how much the slopes of a feature exceed the penalty, below 0 where they do not.
+        let excess = |j: usize| {
+            let slope = |i: usize| (gradient[i] + l2 * weights[i]).abs() - l1;
+            (0..m).map(|c| slope(j * lanes + c)).fold(f64::NEG_INFINITY, f64::max)
+        };
         let used = |j: usize| weights[j * lanes..(j + 1) * lanes].iter().any(|&w| w != 0.0);
         let mut set: Vec<usize> = (0..d).filter(|&j| used(j)).collect();
-        let mut others: Vec<(f64, usize)> =
-            (0..d).filter(|&j| !used(j)).map(|j| (largest(j), j)).filter(|other| other.0 > 0.0).collect();
+        let mut others: Vec<(f64, usize)> = (0..d).filter(|&j| !used(j)).map(|j| (excess(j), j)).collect();
         others.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let missing = others.partition_point(|other| other.0 > 0.0);
+        // Features in use, and three times as many others at most.
         let room = (3 * set.len()).max(FIRST_FEATURES);
-        set.extend(others.iter().take(room).map(|other| other.1));
-        if set.is_empty() {
-            set.push(0);
+        let wanted = set.iter().copied().chain(others.iter().take(missing).map(|other| other.1));
+        if !wanted.clone().all(|j| part.set.binary_search(&j).is_ok()) || part.set.is_empty() {
+            let spare = (set.len() + missing.min(room)) / SPARE + 1;
+            set.extend(others.iter().take(room.min(missing + spare)).map(|other| other.1));
+            set.sort_unstable();
+            part = Part { x: objective.rows.columns(&set), set, hessian: vec![] };
         }
-        set.sort_unstable();
         let before = report.iterations;
         // While features are missing, a part of the present gap is close enough.
         let tol = limits.tol.max(0.03 * report.gap.min(1.0));
-        on_features(objective, &set, l1, v, Limits { tol, ..limits }, &mut report, observer)?;
-        if report.iterations == before && others.len() <= room {
+        on_features(objective, &mut part, l1, v, Limits { tol, ..limits }, &mut report, observer)?;
+        if report.iterations == before && missing <= room {
             // No step lowers the objective any more: rounding is all that is left of the gap.
             report.outcome = if report.gap <= 1e-12 { Outcome::Converged } else { Outcome::RanOut };
             return Ok(report);
@@ -130,10 +142,18 @@ fn gap<F: Float>(losses: &Objective<'_, F>, v: &[f64], g: &[f64], l1: f64, l2: f
     penalty + if c < 1.0 { losses.divergence(v, c) } else { 0.0 }
 }
 
-/// Minimises over the features `set` and the intercepts, and writes the result back to `v`.
+/// A working set: its features in rising order, their columns side by side, and the last Hessian, or none.
+#[derive(Default)]
+struct Part {
+    set: Vec<usize>,
+    x: Vec<f64>,
+    hessian: Vec<f64>,
+}
+
+/// Minimises over the features of the set and the intercepts, and writes the result back to `v`.
 fn on_features<F: Float>(
     objective: &Objective<'_, F>,
-    set: &[usize],
+    Part { set, x, hessian }: &mut Part,
     l1: f64,
     v: &mut [f64],
     limits: Limits,
@@ -141,10 +161,9 @@ fn on_features<F: Float>(
     observer: &mut dyn Observer,
 ) -> Result<()> {
     let (d, m, lanes) = (objective.rows.d(), objective.m, objective.lanes());
-    let x = objective.rows.columns(set);
     let (width, k) = (set.len(), set.len() + 1);
     let part = Objective::<f64> {
-        rows: Rows::Dense { x: &x, d: width },
+        rows: Rows::Dense { x, d: width },
         target: objective.target,
         weight: objective.weight,
         offset: objective.offset,
@@ -162,17 +181,22 @@ fn on_features<F: Float>(
     let mut workspace = part.workspace();
     let (mut gradient, mut next_gradient) = (vec![0.0; u.len()], vec![0.0; u.len()]);
     let mut value = part.evaluate(&u, &mut gradient, &mut workspace).sum + l1_norm(&u);
-    let (mut hessian, mut last_decrease) = (vec![], f64::INFINITY);
+    let (started, mut last_decrease) = (report.iterations, f64::INFINITY);
     while report.iterations < limits.max_iter {
         // The duality gap shrinks with the distance from the optimum, the objective with its square.
         let enough = 1e-2 * limits.tol * limits.tol * value;
         let hessian_is_new = hessian.is_empty();
         if hessian_is_new {
-            hessian = symmetric(part.hessian(&u, Blocks::All), m * k);
+            *hessian = symmetric(part.hessian(&u, Blocks::All), m * k);
         }
-        let (step, decrease) = quadratic_step(&hessian, &gradient, &u, (m, k, lanes), l1, 0.1 * enough);
+        let (step, decrease) = quadratic_step(hessian, &gradient, &u, (m, k, lanes), l1, 0.1 * enough);
         if decrease.is_nan() || decrease <= enough {
-            break;
+            if hessian_is_new || report.iterations > started {
+                break;
+            }
+            // A Hessian of the round before is no proof that no step is left.
+            hessian.clear();
+            continue;
         }
         let mut next = vec![0.0; u.len()];
         let mut t = 1.0;

@@ -10,13 +10,13 @@ use super::params::{ClassWeight, LogisticRegressionValidParams, Solver};
 use super::report::{Outcome, Report};
 use super::rows::Rows;
 use super::solve::{self, Limits, Plan};
+use super::stochastic::{self, Steps};
 use super::{LogisticRegression, coordinate};
 use crate::data::{self, ClassIndex};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::linear::logistic as kernel;
 use crate::observe::{FitObserved, Observer};
-use crate::par;
 
 /// What a fit knows about the rows beside their records.
 #[derive(Debug)]
@@ -37,10 +37,25 @@ impl<L: Label> Targets<L> {
     ) -> Result<Self> {
         data::check_same_rows("targets", targets.len(), n)?;
         let classes = ClassIndex::new(targets)?;
-        let k = classes.n_classes();
-        if k < 2 {
-            return Err(Error::shape("targets", "at least two classes", k));
+        if classes.n_classes() < 2 {
+            return Err(Error::shape("targets", "at least two classes", classes.n_classes()));
         }
+        if !weights.is_empty() && weights.iter().all(|&w| w == 0.0) {
+            return Err(Error::parameter("weights", "greater than 0 in one entry at least", "0 in all"));
+        }
+        Self::of_classes(params, classes, targets, weights, n)
+    }
+
+    /// With classes that are known beforehand, of which some may be missing here.
+    pub(super) fn of_classes(
+        params: &LogisticRegressionValidParams,
+        classes: ClassIndex<L>,
+        targets: ArrayView1<'_, L>,
+        weights: &Array1<f32>,
+        n: usize,
+    ) -> Result<Self> {
+        data::check_same_rows("targets", targets.len(), n)?;
+        let k = classes.n_classes();
         let column: Vec<u32> = classes.columns(targets)?.iter().map(|&c| c as u32).collect();
         let mut weight = sample_weights(weights, n)?;
         let class_weight = match &params.class_weight {
@@ -78,33 +93,7 @@ pub(super) fn sample_weights(weights: &Array1<f32>, n: usize) -> Result<Vec<f64>
     if let Some(bad) = weights.iter().find(|w| !(**w >= 0.0 && w.is_finite())) {
         return Err(Error::parameter("weights", "at least 0 and finite", bad));
     }
-    if weights.iter().all(|&w| w == 0.0) {
-        return Err(Error::parameter("weights", "greater than 0 in one entry at least", "0 in all"));
-    }
     Ok(weights.iter().map(|&w| f64::from(w)).collect())
-}
-
-/// Size beyond which squares of records, and sums of these, could overflow.
-const LARGEST: f64 = 1e100;
-
-/// Errors unless all values are finite and at most [`LARGEST`]; `place` tells row and column of an entry.
-pub(super) fn check_values<F: Float>(values: &[F], place: impl Fn(usize) -> (usize, usize)) -> Result<()> {
-    const CHUNK: usize = 1 << 16;
-    let chunks = values.len().div_ceil(CHUNK);
-    let fine = |i: usize| kernel::largest(&values[i * CHUNK..((i + 1) * CHUNK).min(values.len())]) <= LARGEST;
-    if par::map(chunks, fine).into_iter().all(|fine| fine) {
-        return Ok(());
-    }
-    let bad = |v: &F| v.as_f64().abs() > LARGEST;
-    let Some(k) = values.iter().position(|v| !v.is_finite()).or_else(|| values.iter().position(bad)) else {
-        return Ok(());
-    };
-    let (row, column) = place(k);
-    let value = values[k].as_f64();
-    if value.is_finite() {
-        return Err(Error::shape("records", "values of at most 1e100 in size", value));
-    }
-    Err(Error::NonFinite { name: "records", row, column, value })
 }
 
 /// Which logits a fit has, and which of them are free.
@@ -150,6 +139,19 @@ impl Layout {
         let w = Array2::from_shape_fn((m, w.ncols()), |(c, j)| shifted(c, j));
         super::pack(&w, &Array1::from_shape_fn(m, |c| b[c + self.first] - shift * b[0]))
     }
+
+    /// Coefficients `(logits, d)` and intercepts of all logits; where these are free up to a constant, they sum to 0.
+    pub(super) fn unpack(self, v: &[f64], d: usize) -> (Array2<f64>, Array1<f64>) {
+        let Self { logits, first } = self;
+        let lanes = kernel::lanes(logits - first);
+        let entry = |c: usize, j: usize| if c < first { 0.0 } else { v[j * lanes + c - first] };
+        let mut intercepts = Array1::from_shape_fn(logits, |c| entry(c, d));
+        if logits > 1 && first == 0 {
+            let mean = intercepts.sum() / logits as f64;
+            intercepts -= mean;
+        }
+        (Array2::from_shape_fn((logits, d), |(c, j)| entry(c, j)), intercepts)
+    }
 }
 
 impl LogisticRegressionValidParams {
@@ -172,6 +174,22 @@ impl LogisticRegressionValidParams {
         Ok(offset.rows().into_iter().flat_map(shift).collect())
     }
 
+    /// The parameters to start from: zeros where nothing else is asked for.
+    pub(super) fn start(&self, layout: Layout, d: usize) -> Result<Vec<f64>> {
+        let Layout { logits, first } = layout;
+        match &self.start {
+            None => Ok(vec![0.0; (d + 1) * kernel::lanes(logits - first)]),
+            Some((w, b)) if w.dim() == (logits, d) && b.len() == logits => {
+                Ok(layout.pack(w, &if self.fit_intercept { b.clone() } else { Array1::zeros(logits) }))
+            }
+            Some((w, b)) => {
+                let got = format!("{} x {} and {}", w.nrows(), w.ncols(), b.len());
+                let rule = format!("{logits} x {d} coefficients and {logits} intercepts");
+                Err(Error::shape("start_from", rule, got))
+            }
+        }
+    }
+
     /// Fits the rows, whatever their kind.
     pub(super) fn fit_rows<F: Float, L: Label>(
         &self,
@@ -180,43 +198,27 @@ impl LogisticRegressionValidParams {
         observer: &mut dyn Observer,
     ) -> Result<LogisticRegression<F, L>> {
         let layout = Layout::new(targets.classes.n_classes(), self.alpha);
-        let Layout { logits, first } = layout;
         let d = rows.d();
         let offset = self.offsets(rows.n(), layout)?;
         let objective = layout.objective(self, rows, &targets, &offset);
-        let mut v = match &self.start {
-            None => vec![0.0; objective.len()],
-            Some((w, b)) if w.dim() == (logits, d) && b.len() == logits => {
-                layout.pack(w, &if self.fit_intercept { b.clone() } else { Array1::zeros(logits) })
-            }
-            Some((w, b)) => {
-                let got = format!("{} x {} and {}", w.nrows(), w.ncols(), b.len());
-                let rule = format!("{logits} x {d} coefficients and {logits} intercepts");
-                return Err(Error::shape("start_from", rule, got));
-            }
-        };
+        let mut v = self.start(layout, d)?;
         let limits = Limits { tol: self.tol, max_iter: self.max_iter };
-        let plan = match self.solver {
-            None => Plan::choose(&objective),
-            Some(Solver::Newton) => Plan::Newton,
-            Some(Solver::SampledNewton) => Plan::Sample,
-            Some(Solver::Lbfgs) => Plan::Diagonal,
-        };
-        let report = if self.l1() > 0.0 {
-            coordinate::minimize(&objective, self.l1(), &mut v, limits, observer)?
-        } else {
-            solve::minimize(&objective, plan, &mut v, limits, observer)?
-        };
+        let mut by_plan = |plan| solve::minimize(&objective, plan, &mut v, limits, observer);
+        let report = match self.solver {
+            _ if self.l1() > 0.0 => coordinate::minimize(&objective, self.l1(), &mut v, limits, observer),
+            None => by_plan(Plan::choose(&objective)),
+            Some(Solver::Newton) => by_plan(Plan::Newton),
+            Some(Solver::SampledNewton) => by_plan(Plan::Sample),
+            Some(Solver::Lbfgs) => by_plan(Plan::Diagonal),
+            Some(Solver::Stochastic { rule, learning_rate, batch_size, seed }) => {
+                let steps = Steps { rule, learning_rate, batch_size, seed };
+                stochastic::minimize(&objective, steps, &mut v, limits, observer)
+            }
+        }?;
         self.judge(&report)?;
-        let lanes = objective.lanes();
-        let entry = |c: usize, j: usize| if c < first { 0.0 } else { v[j * lanes + c - first] };
-        let mut intercepts = Array1::from_shape_fn(logits, |c| entry(c, d));
-        if logits > 1 && first == 0 {
-            let mean = intercepts.sum() / logits as f64;
-            intercepts -= mean;
-        }
+        let (coefficients, intercepts) = layout.unpack(&v, d);
         Ok(LogisticRegression {
-            coefficients: Array2::from_shape_fn((logits, d), |(c, j)| F::cast(entry(c, j))),
+            coefficients: coefficients.mapv(F::cast),
             intercepts: intercepts.mapv(F::cast),
             classes: targets.classes,
             report,
@@ -258,7 +260,6 @@ where
         let targets = Targets::new(self, dataset.as_single_targets(), &dataset.weights, x.nrows())?;
         let view = x.view();
         let slice = data::rows(&view);
-        check_values(&slice, |k| (k / x.ncols(), k % x.ncols()))?;
         self.fit_rows(Rows::Dense { x: &slice, d: x.ncols() }, targets, observer)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! See [`LogisticRegression`].
 
+mod chunks;
 mod coordinate;
 mod factor;
 mod fit;
@@ -13,11 +14,13 @@ mod report;
 mod rows;
 mod solve;
 mod sparse;
+mod stochastic;
 
 use linfa::dataset::Label;
 use linfa::traits::PredictInplace;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
 
+pub use chunks::{ChunkedFit, PartialLoss};
 pub use inference::{Estimate, Inference};
 pub use params::{ClassWeight, LogisticRegressionParams, LogisticRegressionValidParams, Solver};
 pub use report::{Outcome, Report};
@@ -70,6 +73,13 @@ use rows::Rows;
 /// A pass is `O(n d k)`; see [`Solver`] for their number. Memory beyond the records: `O(n + d k)`, and `O(p^2)` for `p` parameters where a Hessian is factored.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(
+        try_from = "Stored<F, L>",
+        bound(deserialize = "F: Float + serde::Deserialize<'de>, L: Label + serde::Deserialize<'de>")
+    )
+)]
 pub struct LogisticRegression<F, L> {
     coefficients: Array2<F>,
     intercepts: Array1<F>,
@@ -208,6 +218,36 @@ impl<F: Float, L: Label, D: Data<Elem = F>> PredictInplace<ArrayBase<D, Ix2>, Ar
     }
 }
 
+/// What a file holds, before it is believed.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+#[serde(bound(deserialize = "F: Float + serde::Deserialize<'de>, L: Label + serde::Deserialize<'de>"))]
+struct Stored<F, L> {
+    coefficients: Array2<F>,
+    intercepts: Array1<F>,
+    classes: ClassIndex<L>,
+    report: Report,
+}
+
+#[cfg(feature = "serde")]
+impl<F: Float, L: Label> TryFrom<Stored<F, L>> for LogisticRegression<F, L> {
+    type Error = crate::Error;
+
+    fn try_from(stored: Stored<F, L>) -> Result<Self> {
+        let Stored { coefficients, intercepts, classes, report } = stored;
+        let k = classes.n_classes();
+        crate::params::require(k >= 2, "classes", "at least two", k)?;
+        data::check_not_empty("coefficients", &coefficients)?;
+        data::check_finite("coefficients", &coefficients)?;
+        data::check_same_rows("coefficients", coefficients.nrows(), if k == 2 { 1 } else { k })?;
+        data::check_same_rows("intercepts", intercepts.len(), coefficients.nrows())?;
+        if let Some(bad) = intercepts.iter().find(|b| !b.is_finite()) {
+            return Err(crate::Error::parameter("intercepts", "finite", bad));
+        }
+        Ok(Self { coefficients, intercepts, classes, report })
+    }
+}
+
 #[cfg(feature = "serde")]
 impl<F, L> crate::stored::Stored for LogisticRegression<F, L>
 where
@@ -217,17 +257,5 @@ where
     fn kind() -> String {
         use crate::stored::type_word;
         format!("LogisticRegression<{}, {}>", type_word::<F>(), type_word::<L>())
-    }
-
-    fn validate(&self) -> Result<()> {
-        use crate::stored::{hold, hold_finite, hold_len};
-        self.classes.validate()?;
-        let k = self.classes.n_classes();
-        hold(k >= 2, "classes", "at least two", k)?;
-        let rows = if k == 2 { 1 } else { k };
-        hold_len("coefficients", self.coefficients.nrows(), rows)?;
-        hold_len("intercepts", self.intercepts.len(), rows)?;
-        hold_finite("coefficients", &self.coefficients)?;
-        hold_finite("intercepts", &self.intercepts)
     }
 }

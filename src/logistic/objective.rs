@@ -9,10 +9,10 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul, s};
-
 use super::rows::Rows;
+use crate::error::Result;
 use crate::float::Float;
+use crate::kernel::linear::gram::{gram, padded};
 use crate::kernel::linear::logistic::{self as kernel, Losses};
 use crate::par;
 
@@ -37,6 +37,8 @@ pub(super) struct Objective<'a, F> {
 #[derive(Debug)]
 pub(super) struct Workspace {
     parts: Vec<Part>,
+    /// Whether the next pass looks at the size of every value: the first one does.
+    look: bool,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,11 @@ struct Part {
     top: Vec<f64>,
     sum: Vec<f64>,
     losses: Losses,
+    /// Largest absolute value of the records, or NaN, where that was asked for.
+    largest: f64,
+    /// `(k, k)` with `k = padded(d + 1)`, and rows of a block with a 1 behind each; empty until a pass wants the Hessian.
+    hessian: Vec<f64>,
+    packed: Vec<f64>,
 }
 
 /// Which blocks of the Hessian are wanted.
@@ -63,10 +70,10 @@ pub(super) enum Blocks {
 /// Most chunks that rows are cut into, and the fewest stored entries that make a chunk worth its overhead.
 const MAX_CHUNKS: usize = 32;
 const CHUNK_ENTRIES: usize = 1 << 17;
-/// Rows that a Hessian takes at a time: the depth that matrixmultiply blocks for.
+/// Rows that a Hessian takes at a time.
 const GRAM_ROWS: usize = 256;
-/// Columns of a panel of a symmetric product, of which only panels on and above the diagonal are computed.
-const GRAM_PANEL: usize = 96;
+/// Largest order of a Hessian that is summed in the same pass as the gradient: all of it stays in the nearer caches.
+const FUSED_ORDER: usize = 128;
 
 impl<'a, F: Float> Objective<'a, F> {
     pub(super) fn lanes(&self) -> usize {
@@ -103,15 +110,85 @@ impl<'a, F: Float> Objective<'a, F> {
             top: vec![0.0; block],
             sum: vec![0.0; block],
             losses: Losses { sum: 0.0, worst: 0.0 },
+            largest: 0.0,
+            hessian: vec![],
+            packed: vec![],
         };
-        Workspace { parts: (0..self.n_chunks(self.len())).map(|_| part()).collect() }
+        Workspace { parts: (0..self.n_chunks(self.len())).map(|_| part()).collect(), look: true }
+    }
+
+    /// Whether the Hessian comes out of the same pass as the gradient.
+    fn fuses(&self) -> bool {
+        self.m == 1 && self.order() <= FUSED_ORDER
+    }
+
+    /// [`evaluate`](Self::evaluate) together with the [`hessian`](Self::hessian) of all logits.
+    pub(super) fn evaluate_curved(
+        &self,
+        v: &[f64],
+        gradient: &mut [f64],
+        hessian: &mut Vec<f64>,
+        workspace: &mut Workspace,
+    ) -> Losses {
+        if !self.fuses() {
+            let losses = self.evaluate(v, gradient, workspace);
+            *hessian = self.hessian(v, Blocks::All);
+            return losses;
+        }
+        let (order, k) = (self.order(), padded(self.order()));
+        for part in &mut workspace.parts {
+            part.hessian.resize(k * k, 0.0);
+            part.packed.resize(self.rows.block() * k, 0.0);
+        }
+        let losses = self.evaluate_parts(v, gradient, workspace, true);
+        hessian.clear();
+        hessian.resize(order * order, 0.0);
+        for part in &workspace.parts {
+            for (h, p) in hessian.chunks_exact_mut(order).zip(part.hessian.chunks_exact(k)) {
+                h.iter_mut().zip(p).for_each(|(h, p)| *h += p);
+            }
+        }
+        self.penalise(hessian, Blocks::All);
+        losses
     }
 
     /// Value at `v` and largest loss of a row; the gradient goes to `gradient`.
     pub(super) fn evaluate(&self, v: &[f64], gradient: &mut [f64], workspace: &mut Workspace) -> Losses {
+        self.evaluate_parts(v, gradient, workspace, false)
+    }
+
+    /// Errors where the first pass met a value of the records that is not finite or too large.
+    pub(super) fn check_records(&self, workspace: &Workspace) -> Result<()> {
+        workspace.parts.iter().try_for_each(|part| self.rows.check(part.largest))
+    }
+
+    /// Gradient of the losses of rows `range` alone, without the penalty.
+    pub(super) fn gradient_of<'w>(
+        &self,
+        range: Range<usize>,
+        v: &[f64],
+        workspace: &'w mut Workspace,
+    ) -> &'w [f64] {
+        let part = &mut workspace.parts[0];
+        self.pass(range, v, part, false, false);
+        if !self.intercept {
+            let weights = part.gradient.len() - self.lanes();
+            part.gradient[weights..].fill(0.0);
+        }
+        &part.gradient
+    }
+
+    fn evaluate_parts(
+        &self,
+        v: &[f64],
+        gradient: &mut [f64],
+        workspace: &mut Workspace,
+        curved: bool,
+    ) -> Losses {
         let n_chunks = workspace.parts.len();
+        let look = std::mem::take(&mut workspace.look);
         par::for_each(workspace.parts.iter_mut().collect(), |i, part| {
-            self.pass(self.chunk(i, n_chunks), v, part);
+            self.pass(self.chunk(i, n_chunks), v, part, look, curved);
         });
         gradient.fill(0.0);
         let mut total = Losses { sum: 0.0, worst: 0.0 };
@@ -153,11 +230,13 @@ impl<'a, F: Float> Objective<'a, F> {
     }
 
     /// Losses and gradient of the rows `range`, block after block: each block's rows are still in the cache for their second use.
-    fn pass(&self, range: Range<usize>, v: &[f64], part: &mut Part) {
+    fn pass(&self, range: Range<usize>, v: &[f64], part: &mut Part, look: bool, curved: bool) {
         let (block, m, lanes) = (self.rows.block(), self.m, self.lanes());
-        let Part { gradient, z, r, top, sum, losses } = part;
+        let Part { gradient, z, r, top, sum, losses, largest, hessian, packed } = part;
         gradient.fill(0.0);
+        hessian.fill(0.0);
         *losses = Losses { sum: 0.0, worst: 0.0 };
+        let k = padded(self.rows.d() + 1);
         let weights = gradient.len() - lanes;
         let mut start = range.start;
         while start < range.end {
@@ -174,6 +253,22 @@ impl<'a, F: Float> Objective<'a, F> {
             losses.sum += block.sum;
             losses.worst = losses.worst.max(block.worst);
             self.rows.gradient(rows.clone(), m, r, &mut gradient[..weights]);
+            if look {
+                // Every block counts, and NaN wins.
+                let size = self.rows.largest(rows.clone());
+                *largest = if size > *largest || size.is_nan() { size } else { *largest };
+            }
+            if curved {
+                // `s p (1 - p)` by `r = +-s p'` with `p'` one of the two probabilities.
+                let h = &mut z[..n];
+                for ((h, r), s) in h.iter_mut().zip(r.iter()).zip(weight) {
+                    let r = r.abs();
+                    *h = if r > 0.0 { r * (1.0 - r / s) } else { 0.0 };
+                }
+                let packed = &mut packed[..n * k];
+                self.rows.widen(rows.clone(), packed);
+                gram(packed, h, k, hessian);
+            }
             for r in r.chunks_exact(lanes) {
                 for (g, r) in gradient[weights..].iter_mut().zip(r) {
                     *g += r;
@@ -287,22 +382,40 @@ impl<'a, F: Float> Objective<'a, F> {
 
     /// The Hessian at `v`, upper triangles of its blocks at least; parameter `(c, j)` of logit `c` stands at `c (d + 1) + j`.
     pub(super) fn hessian(&self, v: &[f64], blocks: Blocks) -> Vec<f64> {
-        let (k, m) = (self.rows.d() + 1, self.m);
-        let width = if blocks == Blocks::All { m * k } else { k };
-        let size = m * k * width;
-        let n_chunks = self.n_chunks(size);
-        let mut parts = par::map(n_chunks, |i| {
-            let mut part = vec![0.0; size];
-            self.gram(self.chunk(i, n_chunks), v, blocks, &mut part);
-            part
-        })
-        .into_iter();
-        let mut hessian = parts.next().expect("at least one chunk");
+        let (order, m) = (self.rows.d() + 1, self.m);
+        let k = padded(order);
+        // Blocks on and above the diagonal, each `(k, k)`.
+        let pairs: Vec<(usize, usize)> = match blocks {
+            Blocks::All => (0..m).flat_map(|a| (a..m).map(move |b| (a, b))).collect(),
+            Blocks::Diagonal => (0..m).map(|a| (a, a)).collect(),
+        };
+        let n_chunks = self.n_chunks(pairs.len() * k * k);
+        let mut parts =
+            par::map(n_chunks, |i| self.curvatures(self.chunk(i, n_chunks), v, &pairs)).into_iter();
+        let mut sums = parts.next().expect("at least one chunk");
         for part in parts {
-            for (h, p) in hessian.iter_mut().zip(part) {
-                *h += p;
+            sums.iter_mut().zip(part).for_each(|(sum, p)| *sum += p);
+        }
+        let width = if blocks == Blocks::All { m * order } else { order };
+        let mut hessian = vec![0.0; m * order * width];
+        for (&(a, b), sums) in pairs.iter().zip(sums.chunks_exact(k * k)) {
+            let column = if blocks == Blocks::All { b * order } else { 0 };
+            for i in 0..order {
+                for j in i..order {
+                    hessian[(a * order + i) * width + column + j] = sums[i * k + j];
+                    // A block beside the diagonal is symmetric too.
+                    hessian[(a * order + j) * width + column + i] = sums[i * k + j];
+                }
             }
         }
+        self.penalise(&mut hessian, blocks);
+        hessian
+    }
+
+    /// Adds the penalty to a Hessian; without intercepts their rows and columns become 0.
+    fn penalise(&self, hessian: &mut [f64], blocks: Blocks) {
+        let (k, m) = (self.rows.d() + 1, self.m);
+        let width = if blocks == Blocks::All { m * k } else { k };
         for c in 0..m {
             for j in 0..k {
                 let row = &mut hessian[(c * k + j) * width..(c * k + j + 1) * width];
@@ -319,70 +432,72 @@ impl<'a, F: Float> Objective<'a, F> {
                 row.iter_mut().skip(k - 1).step_by(k).for_each(|h| *h = 0.0);
             }
         }
-        hessian
     }
 
-    /// Adds `sum_i h_i x_i x_i^T` of the rows `range` to every wanted block of `out`.
-    fn gram(&self, range: Range<usize>, v: &[f64], blocks: Blocks, out: &mut [f64]) {
-        let (k, m) = (self.rows.d() + 1, self.m);
-        let width = if blocks == Blocks::All { m * k } else { k };
-        let mut out = ArrayViewMut2::from_shape((m * k, width), out).expect("the Hessian's shape");
+    /// `sum_i h_i x_i x_i^T` over the rows `range` for each pair of logits, upper triangles of `(k, k)`.
+    fn curvatures(&self, range: Range<usize>, v: &[f64], pairs: &[(usize, usize)]) -> Vec<f64> {
+        let k = padded(self.rows.d() + 1);
+        let mut out = vec![0.0; pairs.len() * k * k];
         let mut x = vec![0.0; GRAM_ROWS * k];
-        let mut scaled = vec![0.0; GRAM_ROWS * k];
-        let mut p = vec![0.0; GRAM_ROWS * m];
+        let mut h = vec![0.0; GRAM_ROWS];
+        let mut p = vec![0.0; GRAM_ROWS * self.m];
         for start in range.clone().step_by(GRAM_ROWS) {
             let rows = start..(start + GRAM_ROWS).min(range.end);
             let n = rows.len();
-            let (x, scaled, p) = (&mut x[..n * k], &mut scaled[..n * k], &mut p[..n * m]);
+            let (x, h, p) = (&mut x[..n * k], &mut h[..n], &mut p[..n * self.m]);
             self.rows.widen(rows.clone(), x);
             self.probabilities(rows.clone(), v, p);
-            for a in 0..m {
-                let last = if blocks == Blocks::All { m } else { a + 1 };
-                for b in a..last {
-                    for i in 0..n {
-                        let q = if a == b { 1.0 - p[a * n + i] } else { -p[b * n + i] };
-                        let h = self.weight[start + i] * p[a * n + i] * q;
-                        for (s, x) in scaled[i * k..(i + 1) * k].iter_mut().zip(&x[i * k..(i + 1) * k]) {
-                            *s = h * x;
-                        }
-                    }
-                    let column = if blocks == Blocks::All { b * k } else { 0 };
-                    let block = out.slice_mut(s![a * k..(a + 1) * k, column..column + k]);
-                    add_product(view(x, n, k), view(scaled, n, k), block, a == b);
+            for (&(a, b), out) in pairs.iter().zip(out.chunks_exact_mut(k * k)) {
+                for i in 0..n {
+                    let q = if a == b { 1.0 - p[a * n + i] } else { -p[b * n + i] };
+                    h[i] = self.weight[start + i] * p[a * n + i] * q;
                 }
+                gram(x, h, k, out);
             }
         }
+        out
+    }
+
+    /// [`diagonal`](Self::diagonal) about the means, where there is an intercept that takes these up.
+    pub(super) fn centred_diagonal(&self, v: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let (d, lanes) = (self.rows.d(), self.lanes());
+        let (mut diagonal, mut mean) = self.diagonal(v);
+        if !self.intercept {
+            mean.fill(0.0);
+            return (diagonal, mean);
+        }
+        // sum h (x - mean)^2 = sum h x^2 - (sum h) mean^2; at least a thousandth of the former, against cancellation.
+        for i in 0..d * lanes {
+            let spread = diagonal[i] - diagonal[d * lanes + i % lanes] * mean[i] * mean[i];
+            diagonal[i] = spread.max(1e-3 * diagonal[i]);
+        }
+        (diagonal, mean)
     }
 
     /// Diagonal of the Hessian and, for each logit, the weighted mean of each feature: both in the layout of `v`.
-    pub(super) fn diagonal(&self, v: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    fn diagonal(&self, v: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let (d, m, lanes) = (self.rows.d(), self.m, self.lanes());
         let n_chunks = self.n_chunks(2 * self.len());
         let mut parts = par::map(n_chunks, |i| {
             let (mut squares, mut sums) = (vec![0.0; self.len()], vec![0.0; self.len()]);
             let block = self.rows.block();
             let mut p = vec![0.0; block * m];
+            let mut h = vec![0.0; block * lanes];
             let chunk = self.chunk(i, n_chunks);
             for start in chunk.clone().step_by(block) {
                 let rows = start..(start + block).min(chunk.end);
                 let n = rows.len();
                 let p = &mut p[..n * m];
                 self.probabilities(rows.clone(), v, p);
-                for (c, p) in p.chunks_exact_mut(n).enumerate() {
-                    for (p, i) in p.iter_mut().zip(rows.clone()) {
-                        *p *= self.weight[i] * (1.0 - *p);
-                        squares[d * lanes + c] += *p;
+                for (c, p) in p.chunks_exact(n).enumerate() {
+                    for (k, (p, i)) in p.iter().zip(rows.clone()).enumerate() {
+                        h[k * lanes + c] = self.weight[i] * p * (1.0 - p);
+                        squares[d * lanes + c] += h[k * lanes + c];
                     }
                 }
-                for i in 0..n {
-                    self.rows.for_each_entry(start + i, |j, x| {
-                        for c in 0..m {
-                            let hx = p[c * n + i] * x;
-                            sums[j * lanes + c] += hx;
-                            squares[j * lanes + c] += hx * x;
-                        }
-                    });
-                }
+                let h = &h[..n * lanes];
+                self.rows.gradient(rows.clone(), m, h, &mut sums[..d * lanes]);
+                self.rows.add_squares(rows, m, h, &mut squares[..d * lanes]);
             }
             (squares, sums)
         })
@@ -398,25 +513,5 @@ impl<'a, F: Float> Objective<'a, F> {
             *square += self.l2;
         }
         (squares, sums)
-    }
-}
-
-fn view(x: &[f64], n: usize, k: usize) -> ArrayView2<'_, f64> {
-    ArrayView2::from_shape((n, k), x).expect("rows by columns")
-}
-
-/// `out += x^T y`; of a symmetric product, panels below the diagonal are left out.
-fn add_product(
-    x: ArrayView2<'_, f64>,
-    y: ArrayView2<'_, f64>,
-    mut out: ArrayViewMut2<'_, f64>,
-    symmetric: bool,
-) {
-    let k = x.ncols();
-    for start in (0..k).step_by(GRAM_PANEL) {
-        let panel = start..(start + GRAM_PANEL).min(k);
-        let first = if symmetric { start } else { 0 };
-        let x = x.slice(s![.., panel.clone()]);
-        general_mat_mul(1.0, &x.t(), &y.slice(s![.., first..]), 1.0, &mut out.slice_mut(s![panel, first..]));
     }
 }

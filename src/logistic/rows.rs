@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::linear::logistic as kernel;
+use crate::kernel::linear::{gram::padded, logistic as kernel, single};
 
 /// Rows of the records, one after another.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +14,9 @@ pub(super) enum Rows<'a, F> {
     /// Row `i` has `values[k]` in column `indices[k]` for `k` in `starts[i]..starts[i + 1]`; `d` columns.
     Sparse { starts: &'a [usize], indices: &'a [usize], values: &'a [F], d: usize },
 }
+
+/// Size beyond which squares of records, and sums of these, could overflow.
+const LARGEST: f64 = 1e100;
 
 /// Bytes of records that one block should take, so that its second use finds them in the nearest cache.
 const BLOCK_BYTES: usize = 32 * 1024;
@@ -49,12 +53,51 @@ impl<F: Float> Rows<'_, F> {
         (BLOCK_BYTES / row).clamp(4, 256) / 4 * 4
     }
 
+    /// Largest absolute value of rows `range`, or NaN where one is not finite.
+    pub(super) fn largest(&self, range: Range<usize>) -> f64 {
+        match *self {
+            Self::Dense { x, d } => kernel::largest(&x[range.start * d..range.end * d]),
+            Self::Sparse { starts, values, .. } => {
+                kernel::largest(&values[starts[range.start]..starts[range.end]])
+            }
+        }
+    }
+
+    /// Errors unless `largest` of all rows is a number and not too large: with the place of the first bad value.
+    pub(super) fn check(&self, largest: f64) -> Result<()> {
+        if largest <= LARGEST {
+            return Ok(());
+        }
+        let values = match *self {
+            Self::Dense { x, .. } => x,
+            Self::Sparse { values, .. } => values,
+        };
+        let too_large = |v: &F| v.as_f64().abs() > LARGEST;
+        let bad = values.iter().position(|v| !v.is_finite()).or_else(|| values.iter().position(too_large));
+        let Some(k) = bad else {
+            return Ok(());
+        };
+        let value = values[k].as_f64();
+        if value.is_finite() {
+            return Err(Error::shape("records", "values of at most 1e100 in size", value));
+        }
+        let (row, column) = match *self {
+            Self::Dense { d, .. } => (k / d, k % d),
+            Self::Sparse { starts, indices, .. } => (starts.partition_point(|&s| s <= k) - 1, indices[k]),
+        };
+        Err(Error::NonFinite { name: "records", row, column, value })
+    }
+
     /// Adds `x w` of rows `range` to `z`, `(m, rows)`; `w` is `(d, lanes)`.
     pub(super) fn margins(&self, range: Range<usize>, m: usize, w: &[f64], z: &mut [f64]) {
         let n = range.len();
         match *self {
             Self::Dense { x, d } => {
-                kernel::margins(&x[range.start * d..range.end * d], n, d, m, &w[..d * kernel::lanes(m)], z);
+                let x = &x[range.start * d..range.end * d];
+                match F::as_f64s(x) {
+                    Some(x) if m == 1 => single::margins(x, &w[..d], z),
+                    _ => kernel::margins(x, n, d, m, &w[..d * kernel::lanes(m)], z),
+                }
             }
             Self::Sparse { starts, indices, values, .. } => {
                 let lanes = kernel::lanes(m);
@@ -81,7 +124,11 @@ impl<F: Float> Rows<'_, F> {
         let lanes = kernel::lanes(m);
         match *self {
             Self::Dense { x, d } => {
-                kernel::gradient(&x[range.start * d..range.end * d], n, d, m, r, &mut g[..d * lanes]);
+                let x = &x[range.start * d..range.end * d];
+                match F::as_f64s(x) {
+                    Some(x) if m == 1 => single::gradient(x, r, &mut g[..d]),
+                    _ => kernel::gradient(x, n, d, m, r, &mut g[..d * lanes]),
+                }
             }
             Self::Sparse { starts, indices, values, .. } => {
                 for (row, r) in range.zip(r.chunks_exact(lanes)) {
@@ -96,12 +143,35 @@ impl<F: Float> Rows<'_, F> {
         }
     }
 
-    /// Writes rows `range` as dense `f64` with a 1 behind each: `(rows, d + 1)`.
+    /// Adds `(x * x)^T h` of rows `range` to `g`, entry by entry squared: the shapes of [`gradient`](Self::gradient).
+    pub(super) fn add_squares(&self, range: Range<usize>, m: usize, h: &[f64], g: &mut [f64]) {
+        let lanes = kernel::lanes(m);
+        match *self {
+            Self::Dense { x, d } => {
+                let squares: Vec<f64> =
+                    x[range.start * d..range.end * d].iter().map(|v| v.as_f64() * v.as_f64()).collect();
+                Rows::Dense { x: &squares, d }.gradient(0..range.len(), m, h, g);
+            }
+            Self::Sparse { starts, indices, values, .. } => {
+                for (row, h) in range.zip(h.chunks_exact(lanes)) {
+                    let entries = starts[row]..starts[row + 1];
+                    for (&j, &v) in indices[entries.clone()].iter().zip(&values[entries]) {
+                        for (g, h) in g[j * lanes..(j + 1) * lanes].iter_mut().zip(h) {
+                            *g += h * v.as_f64() * v.as_f64();
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes rows `range` as dense `f64` with a 1 behind each and zeros behind that: `(rows, padded(d + 1))`.
     pub(super) fn widen(&self, range: Range<usize>, out: &mut [f64]) {
         let d = self.d();
-        for (row, out) in range.zip(out.chunks_exact_mut(d + 1)) {
+        for (row, out) in range.zip(out.chunks_exact_mut(padded(d + 1))) {
             self.widen_row(row, &mut out[..d]);
             out[d] = 1.0;
+            out[d + 1..].fill(0.0);
         }
     }
 
@@ -109,7 +179,12 @@ impl<F: Float> Rows<'_, F> {
     pub(super) fn widen_row(&self, row: usize, out: &mut [f64]) {
         match *self {
             Self::Dense { x, d } => {
-                for (out, &v) in out.iter_mut().zip(&x[row * d..(row + 1) * d]) {
+                let x = &x[row * d..(row + 1) * d];
+                if let Some(x) = F::as_f64s(x) {
+                    out.copy_from_slice(x);
+                    return;
+                }
+                for (out, &v) in out.iter_mut().zip(x) {
                     *out = v.as_f64();
                 }
             }

@@ -16,7 +16,7 @@ use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::factor::Factor;
-use super::objective::{Blocks, Objective};
+use super::objective::{Blocks, Objective, Workspace};
 use super::report::{Outcome, Report};
 use super::rows::Rows;
 use crate::error::Result;
@@ -50,6 +50,11 @@ const BLOCK_ORDER: usize = 300;
 /// Rows of a sample for each parameter: with `q` of them, the gap falls by about `1 / q` a step.
 const SAMPLE_BINARY: usize = 128;
 const SAMPLE_MULTINOMIAL: usize = 16;
+/// Of very many rows one in so many is drawn, up to so many times as many as of fewer.
+const SAMPLE_PART: usize = 16;
+const SAMPLE_MOST: usize = 8;
+/// Part of the sample that is fitted first, so that few steps on all of it remain.
+const FIRST_SAMPLE: usize = 8;
 /// The sample must be this much smaller than the data to pay.
 const SAMPLE_GAIN: usize = 4;
 /// Steps in a row that change some margin by more than [`MOVING`] after the tolerance was met: without a penalty, the rows are then (nearly) separable
@@ -78,7 +83,8 @@ impl Plan {
 }
 
 fn sample_rows<F: Float>(objective: &Objective<'_, F>) -> usize {
-    objective.order() * if objective.m == 1 { SAMPLE_BINARY } else { SAMPLE_MULTINOMIAL }
+    let least = objective.order() * if objective.m == 1 { SAMPLE_BINARY } else { SAMPLE_MULTINOMIAL };
+    (objective.rows.n() / SAMPLE_PART).clamp(least, SAMPLE_MOST * least)
 }
 
 /// An approximate inverse Hessian, in the layout of the parameters.
@@ -105,17 +111,7 @@ impl Preconditioner {
     }
 
     fn diagonal<F: Float>(objective: &Objective<'_, F>, v: &[f64]) -> Self {
-        let (d, lanes) = (objective.rows.d(), objective.lanes());
-        let (mut diagonal, mut mean) = objective.diagonal(v);
-        if objective.intercept {
-            // sum h (x - mean)^2 = sum h x^2 - (sum h) mean^2; at least a thousandth of the former, against cancellation.
-            for i in 0..d * lanes {
-                let spread = diagonal[i] - diagonal[d * lanes + i % lanes] * mean[i] * mean[i];
-                diagonal[i] = spread.max(1e-3 * diagonal[i]);
-            }
-        } else {
-            mean.fill(0.0);
-        }
+        let (diagonal, mean) = objective.centred_diagonal(v);
         Self::Diagonal { diagonal, mean }
     }
 
@@ -165,9 +161,9 @@ impl Sample {
         let (n, d, m) = (objective.rows.n(), objective.rows.d(), objective.m);
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
         let mut sample = Self { x: vec![0.0; size * d], target: vec![], weight: vec![], offset: vec![] };
-        for (i, x) in sample.x.chunks_exact_mut(d).enumerate() {
+        for i in 0..size {
             let row = rng.gen_range(i * n / size..(i + 1) * n / size);
-            objective.rows.widen_row(row, x);
+            objective.rows.widen_row(row, &mut sample.x[i * d..(i + 1) * d]);
             sample.target.push(objective.target[row]);
             sample.weight.push(objective.weight[row] * n as f64 / size as f64);
             if !objective.offset.is_empty() {
@@ -196,25 +192,49 @@ pub(super) fn minimize<F: Float>(
     limits: Limits,
     observer: &mut dyn Observer,
 ) -> Result<Report> {
-    let (m, lanes, order) = (objective.m, objective.lanes(), objective.order());
-    let mut preconditioner = match plan {
-        Plan::Sample => {
-            let sample = Sample::draw(objective, sample_rows(objective).min(objective.rows.n()));
-            let sampled = sample.objective(objective);
-            let plan = if order <= NEWTON_ORDER { Plan::Newton } else { Plan::Blocks };
-            // A start that is far worse than the sample can tell apart is not worth polishing; without a finite optimum the start stays.
-            let mut start = v.to_vec();
-            let limits = Limits { tol: 1e-4, max_iter: 100 };
-            let report = minimize(&sampled, plan, &mut start, limits, &mut ())?;
-            if report.outcome != Outcome::Separable {
-                v.copy_from_slice(&start);
-            }
-            Preconditioner::full(&sampled, v)
-        }
-        Plan::Newton => Preconditioner::full(objective, v),
-        Plan::Blocks => Preconditioner::blocks(objective, v),
-        Plan::Diagonal => Preconditioner::diagonal(objective, v),
+    let start = if plan == Plan::Sample {
+        let size = sample_rows(objective).min(objective.rows.n());
+        from_sample(objective, size, v)
+    } else {
+        None
     };
+    Ok(descend(objective, plan, start, v, limits, observer)?.0)
+}
+
+/// Moves `v` to the optimum of a sample of `size` rows, and gives the Hessian there.
+fn from_sample<F: Float>(objective: &Objective<'_, F>, size: usize, v: &mut [f64]) -> Option<Preconditioner> {
+    let sample = Sample::draw(objective, size);
+    let sampled = sample.objective(objective);
+    let newton = objective.order() <= NEWTON_ORDER;
+    let plan = if newton { Plan::Newton } else { Plan::Blocks };
+    let mut start = v.to_vec();
+    let mut preconditioner = None;
+    let first = size / FIRST_SAMPLE;
+    if newton && first > 4 * objective.order() {
+        from_sample(&sampled, first, &mut start);
+    }
+    // The sample's optimum is not worth more polish than it is far from that of all rows.
+    let limits = Limits { tol: 1e-4, max_iter: 100 };
+    // Bad values are found again among all rows, with their places there.
+    let (report, last) = descend(&sampled, plan, None, &mut start, limits, &mut ()).ok()?;
+    // Without a finite optimum the start stays.
+    if report.outcome != Outcome::Separable && start.iter().all(|v| v.is_finite()) {
+        v.copy_from_slice(&start);
+        preconditioner = Some(if newton { last } else { Preconditioner::full(&sampled, v) });
+    }
+    preconditioner
+}
+
+/// The loop of all plans, from a preconditioner that is there already or from the plan's own; gives the last one back.
+fn descend<F: Float>(
+    objective: &Objective<'_, F>,
+    plan: Plan,
+    preconditioner: Option<Preconditioner>,
+    v: &mut [f64],
+    limits: Limits,
+    observer: &mut dyn Observer,
+) -> Result<(Report, Preconditioner)> {
+    let (m, lanes, order) = (objective.m, objective.lanes(), objective.order());
     let exact = plan == Plan::Newton;
     let safety = match plan {
         Plan::Newton | Plan::Sample => 1.0,
@@ -225,7 +245,24 @@ pub(super) fn minimize<F: Float>(
     let size = objective.len();
     let (mut gradient, mut direction) = (vec![0.0; size], vec![0.0; size]);
     let (mut next, mut next_gradient) = (vec![0.0; size], vec![0.0; size]);
-    let mut losses = objective.evaluate(v, &mut gradient, &mut workspace);
+    let mut hessian = vec![];
+    // With Newton's method every pass sums the Hessian too.
+    let evaluate = |v: &[f64], gradient: &mut [f64], hessian: &mut Vec<f64>, workspace: &mut Workspace| {
+        if exact {
+            objective.evaluate_curved(v, gradient, hessian, workspace)
+        } else {
+            objective.evaluate(v, gradient, workspace)
+        }
+    };
+    let mut losses = evaluate(v, &mut gradient, &mut hessian, &mut workspace);
+    objective.check_records(&workspace)?;
+    let mut preconditioner = match (plan, preconditioner) {
+        (_, Some(preconditioner)) => preconditioner,
+        (Plan::Newton, None) => Preconditioner::Full(Factor::new(hessian.clone(), order)),
+        (Plan::Sample, None) => Preconditioner::full(objective, v),
+        (Plan::Blocks, None) => Preconditioner::blocks(objective, v),
+        (Plan::Diagonal, None) => Preconditioner::diagonal(objective, v),
+    };
     let mut refresh_at = if plan == Plan::Diagonal { 40 } else { 10 };
     let mut report = Report {
         outcome: Outcome::RanOut,
@@ -244,35 +281,35 @@ pub(super) fn minimize<F: Float>(
         report.gradient_norm = gradient.iter().fold(0.0, |a, g| g.abs().max(a));
         if objective.l2 == 0.0 && losses.worst < std::f64::consts::LN_2 {
             report.outcome = Outcome::Separable;
-            return Ok(report);
+            return Ok((report, preconditioner));
         }
         if report.gap <= limits.tol * safety {
             if objective.l2 > 0.0 || objective.largest_margin(&direction) <= MOVING {
                 report.outcome = Outcome::Converged;
-                return Ok(report);
+                return Ok((report, preconditioner));
             }
             runaway += 1;
             if runaway > RUNAWAY_STEPS {
                 report.outcome = Outcome::Separable;
-                return Ok(report);
+                return Ok((report, preconditioner));
             }
         }
         if report.iterations == limits.max_iter || report.gap.is_nan() {
-            return Ok(report);
+            return Ok((report, preconditioner));
         }
         let step = line_search(losses.sum, slope, 1.0, |t| {
             for ((next, v), d) in next.iter_mut().zip(v.iter()).zip(&direction) {
                 *next = v + t * d;
             }
             report.passes += 1;
-            losses = objective.evaluate(&next, &mut next_gradient, &mut workspace);
+            losses = evaluate(&next, &mut next_gradient, &mut hessian, &mut workspace);
             (losses.sum, dot(&next_gradient, &direction))
         });
         if step.is_none() {
             // Rounding hides every further descent: the best point is the present one, as far as this arithmetic can tell.
             let rounding = 1e3 * f64::EPSILON;
             report.outcome = if report.gap <= rounding { Outcome::Converged } else { Outcome::RanOut };
-            return Ok(report);
+            return Ok((report, preconditioner));
         }
         for i in 0..size {
             direction[i] = next[i] - v[i];
@@ -289,16 +326,16 @@ pub(super) fn minimize<F: Float>(
             objective: Some(losses.sum),
         };
         observe::report(observer, progress)?;
-        if exact || report.iterations == refresh_at {
+        if exact {
+            preconditioner = Preconditioner::Full(Factor::new(hessian.clone(), order));
+        } else if report.iterations == refresh_at {
             refresh_at *= 2;
             preconditioner = match plan {
-                Plan::Newton => Preconditioner::full(objective, v),
-                Plan::Sample => Preconditioner::full(objective, v),
                 Plan::Blocks => Preconditioner::blocks(objective, v),
-                Plan::Diagonal if order <= FACTOR_ORDER && objective.rows.is_dense() => {
-                    Preconditioner::full(objective, v)
+                Plan::Diagonal if order > FACTOR_ORDER || !objective.rows.is_dense() => {
+                    Preconditioner::diagonal(objective, v)
                 }
-                Plan::Diagonal => Preconditioner::diagonal(objective, v),
+                Plan::Newton | Plan::Sample | Plan::Diagonal => Preconditioner::full(objective, v),
             };
         }
     }

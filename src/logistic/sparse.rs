@@ -5,7 +5,7 @@ use linfa::dataset::{AsSingleTargets, Label};
 use linfa::traits::{Fit, PredictInplace};
 use ndarray::{Array1, Array2};
 
-use super::fit::{Targets, check_values};
+use super::fit::Targets;
 use super::rows::Rows;
 use super::{LogisticRegression, LogisticRegressionValidParams, best_column, probabilities};
 use crate::data::Csr;
@@ -32,12 +32,10 @@ where
         observer: &mut dyn Observer,
     ) -> Result<Self::Object> {
         let x = dataset.records();
-        let (starts, indices, values) = x.parts();
         if x.nrows() == 0 || x.ncols() == 0 {
             let got = format_args!("{} x {}", x.nrows(), x.ncols()).to_string();
             return Err(Error::shape("records", "at least one row and one column", got));
         }
-        check_values(values, |k| (starts.partition_point(|&s| s <= k) - 1, indices[k]))?;
         let targets = Targets::new(self, dataset.as_single_targets(), &dataset.weights, x.nrows())?;
         self.fit_rows(rows(x), targets, observer)
     }

@@ -7,9 +7,14 @@ use crate::error::{Error, Result};
 /// Distinct labels in any order, found again in `O(log n)`.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(try_from = "stored::Alphabet<L>", bound(deserialize = "L: Label + serde::Deserialize<'de>"))
+)]
 pub(super) struct Alphabet<L> {
     labels: Vec<L>,
     /// Places of the labels, by ascending label.
+    #[cfg_attr(feature = "serde", serde(skip))]
     sorted: Vec<usize>,
 }
 
@@ -70,16 +75,23 @@ impl<L: Label> Alphabet<L> {
     }
 }
 
+/// What was stored, before it is believed.
 #[cfg(feature = "serde")]
-impl<L: Label> Alphabet<L> {
-    /// Errors unless the labels are distinct and `sorted` sorts them.
-    pub(super) fn validate(&self) -> Result<()> {
-        let again = Self::new(self.labels.clone())?;
-        crate::params::require(
-            again.sorted == self.sorted,
-            "states",
-            "sorted by their order",
-            "another order",
-        )
+mod stored {
+    use linfa::dataset::Label;
+
+    use crate::error::{Error, Result};
+
+    #[derive(serde::Deserialize)]
+    pub(super) struct Alphabet<L> {
+        labels: Vec<L>,
+    }
+
+    impl<L: Label> TryFrom<Alphabet<L>> for super::Alphabet<L> {
+        type Error = Error;
+
+        fn try_from(stored: Alphabet<L>) -> Result<Self> {
+            Self::new(stored.labels)
+        }
     }
 }

@@ -30,6 +30,10 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(try_from = "stored::Counts<L>", bound(deserialize = "L: Label + serde::Deserialize<'de>"))
+)]
 pub struct TransitionCounts<L = usize> {
     pub(super) states: Alphabet<L>,
     pub(super) first: Vec<u64>,
@@ -243,17 +247,45 @@ pub(super) fn check_one_column<S: Data>(sequences: &Sequences<S>) -> Result<()> 
     }
 }
 
+/// What was stored, before it is believed.
+#[cfg(feature = "serde")]
+mod stored {
+    use linfa::dataset::Label;
+
+    use super::{Alphabet, Sparse, TransitionCounts};
+    use crate::error::{Error, Result};
+
+    #[derive(serde::Deserialize)]
+    #[serde(bound(deserialize = "L: Label + serde::Deserialize<'de>"))]
+    pub(super) struct Counts<L> {
+        states: Alphabet<L>,
+        first: Vec<u64>,
+        transitions: Sparse<u64>,
+    }
+
+    impl<L: Label> TryFrom<Counts<L>> for TransitionCounts<L> {
+        type Error = Error;
+
+        fn try_from(Counts { states, first, transitions }: Counts<L>) -> Result<Self> {
+            let n = states.len();
+            if first.len() != n || transitions.n_rows() != n {
+                let value = format_args!("{} and {} of them", first.len(), transitions.n_rows());
+                return Err(Error::shape("counts", format!("{n} first states and rows"), value));
+            }
+            let all = transitions.entries().map(|entry| entry.2).chain(first.iter().copied());
+            if all.into_iter().try_fold(0_u64, u64::checked_add).is_none() {
+                return Err(Error::parameter("counts", "at most 2^64 in all", "more"));
+            }
+            Ok(Self { states, first, transitions })
+        }
+    }
+}
+
 #[cfg(feature = "serde")]
 impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored
     for TransitionCounts<L>
 {
     fn kind() -> String {
         format!("TransitionCounts<{}>", crate::stored::type_word::<L>())
-    }
-
-    fn validate(&self) -> Result<()> {
-        self.states.validate()?;
-        crate::stored::hold_len("first", self.first.len(), self.states.len())?;
-        self.transitions.validate(self.states.len())
     }
 }

@@ -37,7 +37,7 @@ use std::marker::PhantomData;
 use linfa::DatasetBase;
 use linfa::dataset::Label;
 use linfa::traits::{Fit, Predict, PredictInplace};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Data};
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix2};
 use rand::Rng;
 
 use crate::data::Sequences;
@@ -66,6 +66,10 @@ pub const MAX_DENSE_STATES: usize = 8192;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(try_from = "stored::Chain<L>", bound(deserialize = "L: Label + serde::Deserialize<'de>"))
+)]
 pub struct MarkovChain<L = usize> {
     states: Alphabet<L>,
     initial: Vec<f64>,
@@ -120,6 +124,15 @@ impl<L: Label, S: Data<Elem = L>, T> Fit<Sequences<S>, T, Error> for MarkovChain
             None => TransitionCounts::new(&dataset.records)?,
         };
         MarkovChain::from_counts(&counts, self.pseudo_count)
+    }
+}
+
+/// An array is one sequence.
+impl<L: Label, S: Data<Elem = L>, T> Fit<ArrayBase<S, Ix2>, T, Error> for MarkovChainParams<L> {
+    type Object = MarkovChain<L>;
+
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<S, Ix2>, T>) -> Result<MarkovChain<L>> {
+        self.fit(&DatasetBase::new(Sequences::single(dataset.records.view())?, ()))
     }
 }
 
@@ -416,6 +429,27 @@ impl<L: Label, S: Data<Elem = L>> Predict<&Sequences<S>, Array1<L>> for MarkovCh
     }
 }
 
+/// An array is one sequence, or none where it has no row.
+///
+/// # Panics
+/// As for sequences.
+impl<L: Label, S: Data<Elem = L>> PredictInplace<ArrayBase<S, Ix2>, Array1<L>> for MarkovChain<L> {
+    fn predict_inplace<'a>(&'a self, x: &'a ArrayBase<S, Ix2>, y: &mut Array1<L>) {
+        if x.nrows() == 0 {
+            assert!(y.is_empty(), "`y` must have one entry for each of the 0 rows, got {}", y.len());
+            return;
+        }
+        match Sequences::single(x.view()) {
+            Ok(sequences) => self.predict_inplace(&sequences, y),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn default_target(&self, x: &ArrayBase<S, Ix2>) -> Array1<L> {
+        Array1::default(x.nrows())
+    }
+}
+
 /// An item, with its probability; the last possible one takes what rounding leaves.
 fn draw<R: Rng + ?Sized>(items: impl Iterator<Item = (usize, f64)>, rng: &mut R) -> usize {
     let mut left: f64 = rng.r#gen();
@@ -444,6 +478,38 @@ fn check_dense(n: usize) -> Result<()> {
     require(n <= MAX_DENSE_STATES, "n_states", "at most 8192 where a dense matrix is needed", n)
 }
 
+/// What was stored, before it is believed.
+#[cfg(feature = "serde")]
+mod stored {
+    use linfa::dataset::Label;
+
+    use super::{Alphabet, MarkovChain, Sparse, check_distribution};
+    use crate::error::{Error, Result};
+
+    #[derive(serde::Deserialize)]
+    #[serde(bound(deserialize = "L: Label + serde::Deserialize<'de>"))]
+    pub(super) struct Chain<L> {
+        states: Alphabet<L>,
+        initial: Vec<f64>,
+        transitions: Sparse<f64>,
+    }
+
+    impl<L: Label> TryFrom<Chain<L>> for MarkovChain<L> {
+        type Error = Error;
+
+        fn try_from(Chain { states, initial, transitions }: Chain<L>) -> Result<Self> {
+            let n = states.len();
+            if initial.len() != n || transitions.n_rows() != n {
+                let value = format_args!("{} and {} of them", initial.len(), transitions.n_rows());
+                return Err(Error::shape("chain", format!("{n} first probabilities and rows"), value));
+            }
+            check_distribution("initial", initial.iter().copied())?;
+            (0..n).try_for_each(|i| check_distribution("matrix", transitions.row(i).map(|(_, p)| p)))?;
+            Ok(Self { states, initial, transitions })
+        }
+    }
+}
+
 #[cfg(feature = "serde")]
 impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored
     for MarkovChainParams<L>
@@ -461,15 +527,6 @@ impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::S
 impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for MarkovChain<L> {
     fn kind() -> String {
         format!("MarkovChain<{}>", crate::stored::type_word::<L>())
-    }
-
-    fn validate(&self) -> Result<()> {
-        self.states.validate()?;
-        let n = self.states.len();
-        crate::stored::hold_len("initial", self.initial.len(), n)?;
-        check_distribution("initial", self.initial.iter().copied())?;
-        self.transitions.validate(n)?;
-        (0..n).try_for_each(|i| check_distribution("transitions", self.transitions.row(i).map(|(_, p)| p)))
     }
 }
 

@@ -3,6 +3,7 @@
 /// A matrix by rows: row `i` has the entries `starts[i]..starts[i + 1]`, by ascending column.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "stored::Sparse<T>"))]
 pub(super) struct Sparse<T> {
     starts: Vec<usize>,
     columns: Vec<usize>,
@@ -67,27 +68,36 @@ impl<T: Copy> Sparse<T> {
     }
 }
 
+/// What was stored, before it is believed.
 #[cfg(feature = "serde")]
-impl<T: Copy> Sparse<T> {
-    /// Errors unless this is a matrix of `n` rows and columns, with ascending columns in each row.
-    pub(super) fn validate(&self, n: usize) -> crate::error::Result<()> {
-        use crate::params::require;
-        use crate::stored::hold_len;
-        hold_len("starts", self.starts.len(), n + 1)?;
-        hold_len("columns", self.columns.len(), self.values.len())?;
-        let cut = self.starts.is_sorted() && self.starts[0] == 0 && self.starts[n] == self.values.len();
-        require(cut, "starts", "ascending from 0 to the number of entries", "others")?;
-        for i in 0..n {
-            let row = self.columns(i);
-            let ascending =
-                row.windows(2).all(|pair| pair[0] < pair[1]) && row.last().is_none_or(|&last| last < n);
-            require(
-                ascending,
-                "columns",
-                "ascending and below the number of states",
-                format_args!("{row:?}"),
-            )?;
+mod stored {
+    use crate::error::Error;
+
+    #[derive(serde::Deserialize)]
+    pub(super) struct Sparse<T> {
+        starts: Vec<usize>,
+        columns: Vec<usize>,
+        values: Vec<T>,
+    }
+
+    impl<T> TryFrom<Sparse<T>> for super::Sparse<T> {
+        type Error = Error;
+
+        fn try_from(Sparse { starts, columns, values }: Sparse<T>) -> Result<Self, Error> {
+            let n_rows = starts.len().saturating_sub(1);
+            let rows_fit = starts.first() == Some(&0)
+                && starts.is_sorted()
+                && starts.last() == Some(&columns.len())
+                && columns.len() == values.len();
+            let row_fits = |ends: &[usize]| {
+                let row = &columns[ends[0]..ends[1]];
+                row.is_sorted_by(|a, b| a < b) && row.last().is_none_or(|&last| last < n_rows)
+            };
+            if rows_fit && starts.windows(2).all(row_fits) {
+                return Ok(Self { starts, columns, values });
+            }
+            let rule = "rows of ascending columns";
+            Err(Error::shape("transitions", rule, format_args!("{n_rows} rows of others")))
         }
-        Ok(())
     }
 }

@@ -242,23 +242,40 @@ fn groups_are_a_chain_only_where_their_states_agree() {
 }
 
 #[test]
-fn a_large_sparse_chain_settles_without_a_matrix() {
-    // A walk on 20,000 states with 10 random steps each, and its stationary equation.
-    let n = 20_000;
+fn a_large_sparse_chain_is_fitted_and_settles_without_a_matrix() {
+    // A walk over 1e5 states that goes ten ways from each: the i-th visit of a state takes its way i mod 10. The last way is to the
+    // next state, so that every state is reached.
+    let (n, ways) = (100_000, 10);
     let mut rng = Xoshiro256Plus::seed_from_u64(9);
-    let mut steps = Vec::new();
-    for i in 0..n {
-        let mut to: Vec<usize> = (0..9).map(|_| rng.gen_range(0..n)).chain([(i + 1) % n]).collect();
-        to.sort_unstable();
-        to.dedup();
-        steps.extend(to.iter().map(|&j| (i, j, 1.0 / to.len() as f64)));
-    }
-    let mut start = vec![0.0; n];
-    start[0] = 1.0;
-    let chain = MarkovChain::from_transitions((0..n).collect(), &start, steps).unwrap();
+    let to: Vec<usize> = (0..n * ways)
+        .map(|at| if at % ways == 9 { (at / ways + 1) % n } else { rng.gen_range(0..n) })
+        .collect();
+    let mut visits = vec![0_usize; n];
+    let mut state = 0;
+    let walk = Array2::from_shape_simple_fn((1_200_000, 1), || {
+        let here = state;
+        state = to[here * ways + visits[here] % ways];
+        visits[here] += 1;
+        here
+    });
+    // After the walk each way once more, in pairs, so that all are seen.
+    let pairs =
+        Array2::from_shape_fn((2 * n * ways, 1), |(t, _)| if t % 2 == 0 { t / 2 / ways } else { to[t / 2] });
+    let lengths = [vec![walk.nrows()], vec![2; n * ways]].concat();
+    let records = ndarray::concatenate![ndarray::Axis(0), walk, pairs];
+    let dataset = DatasetBase::new(Sequences::new(records, lengths).unwrap(), ());
+    let chain = MarkovChain::params().fit(&dataset).unwrap();
+    assert_eq!(chain.n_states(), n);
+    assert!(chain.n_transitions() > 990_000, "{}", chain.n_transitions());
+    assert!(chain.is_irreducible());
     let stationary = &chain.stationary_distributions()[0];
-    assert!(stationary.residual < 1e-13, "{}", stationary.residual);
+    assert!(stationary.residual < 1e-12, "{}", stationary.residual);
     assert!(close(stationary.probabilities.iter().sum(), 1.0));
+    // In the long run a state is visited as often as in a long walk.
+    let p = &stationary.probabilities;
+    let total: usize = visits.iter().sum();
+    let busy = (0..n).max_by_key(|&i| visits[i]).unwrap();
+    assert!(p[busy] * 0.2 * (total as f64) < visits[busy] as f64);
     assert!(chain.matrix().is_err() && chain.first_passage_times().is_err());
 }
 

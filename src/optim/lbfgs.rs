@@ -153,6 +153,8 @@ pub fn line_search(
     let noise = 1e-12 * value.abs();
     let (mut low, mut low_slope) = (0.0, slope);
     let mut high: Option<(f64, f64)> = None;
+    // Least part of the interval that a step back keeps: squared at each step back in a row, so that a first length far too long costs few trials.
+    let mut least = 0.1_f64;
     let mut t = first;
     for _ in 0..MAX_TRIALS {
         let (v, s) = evaluate(t);
@@ -163,20 +165,23 @@ pub fn line_search(
             return Some(t);
         }
         if !finite || s > 0.0 || v > value + noise {
+            least = if high.is_some() { (least * least).max(f64::MIN_POSITIVE) } else { least };
             high = Some((t, if finite { s } else { f64::INFINITY }));
         } else {
+            least = 0.1;
             (low, low_slope) = (t, s);
         }
         t = match high {
+            // Ends of different magnitude: the middle of their logarithms.
+            Some((high, _)) if low > 0.0 && high > 1e3 * low => low.sqrt() * high.sqrt(),
             // Where the slope is zero on the line between the ends, kept away from both.
             Some((high, high_slope)) => {
-                let width = high - low;
                 let secant = if high_slope.is_finite() && high_slope > 0.0 {
                     -low_slope / (high_slope - low_slope)
                 } else {
-                    0.3
+                    3.0 * least
                 };
-                low + width * secant.clamp(0.1, 0.9)
+                low + (high - low) * secant.clamp(least, 0.9)
             }
             None => 4.0 * t,
         };
@@ -222,7 +227,7 @@ mod tests {
     #[test]
     fn line_search_shrinks_from_overflow_and_stretches_short_steps() {
         let f = |t: f64| ((3.0 - t).powi(2), 2.0 * (t - 3.0));
-        for first in [1e-3, 1.0, 5.9, 1e3, 1e20] {
+        for first in [1e-3, 1.0, 5.9, 1e3, 1e20, 1e150, 1e200, f64::MAX] {
             let t = line_search(9.0, -6.0, first, f).unwrap();
             assert!(f(t).0 <= 9.0 - 1e-4 * 6.0 * t && f(t).1 >= -0.9 * 6.0, "{first} {t}");
         }
@@ -233,5 +238,20 @@ mod tests {
             "where the slope has risen to 0.9 of that at 0, before the wall: {t}"
         );
         assert_eq!(line_search(0.0, -1.0, 1.0, |_| (f64::NAN, f64::NAN)), None);
+    }
+
+    #[test]
+    fn a_wall_far_below_the_first_length_is_found_in_few_trials() {
+        // Finite only below 1e-30, falling there: any length with a tenth of the slope gone will do.
+        for first in [1.0, 1e200] {
+            let mut trials = 0;
+            let t = line_search(0.0, -1.0, first, |t| {
+                trials += 1;
+                let u = t * 1e30;
+                if u < 1.0 { ((u * u - u) / 1e30, 2.0 * u - 1.0) } else { (f64::INFINITY, f64::NAN) }
+            });
+            assert!(t.is_some_and(|t| t > 0.04e-30 && t < 1e-30), "{t:?}");
+            assert!(trials <= 30, "{trials} trials");
+        }
     }
 }

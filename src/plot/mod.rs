@@ -9,6 +9,7 @@ mod axis;
 mod canvas;
 mod cloud;
 mod evaluation;
+mod graph;
 mod line;
 mod marks;
 mod palette;
@@ -22,12 +23,16 @@ pub use panels::panels;
 
 use std::path::Path;
 
+use linfa::dataset::Label;
 use ndarray::{ArrayBase, Data, Ix2};
 
 use crate::data::check_same_rows;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::markov::MarkovChain;
+use crate::params::require;
 use evaluation::Matrix;
+use graph::{Graph, MOST_STATES};
 use line::Curve;
 use ribbon::Ribbon;
 use scatter::Points;
@@ -63,6 +68,7 @@ enum Content {
     Plane(Points, usize),
     Space(Points, usize),
     Curve(Curve),
+    Graph(Graph),
     Matrix(Matrix),
     Ribbon(Ribbon),
 }
@@ -197,6 +203,34 @@ impl Figure {
         Self::new("Distance to the k-th neighbour".to_owned(), axes, Content::Curve(curve))
     }
 
+    /// The transition graph of a Markov chain: states on a circle, an arrow for each step of at least `min_probability`, thicker where it is more probable.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for more than 60 states, which nobody could read; [`to_dot`](MarkovChain::to_dot) has no such limit.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::{MarkovChain, ndarray::array, plot::Figure};
+    ///
+    /// let matrix = array![[0.9, 0.1], [0.5, 0.5]];
+    /// let weather = MarkovChain::from_matrix(vec!["sun", "rain"], &[0.5, 0.5], matrix.view())?;
+    /// let svg = Figure::chain(&weather, 0.05)?.title("Weather").to_svg();
+    /// assert!(svg.contains("rain") && svg.contains("0.9"));
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn chain<L: Label>(chain: &MarkovChain<L>, min_probability: f64) -> Result<Self> {
+        let n = chain.n_states();
+        require(n <= MOST_STATES, "chain", "of at most 60 states", n)?;
+        let name = |label: &L| format!("{label:?}").trim_matches('"').to_owned();
+        let edges = (0..n).flat_map(|i| chain.steps(i).map(move |(j, p)| (i, j, p)));
+        let graph = Graph {
+            names: chain.states().iter().map(name).collect(),
+            edges: edges.filter(|edge| edge.2 > 0.0 && edge.2 >= min_probability).collect(),
+        };
+        let title = format!("Transitions of {}", counted(n, "state"));
+        Ok(Self::new(title, ["", "", ""], Content::Graph(graph)))
+    }
+
     fn new(title: String, axes: [&str; 3], content: Content) -> Self {
         let axes = axes.map(str::to_owned).to_vec();
         Self { title, subtitle: String::new(), axes, theme: Theme::Light, view: (-60.0, 32.0), content }
@@ -269,6 +303,7 @@ impl Figure {
                 points.draw_space(*theme, title, subtitle, axes, *n_noise, *view)
             }
             Content::Curve(curve) => curve.draw(*theme, title, subtitle, axes),
+            Content::Graph(graph) => graph.draw(*theme, title, subtitle),
             Content::Matrix(matrix) => matrix.draw(*theme, title, subtitle, axes),
             Content::Ribbon(ribbon) => ribbon.draw(*theme, title, subtitle, axes),
         }
@@ -395,6 +430,31 @@ mod tests {
         let distances: Vec<f32> = (0..5000).map(|i| (i as f32 / 5000.0).powi(8)).collect();
         let svg = Figure::k_distance(&distances, 4000).log_y().to_svg();
         assert!(svg.contains("eps = 0.168") && svg.len() < 40_000);
+    }
+
+    #[test]
+    fn a_chain_has_a_ring_for_each_state_and_an_arrow_for_each_step() {
+        for n in [1, 2, 7, MOST_STATES] {
+            let matrix = Array2::from_shape_fn((n, n), |(i, j)| {
+                0.5 * f64::from(i == j) + 0.5 * f64::from((i + 1) % n == j)
+            });
+            let mut initial = vec![0.0; n];
+            initial[0] = 1.0;
+            let states: Vec<String> = (0..n).map(|i| format!("<state & {i}>")).collect();
+            let chain = MarkovChain::from_matrix(states, &initial, matrix.view()).unwrap();
+            let svg = Figure::chain(&chain, 0.1).unwrap().to_svg();
+            well_formed(&svg);
+            assert_eq!(svg.matches("<circle").count(), n);
+            assert_eq!(svg.matches(" fill=\"none\" stroke=").count(), chain.n_transitions());
+            assert!(Figure::chain(&chain, 0.6).unwrap().to_svg().len() < svg.len() || n == 1);
+        }
+        let n = MOST_STATES + 1;
+        let steps = (0..n).map(|i| (i, i, 1.0)).collect();
+        let mut initial = vec![0.0; n];
+        initial[0] = 1.0;
+        let chain = MarkovChain::from_transitions((0..n).collect(), &initial, steps).unwrap();
+        let error = Figure::chain(&chain, 0.0).unwrap_err().to_string();
+        assert_eq!(error, "`chain` must be of at most 60 states, got 61");
     }
 
     /// Two classes, three bins, a path, a ribbon, losses: whatever numbers they hold.

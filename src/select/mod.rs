@@ -5,9 +5,11 @@
 //! of threads.
 
 mod folds;
+mod penalty;
 mod search;
 
 pub use folds::{Fold, k_folds, stratified_folds, subset};
+pub use penalty::{AlphaReport, choose_alpha};
 pub use search::{Candidate, Point, Range, SearchReport, grid_search, random_search};
 
 use linfa::DatasetBase;

@@ -165,10 +165,15 @@ enum Nudge {
 impl Radius {
     /// A radius greater than 0 whose square neither overflows nor underflows.
     pub(crate) fn choose(&self, points: &[Vec<f64>]) -> f64 {
+        self.choose_by(points, |from, to| sq_distance(from, to).sqrt())
+    }
+
+    /// The same for another distance.
+    pub(crate) fn choose_by(&self, points: &[Vec<f64>], distance: impl Fn(&[f64], &[f64]) -> f64) -> f64 {
         let from = &points[self.row % points.len()];
-        let mut sq: Vec<f64> = points.iter().map(|to| sq_distance(from, to)).collect();
-        sq.sort_by(f64::total_cmp);
-        let radius = sq[self.rank.min(sq.len() - 1)].sqrt();
+        let mut distances: Vec<f64> = points.iter().map(|to| distance(from, to)).collect();
+        distances.sort_by(f64::total_cmp);
+        let radius = distances[self.rank.min(distances.len() - 1)];
         let radius = match self.nudge {
             Nudge::Exact => radius,
             Nudge::OneBitLess => radius.next_down(),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::dbscan::{Clusters, tree_search};
+use crate::kernel::Squares;
 use ndarray::{Array2, ArrayView2};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -11,7 +12,8 @@ fn over_the_grid<F: Float>(x: ArrayView2<'_, F>, eps: f64, min_samples: usize) -
 
 #[track_caller]
 fn both_searches_agree<F: Float>(x: &Array2<F>, eps: f64, min_samples: usize) -> Clusters {
-    let tree = tree_search::cluster(x.view(), eps, min_samples, None, &mut ()).unwrap().clusters();
+    let tree =
+        tree_search::cluster::<Squares, _>(x.view(), eps, min_samples, None, &mut ()).unwrap().clusters();
     let grid = over_the_grid(x.view(), eps, min_samples).expect("the grid fits");
     assert!(
         grid == tree,
@@ -122,5 +124,8 @@ fn every_number_of_threads_gives_the_same_answer() {
     for threads in [2, 3, 8] {
         assert!(of(threads) == expected);
     }
-    assert!(expected == Some(tree_search::cluster(x.view(), 1.0, 5, None, &mut ()).unwrap().clusters()));
+    assert!(
+        expected
+            == Some(tree_search::cluster::<Squares, _>(x.view(), 1.0, 5, None, &mut ()).unwrap().clusters())
+    );
 }

@@ -3,26 +3,124 @@
 //! A block is 32 points, dimension after dimension: coordinate `j` of point `i` is `block[32 * j + i]`. Unused places hold NaN, which is
 //! within no radius. A set of points of a block is a `u32`, bit `i` for point `i`.
 
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
 use crate::kernel::lanes::{Element, Lanes};
 use crate::kernel::simd::{Simd, Task, dispatch};
 
 /// Points in a block.
 pub(crate) const BLOCK: usize = 32;
 
+/// How the differences of two points in each dimension become a distance.
+///
+/// Totals start at 0 and grow with every difference, in the order of dimensions, each operation rounded: the same on every path, and in a scalar
+/// loop. A total has the order of the distance; one with a NaN in it is NaN.
+pub trait Norm: Copy + Debug + Send + Sync + 'static {
+    /// The total with one more difference in it.
+    fn add<F: Element, S: Simd>(total: Lanes<F, S>, d: Lanes<F, S>) -> Lanes<F, S>;
+
+    /// The same for single numbers.
+    fn add_one(total: f64, d: f64) -> f64;
+
+    /// What a total is compared with for a radius.
+    fn total_of(radius: f64) -> f64;
+
+    /// The distance that a total stands for.
+    fn distance_of(total: f64) -> f64;
+}
+
+/// `sum_j d_j^2`: the square of the euclidean distance.
+#[derive(Debug, Clone, Copy)]
+pub struct Squares;
+
+/// `sum_j |d_j|`: the manhattan distance.
+#[derive(Debug, Clone, Copy)]
+pub struct Absolutes;
+
+/// `max_j |d_j|`: the chebyshev distance.
+#[derive(Debug, Clone, Copy)]
+pub struct Largest;
+
+impl Norm for Squares {
+    #[inline(always)]
+    fn add<F: Element, S: Simd>(total: Lanes<F, S>, d: Lanes<F, S>) -> Lanes<F, S> {
+        total + d * d
+    }
+
+    #[inline(always)]
+    fn add_one(total: f64, d: f64) -> f64 {
+        total + d * d
+    }
+
+    fn total_of(radius: f64) -> f64 {
+        radius * radius
+    }
+
+    #[inline(always)]
+    fn distance_of(total: f64) -> f64 {
+        total.sqrt()
+    }
+}
+
+impl Norm for Absolutes {
+    #[inline(always)]
+    fn add<F: Element, S: Simd>(total: Lanes<F, S>, d: Lanes<F, S>) -> Lanes<F, S> {
+        total + d.abs()
+    }
+
+    #[inline(always)]
+    fn add_one(total: f64, d: f64) -> f64 {
+        total + d.abs()
+    }
+
+    fn total_of(radius: f64) -> f64 {
+        radius
+    }
+
+    #[inline(always)]
+    fn distance_of(total: f64) -> f64 {
+        total
+    }
+}
+
+impl Norm for Largest {
+    #[inline(always)]
+    fn add<F: Element, S: Simd>(total: Lanes<F, S>, d: Lanes<F, S>) -> Lanes<F, S> {
+        total.max(d.abs())
+    }
+
+    #[inline(always)]
+    fn add_one(total: f64, d: f64) -> f64 {
+        // One instruction, and NaN where `d` is NaN, as in a register.
+        if total > d.abs() { total } else { d.abs() }
+    }
+
+    fn total_of(radius: f64) -> f64 {
+        radius
+    }
+
+    #[inline(always)]
+    fn distance_of(total: f64) -> f64 {
+        total
+    }
+}
+
 /// A radius as the kernels compare with it.
 ///
-/// The distance that counts is the one in `f64`: `sum_j (x_j - y_j)^2`, summed in the order of `j`, each operation rounded, compared with
-/// the rounded square of the radius. For `f64` points the kernels compute just that, and `inside = outside`. For `f32` points they compute in
-/// `f32`, where each rounding is relative by at most `2^-24` (differences of exact inputs, squares and sums of non-negative terms), so that a
-/// sum of `d` terms is off by less than `(d + 2) 2^-24` of itself; what falls between `inside` and `outside` is computed again in `f64`.
+/// The distance that counts is the one in `f64`: for [`Squares`], `sum_j (x_j - y_j)^2`, summed in the order of `j`, each operation rounded,
+/// compared with the rounded square of the radius. For `f64` points the kernels compute just that, and `inside = outside`. For `f32` points they
+/// compute in `f32`, where each rounding is relative by at most `2^-24` (differences of exact inputs, squares and sums of non-negative terms), so
+/// that a total of `d` terms is off by less than `(d + 2) 2^-24` of itself; what falls between `inside` and `outside` is computed again in `f64`.
 #[derive(Debug, Clone, Copy)]
-pub struct Radius<F> {
-    /// A squared distance up to here is within the radius.
+pub struct Radius<F, N = Squares> {
+    /// A total up to here is within the radius.
     pub(crate) inside: F,
-    /// A squared distance above this is not.
+    /// A total above this is not.
     pub(crate) outside: F,
-    /// The square of the radius.
-    pub(crate) sq: f64,
+    /// What a total in `f64` must not exceed: for [`Squares`], the square of the radius.
+    pub(crate) limit: f64,
+    norm: PhantomData<N>,
 }
 
 /// The kernel over blocks of one float type.
@@ -37,17 +135,17 @@ pub trait Blocks: Element + Into<f64> {
 
     /// The radius as this type's kernel compares with it; `d` is the dimension.
     #[doc(hidden)]
-    fn radius(radius: f64, d: usize) -> Radius<Self>;
+    fn radius<N: Norm>(radius: f64, d: usize) -> Radius<Self, N>;
 
     /// Calls `visit(i, hits)` for each point `i` of `rows` in `a`, from the lowest, with the points of `b` within the radius; stops when
     /// `visit` returns false.
     #[doc(hidden)]
     #[inline]
-    fn each_hits(
+    fn each_hits<N: Norm>(
         a: &[Self],
         rows: u32,
         b: &[Self],
-        radius: &Radius<Self>,
+        radius: &Radius<Self, N>,
         visit: impl FnMut(usize, u32) -> bool,
     ) {
         dispatch(EachHits { a, stride: BLOCK, rows, b, radius, visit });
@@ -58,14 +156,14 @@ pub trait Blocks: Element + Into<f64> {
     /// Bounds are computed as distances are, so a point left out is within the radius of nothing in the box.
     #[doc(hidden)]
     #[inline]
-    fn near_box(a: &[Self], bounds: &[f64], radius: &Radius<Self>) -> u32 {
+    fn near_box<N: Norm>(a: &[Self], bounds: &[f64], radius: &Radius<Self, N>) -> u32 {
         dispatch(NearBox { a, bounds, radius })
     }
 
     /// The points of `b` within the radius of one point, which need not stand in a block.
     #[doc(hidden)]
     #[inline]
-    fn hits_of(point: &[Self], b: &[Self], radius: &Radius<Self>) -> u32 {
+    fn hits_of<N: Norm>(point: &[Self], b: &[Self], radius: &Radius<Self, N>) -> u32 {
         let mut found = 0;
         let visit = |_, hits| {
             found = hits;
@@ -80,9 +178,9 @@ impl Blocks for f64 {
     const EXACT: bool = true;
     const NAN: Self = f64::NAN;
 
-    fn radius(radius: f64, _: usize) -> Radius<f64> {
-        let sq = radius * radius;
-        Radius { inside: sq, outside: sq, sq }
+    fn radius<N: Norm>(radius: f64, _: usize) -> Radius<f64, N> {
+        let limit = N::total_of(radius);
+        Radius { inside: limit, outside: limit, limit, norm: PhantomData }
     }
 }
 
@@ -91,28 +189,34 @@ impl Blocks for f32 {
     const NAN: Self = f32::NAN;
 
     #[allow(clippy::cast_possible_truncation, reason = "the slack holds the rounding of these casts too")]
-    fn radius(radius: f64, d: usize) -> Radius<f32> {
-        let sq = radius * radius;
+    fn radius<N: Norm>(radius: f64, d: usize) -> Radius<f32, N> {
+        let limit = N::total_of(radius);
+        let norm = PhantomData;
         // Near the ends of the range of `f32` squares underflow or overflow: there every lane is computed again.
-        if !(1e-30..1e36).contains(&sq) || d > 10_000 {
-            return Radius { inside: -1.0, outside: f32::INFINITY, sq };
+        if !(1e-30..1e36).contains(&limit) || d > 10_000 {
+            return Radius { inside: -1.0, outside: f32::INFINITY, limit, norm };
         }
         let slack = (d as f64 + 4.0) * f64::from(f32::EPSILON);
-        Radius { inside: (sq * (1.0 - slack)) as f32, outside: (sq * (1.0 + slack)) as f32, sq }
+        Radius {
+            inside: (limit * (1.0 - slack)) as f32,
+            outside: (limit * (1.0 + slack)) as f32,
+            limit,
+            norm,
+        }
     }
 }
 
 /// The points of `b` within the radius of each point of `rows` in `a`; coordinate `j` of point `i` is `a[stride * j + i]`.
-struct EachHits<'a, F, V> {
+struct EachHits<'a, F, N, V> {
     a: &'a [F],
     stride: usize,
     rows: u32,
     b: &'a [F],
-    radius: &'a Radius<F>,
+    radius: &'a Radius<F, N>,
     visit: V,
 }
 
-impl<F: Blocks, V: FnMut(usize, u32) -> bool> Task for EachHits<'_, F, V> {
+impl<F: Blocks, N: Norm, V: FnMut(usize, u32) -> bool> Task for EachHits<'_, F, N, V> {
     type Output = ();
 
     #[inline(always)]
@@ -137,33 +241,33 @@ impl<F: Blocks, V: FnMut(usize, u32) -> bool> Task for EachHits<'_, F, V> {
     }
 }
 
-impl<F: Blocks, V: FnMut(usize, u32) -> bool> EachHits<'_, F, V> {
+impl<F: Blocks, N: Norm, V: FnMut(usize, u32) -> bool> EachHits<'_, F, N, V> {
     /// # Safety
     /// `a` has `stride d` places and `b` has `32 d`, and the points of `rows` are below `stride`.
     #[inline(always)]
     unsafe fn body<S: Simd>(mut self, stride: usize, d: usize) {
         let Self { a, rows, b, radius, .. } = self;
-        let n = Lanes::<F, S>::N;
+        let lanes = Lanes::<F, S>::N;
         let (to_inside, to_outside) = (Lanes::splat(radius.inside), Lanes::splat(radius.outside));
         for i in bits(rows) {
             let (mut inside, mut outside) = (0, 0);
             // As many registers at a time as hide the latency of an addition.
-            let group = (BLOCK / n).min(4);
-            for start in (0..BLOCK).step_by(group * n) {
-                let mut sq = [Lanes::<F, S>::zero(); 4];
+            let group = (BLOCK / lanes).min(4);
+            for start in (0..BLOCK).step_by(group * lanes) {
+                let mut totals = [Lanes::<F, S>::zero(); 4];
                 for j in 0..d {
-                    // SAFETY: `j < d`, `i < stride`, and `group * n` divides 32, so all places are there.
+                    // SAFETY: `j < d`, `i < stride`, and `group * lanes` divides 32, so all places are there.
                     unsafe {
                         let x = Lanes::splat(*a.get_unchecked(stride * j + i));
                         let column = b.as_ptr().add(BLOCK * j + start);
-                        for (k, sq) in sq.iter_mut().take(group).enumerate() {
-                            *sq = add_square(*sq, x - Lanes::read(column.add(k * n)));
+                        for (k, total) in totals.iter_mut().take(group).enumerate() {
+                            *total = N::add(*total, x - Lanes::read(column.add(k * lanes)));
                         }
                     }
                 }
-                for (k, sq) in sq.iter().take(group).enumerate() {
-                    inside |= sq.at_most(to_inside) << (start + k * n);
-                    outside |= if F::EXACT { 0 } else { sq.at_most(to_outside) << (start + k * n) };
+                for (k, total) in totals.iter().take(group).enumerate() {
+                    inside |= total.at_most(to_inside) << (start + k * lanes);
+                    outside |= if F::EXACT { 0 } else { total.at_most(to_outside) << (start + k * lanes) };
                 }
             }
             let hits = if F::EXACT || inside == outside {
@@ -178,19 +282,13 @@ impl<F: Blocks, V: FnMut(usize, u32) -> bool> EachHits<'_, F, V> {
     }
 }
 
-/// `sum + d^2`, each operation rounded: the same on every path, and in a scalar loop.
-#[inline(always)]
-fn add_square<F: Element, S: Simd>(sum: Lanes<F, S>, d: Lanes<F, S>) -> Lanes<F, S> {
-    sum + d * d
-}
-
-struct NearBox<'a, F> {
+struct NearBox<'a, F, N> {
     a: &'a [F],
     bounds: &'a [f64],
-    radius: &'a Radius<F>,
+    radius: &'a Radius<F, N>,
 }
 
-impl<F: Blocks> Task for NearBox<'_, F> {
+impl<F: Blocks, N: Norm> Task for NearBox<'_, F, N> {
     type Output = u32;
 
     #[inline(always)]
@@ -201,14 +299,14 @@ impl<F: Blocks> Task for NearBox<'_, F> {
         let to_outside = Lanes::<F, S>::splat(radius.outside);
         let mut near = 0;
         for start in (0..BLOCK).step_by(Lanes::<F, S>::N) {
-            let mut sq = Lanes::zero();
+            let mut total = Lanes::zero();
             for j in 0..d {
                 let (lo, hi) = (Lanes::splat(F::of(bounds[j])), Lanes::splat(F::of(bounds[d + j])));
                 // SAFETY: `32 d` floats stand in the block, and a register's length divides 32.
                 let x = unsafe { Lanes::<F, S>::read(a.as_ptr().add(BLOCK * j + start)) };
-                sq = add_square(sq, (lo - x).max(x - hi).max(Lanes::zero()));
+                total = N::add(total, (lo - x).max(x - hi).max(Lanes::zero()));
             }
-            near |= sq.at_most(to_outside) << start;
+            near |= total.at_most(to_outside) << start;
         }
         near
     }
@@ -216,50 +314,48 @@ impl<F: Blocks> Task for NearBox<'_, F> {
 
 /// Computes in `f64` what lies between the bounds.
 #[cold]
-fn recheck<F: Blocks>(
+fn recheck<F: Blocks, N: Norm>(
     a: &[F],
     stride: usize,
     i: usize,
     b: &[F],
-    radius: &Radius<F>,
+    radius: &Radius<F, N>,
     inside: u32,
     outside: u32,
 ) -> u32 {
     let mut hits = inside;
     for k in bits(outside & !inside) {
-        let sq = a.chunks_exact(stride).zip(b.chunks_exact(BLOCK)).fold(0.0, |sq, (a, b)| {
-            let d: f64 = a[i].into() - b[k].into();
-            sq + d * d
-        });
-        hits |= u32::from(sq <= radius.sq) << k;
+        let columns = a.chunks_exact(stride).zip(b.chunks_exact(BLOCK));
+        let total = columns.fold(0.0, |total, (a, b)| N::add_one(total, a[i].into() - b[k].into()));
+        hits |= u32::from(total <= radius.limit) << k;
     }
     hits
 }
 
-/// Squared distances in `f64` of a point to the points of a block; NaN in unused places.
-pub(crate) fn sq_distances<F: Blocks>(point: &[F], b: &[F]) -> [f64; BLOCK] {
-    dispatch(SqDistances { point, b })
+/// Totals in `f64` of a point and each point of a block; NaN in unused places.
+pub(crate) fn totals_of<N: Norm, F: Blocks>(point: &[F], b: &[F]) -> [f64; BLOCK] {
+    dispatch(Totals { point, b, norm: PhantomData::<N> })
 }
 
-struct SqDistances<'a, F> {
+struct Totals<'a, F, N> {
     point: &'a [F],
     b: &'a [F],
+    norm: PhantomData<N>,
 }
 
-impl<F: Blocks> Task for SqDistances<'_, F> {
+impl<F: Blocks, N: Norm> Task for Totals<'_, F, N> {
     type Output = [f64; BLOCK];
 
     #[inline(always)]
     fn run<S: Simd>(self) -> [f64; BLOCK] {
-        let mut sq = [0.0; BLOCK];
+        let mut totals = [0.0; BLOCK];
         for (&x, column) in self.point.iter().zip(self.b.chunks_exact(BLOCK)) {
             let x: f64 = x.into();
-            for (sq, &y) in sq.iter_mut().zip(column) {
-                let d = x - y.into();
-                *sq += d * d;
+            for (total, &y) in totals.iter_mut().zip(column) {
+                *total = N::add_one(*total, x - y.into());
             }
         }
-        sq
+        totals
     }
 }
 
@@ -282,7 +378,12 @@ mod tests {
     use rand_xoshiro::Xoshiro256PlusPlus;
 
     /// Every path of this machine, as `(i, hits)` pairs.
-    fn paths<F: Blocks>(a: &[F], rows: u32, b: &[F], radius: &Radius<F>) -> Vec<Vec<(usize, u32)>> {
+    fn paths<F: Blocks, N: Norm>(
+        a: &[F],
+        rows: u32,
+        b: &[F],
+        radius: &Radius<F, N>,
+    ) -> Vec<Vec<(usize, u32)>> {
         let collect = |isa| {
             let mut seen = Vec::new();
             let visit = |i, hits| {
@@ -295,13 +396,19 @@ mod tests {
         available().into_iter().map(collect).collect()
     }
 
-    fn naive<F: Blocks>(a: &[F], i: usize, b: &[F], sq: f64) -> u32 {
+    fn naive<F: Blocks, N: Norm>(a: &[F], i: usize, b: &[F], limit: f64) -> u32 {
         let at = |block: &[F], i: usize, j: usize| -> f64 { block[BLOCK * j + i].into() };
-        let sum = |k| (0..a.len() / BLOCK).fold(0.0, |sum, j| sum + (at(a, i, j) - at(b, k, j)).powi(2));
-        (0..BLOCK).fold(0, |hits, k| hits | u32::from(sum(k) <= sq) << k)
+        let total = |k| (0..a.len() / BLOCK).fold(0.0, |sum, j| N::add_one(sum, at(a, i, j) - at(b, k, j)));
+        (0..BLOCK).fold(0, |hits, k| hits | u32::from(total(k) <= limit) << k)
     }
 
     fn agrees<F: Blocks>(draw: impl Fn(&mut Xoshiro256PlusPlus) -> F, radius: f64) {
+        agrees_by::<F, Squares>(&draw, radius);
+        agrees_by::<F, Absolutes>(&draw, radius);
+        agrees_by::<F, Largest>(&draw, radius);
+    }
+
+    fn agrees_by<F: Blocks, N: Norm>(draw: impl Fn(&mut Xoshiro256PlusPlus) -> F, radius: f64) {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
         for d in 1..=20 {
             let mut block = || (0..BLOCK * d).map(|_| draw(&mut rng)).collect::<Vec<F>>();
@@ -309,16 +416,17 @@ mod tests {
             for j in 0..d {
                 b[BLOCK * j + 31] = F::NAN;
             }
-            let (rows, radius) = (0xf0f0_1235, F::radius(radius, d));
-            let expected: Vec<_> = bits(rows).map(|i| (i, naive(&a, i, &b, radius.sq))).collect();
+            let (rows, radius) = (0xf0f0_1235, F::radius::<N>(radius, d));
+            let expected: Vec<_> = bits(rows).map(|i| (i, naive::<F, N>(&a, i, &b, radius.limit))).collect();
             for seen in paths(&a, rows, &b, &radius) {
                 assert_eq!(seen, expected, "d = {d}");
             }
             let point: Vec<F> = (0..d).map(|j| a[BLOCK * j]).collect();
             assert_eq!(F::hits_of(&point, &b, &radius), expected[0].1);
-            let sq = sq_distances(&point, &b);
+            let totals = totals_of::<N, F>(&point, &b);
+            assert!(totals[31].is_nan());
             assert_eq!(
-                (0..BLOCK).fold(0, |hits, k| hits | u32::from(sq[k] <= radius.sq) << k),
+                (0..BLOCK).fold(0, |hits, k| hits | u32::from(totals[k] <= radius.limit) << k),
                 expected[0].1
             );
         }
@@ -353,9 +461,9 @@ mod tests {
             let lower = columns().map(|(lo, _)| f64::from(lo));
             let bounds: Vec<f64> = lower.chain(columns().map(|(_, hi)| f64::from(hi))).collect();
             let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
-            let near = f32::near_box(&a, &bounds, &f32::radius(2.0, d));
-            assert_eq!(near, f64::near_box(&wide(&a), &bounds, &f64::radius(2.0, d)));
-            f32::each_hits(&a, !near, &b, &f32::radius(2.0, d), |_, hits| {
+            let near = f32::near_box(&a, &bounds, &f32::radius::<Squares>(2.0, d));
+            assert_eq!(near, f64::near_box(&wide(&a), &bounds, &f64::radius::<Squares>(2.0, d)));
+            f32::each_hits(&a, !near, &b, &f32::radius::<Squares>(2.0, d), |_, hits| {
                 assert_eq!(hits, 0);
                 left_out += 1;
                 true
@@ -368,7 +476,7 @@ mod tests {
     fn the_visitor_can_stop() {
         let a = [0.0; BLOCK];
         let mut calls = 0;
-        f64::each_hits(&a, u32::MAX, &a, &f64::radius(1.0, 1), |_, hits| {
+        f64::each_hits(&a, u32::MAX, &a, &f64::radius::<Squares>(1.0, 1), |_, hits| {
             calls += 1;
             hits != u32::MAX
         });

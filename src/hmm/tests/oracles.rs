@@ -1,0 +1,148 @@
+//! Published numbers, and long sequences against plain recursions.
+
+use super::*;
+use linfa::DatasetBase;
+use linfa::traits::Fit;
+use ndarray::array;
+
+#[test]
+fn fever_has_its_published_numbers() {
+    let model =
+        symbols(&[0.6, 0.4], array![[0.7, 0.3], [0.4, 0.6]], array![[0.5, 0.4, 0.1], [0.1, 0.3, 0.6]]);
+    let x = column(&[0, 1, 2]);
+    assert!(near(model.score(&x).unwrap().exp(), 907.0 / 25000.0, 1e-15));
+    let path = model.viterbi(&x).unwrap();
+    assert_eq!(path.states, array![0, 0, 1]);
+    assert!(near(path.log_probabilities[0].exp(), 189.0 / 12500.0, 1e-15));
+    assert_column(&model.posteriors(&x).unwrap(), &[0.876_515_986_8, 0.622_932_745_3, 0.212_127_894_2]);
+    assert_column(&model.filter(&x).unwrap(), &[0.882_352_941_2, 0.725_521_669_3, 0.212_127_894_2]);
+}
+
+#[test]
+fn umbrella_world_has_its_published_numbers() {
+    let model = symbols(&[0.5, 0.5], array![[0.7, 0.3], [0.3, 0.7]], array![[0.9, 0.1], [0.2, 0.8]]);
+    let x = column(&[0, 0, 1, 0, 0]);
+    assert!(near(model.score(&x).unwrap().exp(), 68_607_401.0 / 2e9, 1e-14));
+    let filtered = [0.818_181_818_2, 0.883_357_041_3, 0.190_667_939_7, 0.730_794_004_6, 0.867_338_889_6];
+    assert_column(&model.filter(&x).unwrap(), &filtered);
+    let smoothed = [0.867_338_889_6, 0.820_419_053_6, 0.307_483_576, 0.820_419_053_6, 0.867_338_889_6];
+    assert_column(&model.posteriors(&x).unwrap(), &smoothed);
+}
+
+#[test]
+fn alice_and_bob_have_their_published_numbers() {
+    let model =
+        symbols(&[0.6, 0.4], array![[0.7, 0.3], [0.4, 0.6]], array![[0.1, 0.4, 0.5], [0.6, 0.3, 0.1]]);
+    let x = column(&[0, 1, 2]);
+    // State 0 is rainy: walk 0.1, shop 0.4, clean 0.5; state 1 is sunny.
+    assert!(near(model.score(&x).unwrap().exp(), 8403.0 / 250_000.0, 1e-14));
+    let path = model.viterbi(&x).unwrap();
+    assert_eq!(path.states, array![1, 0, 0]);
+    assert!(near(path.log_probabilities[0].exp(), 42.0 / 3125.0, 1e-14));
+}
+
+#[test]
+fn dishonest_casino_has_its_published_numbers() {
+    let mut loaded = [0.1; 6];
+    loaded[5] = 0.5;
+    let b = ndarray::stack![Axis(0), Array1::from_elem(6, 1.0 / 6.0), Array1::from(loaded.to_vec())];
+    let model = symbols(&[0.5, 0.5], array![[0.95, 0.05], [0.1, 0.9]], b);
+    let x = column(&[0, 1, 2, 5, 5, 5, 5, 3, 1, 5]);
+    assert!(near(model.score(&x).unwrap(), -15.716_782_011_792_09, 1e-14));
+    let path = model.viterbi(&x).unwrap();
+    assert_eq!(path.states, Array1::from_elem(10, 1));
+    assert!(near(path.log_probabilities[0], -16.620_053_189_250_34, 1e-14));
+}
+#[test]
+fn earthquakes_follow_the_published_course_of_em() {
+    let dataset = DatasetBase::new(column(&EARTHQUAKES), ());
+    let fit = |rates: &[f64], rounds: usize| {
+        let params = PoissonHmm::params(rates.len()).start_from(poisson_start(rates)).tol(0.0);
+        params.max_iter(rounds).fit(&dataset).unwrap()
+    };
+    let two = fit(&[10.0, 30.0], 50);
+    let course = &two.report().unwrap().objectives;
+    for (round, expected) in
+        [(0, 413.275_420), (1, 343.760_234), (2, 343.136_181), (30, 341.878_706), (50, 341.878_701)]
+    {
+        assert!((course[round] + expected).abs() < 1e-6, "{round}: {}", course[round]);
+    }
+    assert_eq!(two.report().unwrap().stop, Stop::RanOut);
+    assert!((two.aic(&dataset.records).unwrap() - 693.757_4).abs() < 1e-4);
+    assert!((two.bic(&dataset.records).unwrap() - 707.121_5).abs() < 1e-4);
+    let once = fit(&[10.0, 30.0], 1);
+    assert!((once.transition()[[0, 1]] - 0.138_815_587).abs() < 1e-9);
+    assert!((once.transition()[[1, 0]] - 0.116_222_194).abs() < 1e-9);
+    assert!((once.emission().rates()[[0, 0]] - 13.741_930).abs() < 1e-6);
+    assert!((once.emission().rates()[[1, 0]] - 24.169_137).abs() < 1e-6);
+    let three = fit(&[10.0, 20.0, 30.0], 30);
+    let course = &three.report().unwrap().objectives;
+    for (round, expected) in [(0, 342.907_808), (1, 332.121_430), (2, 330.636_888), (30, 328.527_483)] {
+        assert!((course[round] + expected).abs() < 1e-6, "{round}: {}", course[round]);
+    }
+    assert!((three.aic(&dataset.records).unwrap() - 679.055_0).abs() < 1e-4);
+    assert!((three.bic(&dataset.records).unwrap() - 708.456_1).abs() < 1e-4);
+    let one = PoissonHmm::params(1).fit(&dataset).unwrap();
+    assert!((one.score(&dataset.records).unwrap() + 391.918_928).abs() < 1e-6);
+    assert!(one.report().unwrap().converged());
+}
+
+#[test]
+fn outliers_and_impossible_steps_are_done_in_logs() {
+    // State 0 cannot explain the outlier, state 1 cannot be reached: 60 and 100 deviations away.
+    let emission = Gaussian::diagonal(array![[0.0], [1000.0]].view(), array![[1.0], [1.0]].view()).unwrap();
+    let model = Hmm::new(array![1.0, 0.0], array![[1.0, 0.0], [0.5, 0.5]], emission).unwrap();
+    let mut x = Array2::zeros((400, 1));
+    x[[200, 0]] = 60.0;
+    x[[300, 0]] = 1000.0;
+    let sequences = Sequences::single(x).unwrap();
+    let expected = -200.0 * (2.0 * std::f64::consts::PI).ln() - 0.5 * (60.0_f64.powi(2) + 1e6);
+    assert!(near(model.score(&sequences).unwrap(), expected, 1e-13));
+    assert!(model.posteriors(&sequences).unwrap().column(0).iter().all(|&p| p == 1.0));
+    assert!(model.filter(&sequences).unwrap().column(0).iter().all(|&p| p == 1.0));
+    let steps = model.expected_sums(&sequences).unwrap().transitions - array![[399.0, 0.0], [0.0, 0.0]];
+    assert!(steps.iter().all(|v| v.abs() < 1e-7));
+    assert_eq!(model.viterbi(&sequences).unwrap().states, Array1::<usize>::zeros(400));
+}
+
+#[test]
+fn digits_lost_on_the_way_back_are_found_in_logs() {
+    // Until the last row, state 1 is less likely by 1e-300 at each of three rows; the last row is possible there alone.
+    let b = array![[1.0 - 1e-10, 1e-10, 0.0], [1e-250, 0.5, 0.5 - 1e-250]];
+    let model = symbols(&[0.5, 0.5], array![[1.0, 0.0], [0.0, 1.0]], b);
+    let x = Sequences::new(array![[0], [0], [0], [2], [1], [0]], vec![4, 2]).unwrap();
+    let scores = model.log_likelihoods(&x).unwrap();
+    assert!(near(scores[0], 3.0 * 1e-250_f64.ln() + 2.0 * 0.5_f64.ln(), 1e-13));
+    let posteriors = model.posteriors(&x).unwrap();
+    (0..4).for_each(|t| assert!((posteriors[[t, 1]] - 1.0).abs() < 1e-12));
+    let sums = model.expected_sums(&x).unwrap();
+    assert!((sums.transitions.sum() - 4.0).abs() < 1e-12);
+    assert!((sums.initial.sum() - 2.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_million_steps_keep_their_digits() {
+    let model = symbols(&[0.5, 0.5], array![[0.95, 0.05], [0.1, 0.9]], array![[0.5, 0.5], [0.1, 0.9]]);
+    let x = Array2::from_shape_fn((1_000_000, 1), |(t, _)| usize::from(t % 7 != 0));
+    let sequences = Sequences::single(x).unwrap();
+    let score = model.score(&sequences).unwrap();
+    // Plain scaling, a log at each step, in compensated sums.
+    let (mut p, mut sum, mut low) = (model.initial.clone(), 0.0_f64, 0.0_f64);
+    for (t, &symbol) in sequences.records().column(0).iter().enumerate() {
+        if t > 0 {
+            p = p.dot(&model.transition);
+        }
+        (0..2).for_each(|i| p[i] *= model.emission.probabilities()[[i, symbol]]);
+        let mass = p.sum();
+        p /= mass;
+        let term = mass.ln() - low;
+        let next = sum + term;
+        low = (next - sum) - term;
+        sum = next;
+    }
+    assert!((score - sum).abs() < 1e-11 * sum.abs(), "{score} {sum}");
+    let sums = model.expected_sums(&sequences).unwrap();
+    assert!((sums.transitions.sum() - 999_999.0).abs() < 1e-5);
+    let path = model.viterbi(&sequences).unwrap();
+    assert_eq!(path.states.len(), 1_000_000);
+}

@@ -1,0 +1,130 @@
+//! The forward recursion.
+
+use super::Real;
+use super::step::{SumProduct, matrix, product, small_step, step, sum};
+use crate::kernel::simd::{Simd, Task, dispatch};
+
+/// Rows that share one scale, from one multiple of this number on: so that most steps are a product and nothing else.
+///
+/// A group is also what [`backward`](super::backward) scales at once.
+pub(super) const GROUP: usize = 8;
+
+pub(super) struct Forward<'a, F> {
+    pub(super) k: usize,
+    /// Number of the first row that is computed, counted from the beginning of a group.
+    pub(super) first: usize,
+    pub(super) a: &'a [F],
+    pub(super) b: &'a [F],
+    pub(super) alpha: &'a mut [F],
+}
+
+/// Where the group of row `t` ends, at most at `n`.
+#[inline(always)]
+fn group_end(first: usize, t: usize, n: usize) -> usize {
+    n.min(t + GROUP - (first + t) % GROUP)
+}
+
+impl<F: Real> Forward<'_, F> {
+    #[inline(always)]
+    fn small<S: Simd, const K: usize>(self) -> Option<i64> {
+        let a = matrix::<F, K>(self.a);
+        let (b, _) = self.b.as_chunks::<K>();
+        let (rows, _) = self.alpha.as_chunks_mut::<K>();
+        let (start, rows) = rows.split_first_mut()?;
+        let mut now = *start;
+        let (mut t, mut exponent) = (0, 0);
+        while t < b.len() {
+            let end = group_end(self.first, t, b.len());
+            if (self.first + t) % GROUP == 0 {
+                now = product(&small_step::<F, SumProduct, S, K>(&a, now), &b[t]);
+                exponent += scale(&mut now)?;
+                rows[t] = now;
+                t += 1;
+            }
+            let before = now;
+            for (b, row) in b[t..end].iter().zip(&mut rows[t..end]) {
+                now = product(&small_step::<F, SumProduct, S, K>(&a, now), b);
+                *row = now;
+            }
+            if !(sum(&now) >= F::FADED) {
+                now = before;
+                for (b, row) in b[t..end].iter().zip(&mut rows[t..end]) {
+                    now = product(&small_step::<F, SumProduct, S, K>(&a, now), b);
+                    exponent += scale(&mut now)?;
+                    *row = now;
+                }
+            }
+            t = end;
+        }
+        Some(exponent)
+    }
+
+    #[inline(always)]
+    fn any<S: Simd>(self) -> Option<i64> {
+        let (k, n) = (self.k, self.b.len() / self.k);
+        let (a, b, alpha) = (self.a, self.b, self.alpha);
+        let row = |alpha: &mut [F], t: usize| {
+            let (before, after) = alpha.split_at_mut((t + 1) * k);
+            step::<F, SumProduct, S>(a, &before[t * k..], &b[t * k..], &mut after[..k]);
+        };
+        let (mut t, mut exponent) = (0, 0);
+        while t < n {
+            let end = group_end(self.first, t, n);
+            if (self.first + t) % GROUP == 0 {
+                row(alpha, t);
+                exponent += scale(&mut alpha[(t + 1) * k..][..k])?;
+                t += 1;
+            }
+            (t..end).for_each(|t| row(alpha, t));
+            if !(sum(&alpha[end * k..][..k]) >= F::FADED) {
+                for t in t..end {
+                    row(alpha, t);
+                    exponent += scale(&mut alpha[(t + 1) * k..][..k])?;
+                }
+            }
+            t = end;
+        }
+        Some(exponent)
+    }
+}
+
+/// Scales a row by a power of two where its sum is small, and returns the exponent; `None` where one step took too much.
+#[inline(always)]
+fn scale<F: Real>(row: &mut [F]) -> Option<i64> {
+    let mass = sum(row);
+    if mass >= F::LOW {
+        return Some(0);
+    }
+    if mass.is_nan() || mass < F::LOST {
+        return None;
+    }
+    let (factor, exponent) = mass.rescale();
+    row.iter_mut().for_each(|v| *v *= factor);
+    Some(i64::from(exponent))
+}
+
+impl<F: Real> Task for Forward<'_, F> {
+    type Output = Option<i64>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> Option<i64> {
+        match self.k {
+            1 => self.small::<S, 1>(),
+            2 => self.small::<S, 2>(),
+            3 => self.small::<S, 3>(),
+            4 => self.small::<S, 4>(),
+            5 => self.small::<S, 5>(),
+            6 => self.small::<S, 6>(),
+            8 => self.small::<S, 8>(),
+            _ => self.any::<S>(),
+        }
+    }
+}
+
+/// Filters a block under a packed `A`: row `t + 1` of `alpha` becomes `(alpha_t A) o b_t`, row 0 being where the block before ended.
+///
+/// Rows are scaled by powers of two, all of a group alike where no row loses too much; the sum of those exponents is returned. `None` says that
+/// a single step lost all digits. `first` is the number of the first row that is computed, counted from the beginning of any group.
+pub(crate) fn forward<F: Real>(k: usize, first: usize, a: &[F], b: &[F], alpha: &mut [F]) -> Option<i64> {
+    dispatch(Forward { k, first, a, b, alpha })
+}

@@ -1,0 +1,167 @@
+//! The backward recursion, with the posteriors.
+
+use super::Real;
+use super::filter::GROUP;
+use super::step::{SumProduct, matrix, product, small_step, step, sum};
+use crate::kernel::simd::{Simd, Task, dispatch, fma};
+
+pub(super) struct Backward<'a, F> {
+    pub(super) k: usize,
+    /// Number of the first row, counted from the beginning of a group.
+    pub(super) first: usize,
+    pub(super) at: &'a [F],
+    pub(super) alpha: &'a [F],
+    pub(super) b: &'a [F],
+    pub(super) v: &'a mut [F],
+    pub(super) beta: &'a mut [F],
+    pub(super) gamma: &'a mut [F],
+    pub(super) u: &'a mut [F],
+}
+
+impl<F: Real> Backward<'_, F> {
+    #[inline(always)]
+    fn small<S: Simd, const K: usize>(self) -> bool {
+        let at = matrix::<F, K>(self.at);
+        let ((alpha, _), (b, _)) = (self.alpha.as_chunks::<K>(), self.b.as_chunks::<K>());
+        let ((gamma, _), (u, _)) = (self.gamma.as_chunks_mut::<K>(), self.u.as_chunks_mut::<K>());
+        let mut v: [F; K] = std::array::from_fn(|l| self.v[l]);
+        let mut top = b.len();
+        while top > 0 {
+            let bottom = group_start(self.first, top);
+            let before = v;
+            for each in [false, true] {
+                v = before;
+                for t in (bottom..top).rev() {
+                    let mut beta = small_step::<F, SumProduct, S, K>(&at, v);
+                    if each || t + 1 == top {
+                        let Some(w) = weight::<F, S>(&alpha[t], &beta) else { return false };
+                        beta = beta.map(|beta| beta * w);
+                        v = v.map(|v| v * w);
+                    }
+                    gamma[t] = product(&beta, &alpha[t]);
+                    u[t] = v;
+                    v = product(&beta, &b[t]);
+                }
+                if is_one(sum(&gamma[bottom])) {
+                    break;
+                }
+            }
+            top = bottom;
+        }
+        self.v.copy_from_slice(&v);
+        true
+    }
+
+    #[inline(always)]
+    fn any<S: Simd>(self) -> bool {
+        let k = self.k;
+        let (beta, rest) = self.beta.split_at_mut(k);
+        let (ones, last) = rest.split_at_mut(k);
+        ones.fill(F::one());
+        let mut top = self.b.len() / k;
+        while top > 0 {
+            let bottom = group_start(self.first, top);
+            for each in [false, true] {
+                self.u[(top - 1) * k..top * k].copy_from_slice(self.v);
+                for t in (bottom..top).rev() {
+                    let (alpha, b) = (&self.alpha[t * k..][..k], &self.b[t * k..][..k]);
+                    let (below, u) = self.u.split_at_mut(t * k);
+                    let (u, gamma) = (&mut u[..k], &mut self.gamma[t * k..][..k]);
+                    step::<F, SumProduct, S>(self.at, u, ones, beta);
+                    if each || t + 1 == top {
+                        let Some(w) = weight::<F, S>(alpha, beta) else { return false };
+                        beta.iter_mut().for_each(|beta| *beta *= w);
+                        u.iter_mut().for_each(|v| *v *= w);
+                    }
+                    // `v` of the row below is its `u`; that of the row below the group waits until the group is done.
+                    let v = if t > bottom { &mut below[(t - 1) * k..] } else { &mut *last };
+                    let (beta, v) = (&beta[..k], &mut v[..k]);
+                    for l in 0..k {
+                        gamma[l] = alpha[l] * beta[l];
+                        v[l] = b[l] * beta[l];
+                    }
+                }
+                if is_one(sum(&self.gamma[bottom * k..][..k])) {
+                    break;
+                }
+            }
+            self.v.copy_from_slice(last);
+            top = bottom;
+        }
+        true
+    }
+}
+
+/// Where the group ends whose last row is `top - 1`, going down.
+#[inline(always)]
+fn group_start(first: usize, top: usize) -> usize {
+    (top - 1).saturating_sub((first + top - 1) % GROUP)
+}
+
+/// `1 / sum alpha beta`; `None` where there are no digits in it.
+#[inline(always)]
+fn weight<F: Real, S: Simd>(alpha: &[F], beta: &[F]) -> Option<F> {
+    let n = dot::<F, S>(alpha, beta);
+    // `beta` carries the inverse of how much `alpha` and it have in common.
+    let holds = n > F::zero() && sum(beta) * F::LOST <= F::one();
+    holds.then(|| F::one() / n).filter(|w| w.is_finite())
+}
+
+/// Whether posteriors that were scaled with their group still sum to 1.
+#[inline(always)]
+fn is_one<F: Real>(sum: F) -> bool {
+    (sum - F::one()).abs() <= F::epsilon() * F::cast(4096)
+}
+
+#[inline(always)]
+fn dot<F: Real, S: Simd>(x: &[F], y: &[F]) -> F {
+    let mut acc = [F::zero(); 8];
+    let ((xs, x), (ys, y)) = (x.as_chunks::<8>(), y.as_chunks::<8>());
+    for (x, y) in xs.iter().zip(ys) {
+        for l in 0..8 {
+            acc[l] = fma::<F, S>(x[l], y[l], acc[l]);
+        }
+    }
+    let rest = x.iter().zip(y).fold(F::zero(), |s, (&x, &y)| fma::<F, S>(x, y, s));
+    acc.iter().fold(rest, |a, &b| a + b)
+}
+
+impl<F: Real> Task for Backward<'_, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> bool {
+        match self.k {
+            1 => self.small::<S, 1>(),
+            2 => self.small::<S, 2>(),
+            3 => self.small::<S, 3>(),
+            4 => self.small::<S, 4>(),
+            5 => self.small::<S, 5>(),
+            6 => self.small::<S, 6>(),
+            8 => self.small::<S, 8>(),
+            _ => self.any::<S>(),
+        }
+    }
+}
+
+/// Smooths a block, last row first, under the packed transpose of `A`.
+///
+/// With `v = b_(t+1) o beta_(t+1)` of the row after and `beta_t = A v`: `gamma_t` is `alpha_t o beta_t` scaled to a sum of 1, and `u_t` is `v`
+/// under the same scale, so that the posterior of the step `t -> t + 1` is `A o (alpha_t^T u_t)`. The scale of `alpha` and of `v` cancels in both.
+/// `sum_i alpha_t(i) beta_t(i)` is the same for all rows whose `alpha` is of one scale, so it is found once in each group of rows; a group whose
+/// first row does not sum to 1 then, as its rows have scales of their own, is done again row by row.
+/// On return `v` is that of the block's first row. `beta` is scratch of `3 k`. False says that the digits were lost.
+#[allow(clippy::too_many_arguments, reason = "one for each symbol of the recursion")]
+pub(crate) fn backward<F: Real>(
+    k: usize,
+    first: usize,
+    at: &[F],
+    alpha: &[F],
+    b: &[F],
+    v: &mut [F],
+    beta: &mut [F],
+    gamma: &mut [F],
+    u: &mut [F],
+) -> bool {
+    dispatch(Backward { k, first, at, alpha, b, v, beta, gamma, u })
+}

@@ -1,0 +1,148 @@
+//! Every kernel against its plain loop, on every instruction set.
+
+use super::exp::ExpRows;
+use super::filter::Forward;
+use super::outer::Outer;
+use super::pack;
+use super::path::Best;
+use super::smooth::Backward;
+use crate::kernel::simd::{available, dispatch_on};
+
+fn numbers(n: usize, seed: usize) -> Vec<f64> {
+    (0..n).map(|i| (((i * 7919 + seed * 104_729) % 1009) as f64 + 1.0) / 1010.0).collect()
+}
+
+fn stochastic(k: usize) -> Vec<f64> {
+    let mut a = numbers(k * k, k);
+    a.chunks_exact_mut(k).for_each(|row| {
+        let sum: f64 = row.iter().sum();
+        row.iter_mut().for_each(|p| *p /= sum);
+    });
+    a
+}
+
+/// Scaled to a sum of 1, where the kernel's own scale is not of interest.
+fn unit(row: &[f64]) -> Vec<f64> {
+    let sum: f64 = row.iter().sum();
+    row.iter().map(|v| v / sum).collect()
+}
+
+fn assert_close(a: &[f64], b: &[f64], what: &str) {
+    a.iter().zip(b).for_each(|(a, b)| assert!((a - b).abs() < 1e-12, "{what}: {a} {b}"));
+}
+
+#[test]
+fn filters_smoothers_and_best_paths_equal_the_plain_recursions() {
+    const N: usize = 21;
+    for isa in available() {
+        for k in 1..=70 {
+            let what = format!("{isa:?} {k}");
+            let (a, b) = (stochastic(k), numbers(N * k, 3));
+            let at: Vec<f64> = (0..k * k).map(|i| a[i % k * k + i / k]).collect();
+            let mut alpha = numbers(k, 4);
+            alpha.resize((N + 1) * k, 0.0);
+            let exponent =
+                dispatch_on(isa, Forward { k, first: 1, a: &pack(k, &a), b: &b, alpha: &mut alpha });
+            assert_eq!(exponent, Some(0), "nothing so small that it needs a scale");
+            for t in 0..N {
+                let plain = |j: usize| -> f64 {
+                    (0..k).map(|i| alpha[t * k + i] * a[i * k + j]).sum::<f64>() * b[t * k + j]
+                };
+                let row: Vec<f64> = (0..k).map(plain).collect();
+                assert_close(&alpha[(t + 1) * k..][..k], &row, &what);
+            }
+
+            let after = numbers(k, 5);
+            let (mut v, mut beta) = (after.clone(), vec![0.0; 3 * k]);
+            let (mut gamma, mut u) = (vec![0.0; N * k], vec![0.0; N * k]);
+            let job = Backward {
+                k,
+                first: 1,
+                at: &pack(k, &at),
+                alpha: &alpha[k..],
+                b: &b,
+                v: &mut v,
+                beta: &mut beta,
+                gamma: &mut gamma,
+                u: &mut u,
+            };
+            assert!(dispatch_on(isa, job));
+            let mut plain_v = after;
+            for t in (0..N).rev() {
+                let beta: Vec<f64> =
+                    (0..k).map(|i| (0..k).map(|j| a[i * k + j] * plain_v[j]).sum()).collect();
+                let joint: Vec<f64> = (0..k).map(|i| alpha[(t + 1) * k + i] * beta[i]).collect();
+                let n: f64 = joint.iter().sum();
+                assert_close(&gamma[t * k..][..k], &unit(&joint), &what);
+                let scaled: Vec<f64> = plain_v.iter().map(|v| v / n).collect();
+                let relative: Vec<f64> = u[t * k..][..k].iter().zip(&scaled).map(|(a, b)| a / b).collect();
+                assert_close(&unit(&relative), &vec![1.0 / k as f64; k], &what);
+                plain_v = (0..k).map(|j| b[t * k + j] * beta[j]).collect();
+            }
+            assert_close(&unit(&v), &unit(&plain_v), &what);
+
+            let mut delta = numbers(k, 6);
+            delta.resize((N + 1) * k, 0.0);
+            dispatch_on(isa, Best { k, log_a: &pack(k, &a), log_b: &b, delta: &mut delta });
+            for t in 0..N {
+                for j in 0..k {
+                    let ways = (0..k).map(|i| delta[t * k + i] + a[i * k + j]);
+                    let best = ways.fold(f64::NEG_INFINITY, f64::max) + b[t * k + j];
+                    assert_eq!(delta[(t + 1) * k + j].to_bits(), best.to_bits(), "{what}");
+                }
+            }
+
+            let m = (k * 7) % 23 + 1;
+            let (x, y, mut acc) = (numbers(N * k, 7), numbers(N * m, 8), vec![1.0; k * m]);
+            dispatch_on(isa, Outer { k, m, x: &x, y: &y, acc: &mut acc });
+            for (at, &sum) in acc.iter().enumerate() {
+                let plain: f64 = (0..N).map(|t| x[t * k + at / m] * y[t * m + at % m]).sum();
+                assert!((sum - 1.0 - plain).abs() < 1e-12, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lost_digits_are_told_and_small_sums_are_rescaled() {
+    for isa in available() {
+        for k in [1, 2, 7, 16, 33] {
+            let a = pack(k, &stochastic(k));
+            let mut alpha = vec![1.0 / k as f64; 3 * k];
+            let b = [vec![1e-150; k], vec![1e-150; k]].concat();
+            let exponent = dispatch_on(isa, Forward { k, first: 1, a: &a, b: &b, alpha: &mut alpha });
+            let sum: f64 = alpha[2 * k..].iter().sum();
+            let log = sum.ln() + exponent.expect("no digit is lost") as f64 * std::f64::consts::LN_2;
+            assert!((log - 300.0 * 0.1_f64.ln()).abs() < 1e-9);
+            let b = vec![1e-300; 2 * k];
+            assert_eq!(dispatch_on(isa, Forward { k, first: 1, a: &a, b: &b, alpha: &mut alpha }), None);
+        }
+    }
+}
+
+#[test]
+fn exponentials_are_right_to_two_units_in_the_last_place() {
+    for isa in available() {
+        for k in 1..=70 {
+            let mut x: Vec<f64> = numbers(2 * k, 9).iter().map(|v| -v * v * 600.0).collect();
+            let plain = x.clone();
+            let log_scale = dispatch_on(isa, ExpRows { k, x: &mut x });
+            let maxima: Vec<f64> =
+                plain.chunks(k).map(|row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max)).collect();
+            assert!((log_scale - maxima.iter().sum::<f64>()).abs() < 1e-12);
+            for (at, (found, x)) in x.iter().zip(&plain).enumerate() {
+                let expected = (x - maxima[at / k]).exp();
+                assert!((found - expected).abs() <= 5e-16 * expected, "{found} {expected}");
+            }
+        }
+        let mut x = [f64::NEG_INFINITY, f64::NEG_INFINITY, -800.0, 0.0];
+        assert_eq!(dispatch_on(isa, ExpRows { k: 2, x: &mut x }), f64::NEG_INFINITY);
+        assert_eq!(x, [0.0, 0.0, 0.0, 1.0]);
+        let mut x = [0.0_f32, -1.0, -10.0, -86.0, -100.0];
+        dispatch_on(isa, ExpRows { k: 5, x: &mut x });
+        for (found, x) in x.iter().zip([0.0_f32, -1.0, -10.0, -86.0]) {
+            assert!((found - x.exp()).abs() <= 3e-7 * x.exp());
+        }
+        assert_eq!(x[4], 0.0);
+    }
+}

@@ -1,0 +1,118 @@
+//! Hidden Markov models allocate nothing once they are warm: counted by an allocator.
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use sapwood::data::Sequences;
+use sapwood::hmm::{Categorical, Covariance, Emission, Gaussian, GaussianMixture, Hmm, HmmSums, Poisson};
+use sapwood::linfa::{DatasetBase, traits::Fit};
+use sapwood::ndarray::{Array2, Array3, ArrayView2, array};
+use sapwood::{GaussianHmm, with_threads};
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes on to the system's allocator; the count is of this thread alone.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(p, layout) }
+    }
+
+    unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(p, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(call: impl FnOnce()) -> usize {
+    let before = COUNT.with(Cell::get);
+    call();
+    COUNT.with(Cell::get) - before
+}
+
+/// Every recursion over `x`, twice: the second time nothing is allocated.
+fn check<E: Emission<Float = f64>>(emission: E, x: ArrayView2<'_, E::Elem>) {
+    let k = emission.n_states();
+    let even = Array2::from_elem((k, k), 1.0 / k as f64);
+    let model = Hmm::new(even.row(0).to_owned(), even, emission).expect("a model");
+    let x = x.as_slice().expect("rows one after another");
+    let d = model.emission().n_features();
+    let n = x.len() / d;
+
+    let mut online = model.online();
+    let mut lagged = model.fixed_lag(3).expect("a short lag");
+    let (mut rows, mut path) = (vec![0.0; n * k], vec![0; n]);
+    let mut sums = HmmSums::zero(&model);
+    let mut recursions = model.recursions();
+    let mut all = || {
+        x.chunks_exact(d).for_each(|row| {
+            online.step(row).expect("possible");
+            lagged.step(row).expect("possible");
+        });
+        recursions.log_likelihood(x).expect("possible");
+        recursions.filter_into(x, &mut rows).expect("possible");
+        recursions.posteriors_into(x, &mut rows).expect("possible");
+        recursions.viterbi_into(x, &mut path).expect("possible");
+        recursions.add_expected_sums(x, &mut sums).expect("possible");
+    };
+    assert!(allocations(&mut all) > 0);
+    assert_eq!(allocations(&mut all), 0);
+}
+
+#[test]
+fn every_recursion_allocates_nothing_once_it_is_warm() {
+    let symbols = Array2::from_shape_fn((500, 1), |(t, _)| t * t % 3);
+    check(
+        Categorical::new(array![[0.5, 0.25, 0.25], [0.25, 0.25, 0.5]].view()).expect("probabilities"),
+        symbols.view(),
+    );
+    check(Poisson::new(array![[1.0], [2.0], [3.0]].view()).expect("rates"), symbols.view());
+    let x = Array2::from_shape_fn((500, 2), |(t, i)| ((t * 2 + i) as f64).sin());
+    let means = array![[0.0, 0.5], [0.5, 0.0], [1.0, -1.0], [0.3, 0.3]];
+    let diagonal = Gaussian::diagonal(means.view(), Array2::ones((4, 2)).view()).expect("variances");
+    check(diagonal.clone(), x.view());
+    let full = Array3::from_shape_fn((4, 2, 2), |(_, i, j)| if i == j { 1.0 } else { 0.25 });
+    check(Gaussian::full(means.view(), full.view()).expect("covariances"), x.view());
+    check(GaussianMixture::new(Array2::from_elem((2, 2), 0.5).view(), diagonal).expect("weights"), x.view());
+}
+
+#[test]
+fn a_round_of_em_allocates_the_same_few_times_for_any_number_of_rows() {
+    with_threads(1, || {
+        let rounds = |n: usize, max_iter: usize| {
+            let x = Array2::from_shape_fn((n, 2), |(t, i)| ((t * 2 + i) as f64).sin() * 3.0);
+            let dataset = DatasetBase::new(Sequences::new(x, vec![100; n / 100]).expect("lengths"), ());
+            let start = Gaussian::tied(array![[0.0, 1.0], [1.0, 0.0]].view(), Array2::eye(2).view())
+                .expect("variances");
+            let start =
+                GaussianHmm::new(array![0.5, 0.5], array![[0.6, 0.4], [0.3, 0.7]], start).expect("a model");
+            let params = GaussianHmm::params(2).covariance(Covariance::Tied).start_from(start);
+            let params = params.tol(0.0).max_iter(max_iter);
+            allocations(|| {
+                let model = params.fit(&dataset).expect("a fit");
+                assert_eq!(model.report().expect("a fit").n_iter(), max_iter);
+            })
+        };
+        // The first fit of the process asks the machine for its instruction sets.
+        rounds(400, 1);
+        let of_a_round = |n: usize| (rounds(n, 12) - rounds(n, 4)) / 8;
+        let (few, many) = (of_a_round(400), of_a_round(4000));
+        assert_eq!(few, many);
+        assert!(few < 100, "{few} allocations in a round");
+    });
+}
