@@ -14,7 +14,7 @@
 //! let counts = CsMat::new((3, 4), vec![0, 2, 3, 5], vec![0, 1, 2, 0, 1], vec![1.0, 2.0, 1.0, 3.0, 6.0]);
 //! let texts = Csr::new(counts.view())?;
 //! let nearest = sparse::top_k(&texts, &texts, 2, Cosine)?;
-//! assert_eq!(nearest.indices.row(2).to_vec(), [0, 2], "the third is three times the first");
+//! assert_eq!(nearest.indices.row(2).to_vec(), [2, 0], "beside itself the first, of which it is three times");
 //! # Ok::<(), sapwood::Error>(())
 //! ```
 
