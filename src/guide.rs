@@ -6,6 +6,7 @@
 //! - [`recurrent_nets`]: LSTM, GRU, RNN.
 //! - [`watching_a_fit`]: progress, loss curves, cancellation.
 #![cfg_attr(feature = "serde", doc = "- [`model_files`]: saving and loading.")]
+//! - [`bad_inputs`]: what each gets.
 //! - [`coming_from`] scikit-learn, hmmlearn, statsmodels or PyTorch: what is called what.
 
 #[doc = include_str!("../docs/guide/clustering.md")]
@@ -32,6 +33,9 @@ pub mod watching_a_fit {}
 #[cfg(feature = "serde")]
 #[doc = include_str!("../docs/guide/model_files.md")]
 pub mod model_files {}
+
+#[doc = include_str!("../docs/guide/bad_inputs.md")]
+pub mod bad_inputs {}
 
 #[doc = include_str!("../docs/guide/coming_from.md")]
 pub mod coming_from {}
