@@ -96,7 +96,7 @@ fn main() -> Result<(), Error> {
     if let Some(path) = std::env::args().nth(1) {
         let figure = Figure::curves(&leads)?.title("How far LDA is ahead of logistic regression");
         let figure = figure.subtitle("Above 0 the generative model makes fewer errors, below 0 more");
-        figure.axes(["rows to learn from (power of ten)", "lead in points of per cent"]).save(path)?;
+        figure.axes(["rows to learn from (power of ten)", "lead (percentage points)"]).save(path)?;
     }
 
     // What only the generative model can do: draw new rows, and answer where features are missing.

@@ -82,11 +82,11 @@ fn main() -> Result<(), Error> {
     let w = start(2, true, 3)?;
     let (mut gradient, mut unused) = (vec![0.0; 9], vec![0.0; 9]);
     loss(&w, &mut gradient);
-    for i in 0..9 {
+    for (i, exact) in gradient.into_iter().enumerate() {
         let moved = |by: f64| w.iter().enumerate().map(|(j, &v)| if i == j { v + by } else { v }).collect();
         let ends: [Vec<f64>; 2] = [moved(1e-6), moved(-1e-6)];
         let slope = (loss(&ends[0], &mut unused) - loss(&ends[1], &mut unused)) / 2e-6;
-        assert!((slope - gradient[i]).abs() < 1e-7);
+        assert!((slope - exact).abs() < 1e-7);
     }
     let found = array![found[0], found[1], found[3], found[4], found[5]];
     assert!(found[0] < found[1] && found[1] < found[2] && found[1] < found[3] && found[4] >= 95, "{found}");

@@ -56,18 +56,14 @@ fn main() -> Result<(), Error> {
 
     if let Some(file) = std::env::args().nth(1) {
         // Candidates of each kind of penalty, from the weakest to the strongest.
-        let kind = |l1_ratio: f64| {
+        let curve = |(name, l1_ratio)| {
             let of_kind = report.candidates().iter().filter(|c| c.point["l1_ratio"] == l1_ratio);
             let mut points: Vec<(f64, f64)> = of_kind.map(|c| (c.point["alpha"].log10(), -c.mean)).collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            points.into_iter().unzip()
+            let (x, y): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
+            (name, x, y)
         };
-        let ((rx, ry), (ex, ey), (lx, ly)): (
-            (Vec<f64>, Vec<f64>),
-            (Vec<f64>, Vec<f64>),
-            (Vec<f64>, Vec<f64>),
-        ) = (kind(0.0), kind(0.5), kind(1.0));
-        let curves = [("ridge", rx, ry), ("elastic net", ex, ey), ("lasso", lx, ly)];
+        let curves = [("ridge", 0.0), ("elastic net", 0.5), ("lasso", 1.0)].map(curve);
         Figure::curves(&curves)?
             .title("Sixty penalties drawn at random")
             .subtitle("Log-loss on rows left out, mean of five folds; four of sixty features matter")

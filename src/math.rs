@@ -207,7 +207,7 @@ impl<F: Float> Cholesky<F> {
         let d = self.factor.nrows();
         assert_eq!(d, b.len(), "the right side needs as many entries as the matrix has rows");
         for i in 0..d {
-            let dot: F = (0..i).map(|k| self.factor[[i, k]] * b[k]).sum();
+            let dot = self.factor.slice(s![i, ..i]).dot(&ArrayView1::from(&b[..i]));
             b[i] = (b[i] - dot) / self.factor[[i, i]];
         }
     }
@@ -220,7 +220,7 @@ impl<F: Float> Cholesky<F> {
         let d = self.factor.nrows();
         assert_eq!(d, b.len(), "the right side needs as many entries as the matrix has rows");
         for i in (0..d).rev() {
-            let dot: F = (i + 1..d).map(|k| self.factor[[k, i]] * b[k]).sum();
+            let dot = self.factor.slice(s![i + 1.., i]).dot(&ArrayView1::from(&b[i + 1..]));
             b[i] = (b[i] - dot) / self.factor[[i, i]];
         }
     }

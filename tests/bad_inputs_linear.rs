@@ -118,7 +118,7 @@ fn n08_n49_one_row_or_one_class_is_refused() {
         assert_eq!(text, "`targets` must have at least two classes, got 1");
     }
     let (x, y) = rows();
-    for text in messages(x.view(), &(y * 0 + 7)) {
+    for text in messages(x.view(), &y.mapv(|_| 7)) {
         assert_eq!(text, "`targets` must have at least two classes, got 1");
     }
     let model = CategoricalNb::params().fit(&Dataset::new(array![[0_usize], [1]], array![3_usize, 3]));
