@@ -30,6 +30,7 @@
 
 mod batch;
 mod cell;
+mod dense;
 mod diagnose;
 mod fit;
 mod layer;
