@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use sapwood::markov::{OrderTest, TransitionCounts};
+use sapwood::plot::Figure;
 use sapwood::{MarkovChain, io};
 use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::input::Tokens;
-use crate::output::{Summary, sink};
+use crate::output::{Summary, sink, write_svg};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -22,7 +23,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example: sapwood markov sample weather.model -n 14 --seed 1")]
     Sample(Sample),
     /// The structure of a chain and its long run
-    #[command(after_help = "Example: sapwood markov analyse weather.model --dot - | dot -Tsvg > weather.svg")]
+    #[command(after_help = "Example: sapwood markov analyse weather.model --svg weather.svg")]
     Analyse(Analyse),
 }
 
@@ -69,6 +70,10 @@ pub(crate) struct Analyse {
     /// Write the transition graph for Graphviz
     #[arg(long, value_name = "DOT")]
     dot: Option<PathBuf>,
+
+    /// Draw the transition graph, of up to 60 states
+    #[arg(long)]
+    svg: Option<PathBuf>,
 }
 
 pub(crate) fn run(command: &Command, json: bool) -> Outcome {
@@ -138,5 +143,8 @@ fn analyse(arguments: &Analyse, json: bool) -> Outcome {
         out.write_all(chain.to_dot(0.0).as_bytes())?;
         out.flush()?;
     }
-    summary.print(json, &[arguments.dot.as_deref()])
+    if let Some(path) = &arguments.svg {
+        write_svg(path, &Figure::chain(&chain, 0.01)?, false)?;
+    }
+    summary.print(json, &[arguments.dot.as_deref(), arguments.svg.as_deref()])
 }

@@ -13,7 +13,7 @@ use sapwood::linfa::{Dataset, DatasetBase, traits::Fit, traits::Predict};
 use sapwood::ndarray::{Array1, Array2, array};
 use sapwood::plot::{Figure, Theme};
 use sapwood::score::{Thresholds, reliability};
-use sapwood::{Dbscan, GaussianHmm, LogisticRegression, Lstm, Rnn, dbscan};
+use sapwood::{Dbscan, GaussianHmm, LogisticRegression, Lstm, MarkovChain, Rnn, dbscan};
 
 type Named = (&'static str, Figure);
 
@@ -99,6 +99,15 @@ fn states(rng: &mut Xoshiro256PlusPlus) -> sapwood::Result<Named> {
     Ok(("posteriors", figure.axes(["day", "return (%)", "probability"])))
 }
 
+/// The weather as a chain.
+fn chain() -> sapwood::Result<Named> {
+    let matrix =
+        array![[0.7, 0.2, 0.1, 0.0], [0.3, 0.4, 0.25, 0.05], [0.2, 0.4, 0.3, 0.1], [0.05, 0.3, 0.25, 0.4]];
+    let names = vec!["sun", "cloud", "rain", "snow"];
+    let chain = MarkovChain::from_matrix(names, &[1.0, 0.0, 0.0, 0.0], matrix.view())?;
+    Ok(("chain", Figure::chain(&chain, 0.0)?))
+}
+
 /// Nets that learn, and what is left of their gradients.
 fn nets() -> sapwood::Result<Vec<Named>> {
     let x = Array2::from_shape_fn((200, 1), |(t, _)| (t as f64 * 0.3).sin());
@@ -137,6 +146,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut figures = clusters(&mut rng)?;
     figures.extend(classes(&mut rng)?);
     figures.push(states(&mut rng)?);
+    figures.push(chain()?);
     figures.extend(nets()?);
     for (name, figure) in figures {
         for (theme, suffix) in [(Theme::Light, ""), (Theme::Dark, "_dark")] {

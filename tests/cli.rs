@@ -197,9 +197,9 @@ fn a_markov_chain_is_fitted_drawn_from_and_analysed() {
         one.split_whitespace().count() == 30
             && one.split_whitespace().all(|day| day == "sun" || day == "rain")
     );
-    let analysis = folder.run("markov analyse days.model --json --dot days.dot").json();
+    let analysis = folder.run("markov analyse days.model --json --dot days.dot --svg days.svg").json();
     assert_eq!(analysis["stationary"][0], serde_json::json!(["rain", 0.5]));
-    assert!(folder.read("days.dot").contains("digraph"));
+    assert!(folder.read("days.dot").contains("digraph") && folder.read("days.svg").contains("rain"));
     folder.file("word.txt", "abab\n");
     assert_eq!(folder.run("markov fit word.txt --chars --json").json()["transitions"], 2);
 }

@@ -12,8 +12,9 @@ use sapwood::linfa::{DatasetBase, ParamGuard};
 use sapwood::ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder, concatenate, s};
 use sapwood::observe::{Observer, Progress};
 use sapwood::{
-    CategoricalNb, Dbscan, Error, Float, Gru, LinearDiscriminant, LogisticRegression, Lstm,
-    QuadraticDiscriminant, Result, ndarray, with_threads,
+    CategoricalHmm, CategoricalNb, Dbscan, Error, Float, GaussianHmm, GaussianMixtureHmm, Gru,
+    LinearDiscriminant, LogisticRegression, Lstm, PoissonHmm, QuadraticDiscriminant, Result, ndarray,
+    with_threads,
 };
 
 /// One line for each model: its kind, its parameters with nothing set, and the setters that fit it to [`Table::new`].
@@ -25,8 +26,36 @@ fn subjects() -> Vec<Subject> {
         classes!(LinearDiscriminant::params(), |params| params),
         classes!(QuadraticDiscriminant::params(), |params| params.shrinkage(Shrinkage::Ball(0.1))),
         categories!(CategoricalNb::params(), |params| params.min_categories(CATEGORIES)),
-        sequences!(Gru::params(6), |params| params.n_epochs(12).batch_size(50).learning_rate(0.03)),
-        sequences!(Lstm::params(5).bidirectional(true), |params| params.n_epochs(12).learning_rate(0.03)),
+        nets!(Gru::params(6), |params| params.n_epochs(12).batch_size(50).learning_rate(0.03)),
+        nets!(Lstm::params(5).bidirectional(true), |params| params.n_epochs(12).learning_rate(0.03)),
+        sequences!(
+            Kind::Sequences,
+            || GaussianHmm::<f64>::params(3).check().map(drop),
+            GaussianHmm::params(3),
+            |params| params,
+            std::convert::identity
+        ),
+        sequences!(
+            Kind::Sequences,
+            || GaussianMixtureHmm::<f64>::params(3).check().map(drop),
+            GaussianMixtureHmm::params(3),
+            |params| params.max_iter(5),
+            std::convert::identity
+        ),
+        sequences!(
+            Kind::Counts,
+            || PoissonHmm::params(3).check().map(drop),
+            PoissonHmm::params(3),
+            |params| params,
+            as_categories
+        ),
+        sequences!(
+            Kind::Symbols,
+            || CategoricalHmm::params(3).check().map(drop),
+            CategoricalHmm::params(3),
+            |params| params.n_symbols(CATEGORIES),
+            as_symbols
+        ),
     ]
 }
 
@@ -53,6 +82,12 @@ enum Kind {
     Classes,
     /// The same with records that are categories, each number rounded to one.
     Categories,
+    /// One sequence, whose rows get hidden states: the order says something, and a row is not answered alone.
+    Sequences,
+    /// The same with counts for numbers.
+    Counts,
+    /// The same with one symbol for each row.
+    Symbols,
 }
 
 /// What a fitted model says. The boxes ask the model for `Send` and `Sync`.
@@ -178,8 +213,47 @@ macro_rules! categories {
 }
 use categories;
 
-/// Fits on sequences of one row with a class each; the model answers a class for a row.
+/// Each row as a symbol, by its first number.
+fn as_symbols<F: Float>(x: ArrayView2<'_, F>) -> Array2<usize> {
+    as_categories(x.slice(s![.., ..x.ncols().min(1)]))
+}
+
+/// Fits on the rows as one sequence; the model answers a hidden state for each row.
 macro_rules! sequences {
+    ($kind:expr, $defaults:expr, $params:expr, |$name:ident| $set:expr, $of:expr) => {{
+        macro_rules! fit {
+            () => {
+                |table, observer| {
+                    let $name = $params;
+                    let data = DatasetBase::from($of(table.records));
+                    let model = $set.fit_observed(&data, observer)?;
+                    let labels: Array1<usize> = model.predict(&data.records);
+                    Ok(Fitted {
+                        text: format!("{model:#?}"),
+                        #[cfg(feature = "serde")]
+                        restored: restored(&model),
+                        labels: labels.iter().map(|&label| Some(label)).collect(),
+                        predict: Box::new(move |x| {
+                            let labels: Array1<usize> = model.predict(&$of(x));
+                            labels.iter().map(|&label| Some(label)).collect()
+                        }),
+                    })
+                }
+            };
+        }
+        Subject {
+            name: stringify!($params),
+            kind: $kind,
+            defaults: $defaults,
+            fit_f32: fit!(),
+            fit_f64: fit!(),
+        }
+    }};
+}
+use sequences;
+
+/// Fits on sequences of one row with a class each; the model answers a class for a row.
+macro_rules! nets {
     ($params:expr, |$name:ident| $set:expr) => {{
         macro_rules! fit {
             () => {
@@ -218,7 +292,7 @@ macro_rules! sequences {
         }
     }};
 }
-use sequences;
+use nets;
 
 #[cfg(feature = "serde")]
 fn restored<M: std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned>(model: &M) -> String {
@@ -285,6 +359,18 @@ impl Number for f32 {
 impl Number for f64 {
     fn fit_of(subject: &Subject) -> Fit<f64> {
         subject.fit_f64
+    }
+}
+
+impl Kind {
+    /// Whether the records that the model sees are the numbers of the table.
+    fn sees_numbers(self) -> bool {
+        matches!(self, Self::Clusters | Self::Classes | Self::Sequences)
+    }
+
+    /// Whether a row's answer depends on the rows around it.
+    fn is_sequence(self) -> bool {
+        matches!(self, Self::Sequences | Self::Counts | Self::Symbols)
     }
 }
 
@@ -426,7 +512,7 @@ fn the_order_of_the_rows_only_renumbers() {
 
 #[test]
 fn each_row_is_answered_for_itself() {
-    for subject in subjects() {
+    for subject in subjects().iter().filter(|subject| !subject.kind.is_sequence()) {
         let query = concatenate![Axis(0), rows::<f64>(90), rows::<f64>(60) * 1.25];
         let model = subject.fitted(rows::<f64>(400).view());
         let all = (model.predict)(query.view());
@@ -467,7 +553,7 @@ fn a_value_that_is_not_finite_is_named_with_its_place() {
         }
     }
     // Categories are whole numbers: there is nothing that is not finite.
-    for subject in subjects().iter().filter(|subject| subject.kind != Kind::Categories) {
+    for subject in subjects().iter().filter(|subject| subject.kind.sees_numbers()) {
         in_type::<f32>(subject);
         in_type::<f64>(subject);
     }
@@ -526,7 +612,7 @@ fn extreme_tables_are_answered_or_refused_without_a_panic() {
 /// linfa's `predict` has no `Result`; its panic is documented and says what was expected.
 #[test]
 fn predicting_another_width_panics_with_both_numbers() {
-    for subject in subjects() {
+    for subject in subjects().iter().filter(|subject| subject.kind != Kind::Symbols) {
         let model = subject.fitted(rows::<f64>(400).view());
         let predict = || (model.predict)(Array2::zeros((2, COLUMNS + 4)).view());
         let panic = catch_unwind(AssertUnwindSafe(predict)).expect_err("another width");
@@ -552,7 +638,9 @@ fn an_observer_sees_the_fit_and_can_stop_it() {
         }
         let mut stop = |_: &Progress| ControlFlow::Break(());
         let stopped = (subject.fit_f64)(&Table { records: x.view() }, &mut stop).map(|fitted| fitted.labels);
-        assert!(matches!(stopped, Err(Error::Stopped { .. })), "{}: {stopped:?}", subject.name);
+        // A start of EM that is stopped gives what it has.
+        let gives = subject.kind.is_sequence() && stopped.is_ok();
+        assert!(gives || matches!(stopped, Err(Error::Stopped { .. })), "{}: {stopped:?}", subject.name);
     }
 }
 

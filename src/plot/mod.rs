@@ -13,11 +13,13 @@ mod graph;
 mod line;
 mod marks;
 mod palette;
+mod panels;
 mod ribbon;
 mod scatter;
 mod training;
 
 pub use palette::Theme;
+pub use panels::panels;
 
 use std::path::Path;
 
@@ -482,6 +484,16 @@ mod tests {
                 well_formed(&svg);
                 assert!(svg.len() < 400_000, "{} bytes", svg.len());
             }
+        }
+    }
+
+    #[test]
+    fn panels_are_one_document() {
+        let figure = Figure::curve(&[1.0, 2.0], &[1.0, 4.0]).unwrap().title("<a>");
+        for (n, columns) in [(0, 1), (1, 3), (5, 2)] {
+            let svg = panels(&vec![figure.clone(); n], columns);
+            well_formed(&svg);
+            assert_eq!((svg.matches("<svg ").count(), svg.matches("</svg>").count()), (n + 1, n + 1));
         }
     }
 
