@@ -1,11 +1,12 @@
 //! Recurrent nets: LSTM, GRU and Elman RNN over sequences of any length.
 //!
-//! A recurrent cell carries a state from step to step, so what it answers depends on all it has seen. [`Lstm`], [`Gru`] and [`Rnn`] are one
-//! model over three cells: an optional embedding, one or more layers in one or two directions, and a dense head, trained by gradient descent through time.
+//! A recurrent cell carries a state from step to step, so what it answers depends on all it has seen. [`Lstm`], [`PeepholeLstm`],
+//! [`Gru`] and [`Rnn`] are one model over four cells: an optional embedding, one or more layers in one or two directions, and a dense head, trained by gradient descent through time.
 //!
 //! - Targets in a matrix `(n, n_outputs)` are values: the loss is the mean squared error. Targets in a vector are labels: the loss is the cross-entropy.
 //! - As many targets as rows: an answer at every step. As many targets as sequences: one answer, after the last step.
 //! - Records of floats enter as they are; records of `usize` (one column) are tokens, which enter through an [embedding](Params::embedding).
+//! - Layers that are worth it use all threads: the sequences of a batch are shared out, and the bits are the same for any number.
 //!
 //! # How an LSTM differs from a plain RNN
 //! A plain RNN computes `h_t = tanh(W x_t + U h_(t-1) + b)`. The gradient of a late loss reaches an early step as a product of as many factors `U^T
@@ -30,6 +31,7 @@
 
 mod batch;
 mod cell;
+mod dense;
 mod diagnose;
 mod fit;
 mod layer;

@@ -5,7 +5,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::batch::Batch;
 use super::cell::Cell;
-use super::layer::{Dense, Embedding, Layer, Tensor, Trace, grow};
+use super::dense::{Dense, Embedding};
+use super::layer::{Layer, Tensor, Trace, grow};
 use crate::error::Result;
 use crate::float::Float;
 use crate::kernel::nets::product::padded;

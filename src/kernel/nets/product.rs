@@ -96,7 +96,6 @@ pub(crate) unsafe fn rows<F: Real, S: Simd, const G: usize>(
             match G {
                 1 => tile::<F, S, 1, G, 8>(m, left, right, stride, finish),
                 2 => tile::<F, S, 1, G, 4>(m, left, right, stride, finish),
-                _ if Lanes::<F, S>::COUNT >= 32 => tile::<F, S, 1, G, 4>(m, left, right, stride, finish),
                 _ => tile::<F, S, 1, G, 2>(m, left, right, stride, finish),
             }
         }

@@ -1,86 +1,29 @@
-//! Training: the loss, and gradient descent through time.
+//! Training: gradient descent through time.
+
+mod gradients;
+mod loss;
+mod trainer;
 
 use linfa::DatasetBase;
 use linfa::dataset::Label;
 use linfa::traits::{Fit, FitWith};
-use ndarray::{Array2, ArrayBase, Data, Ix1, Ix2};
+use ndarray::{ArrayBase, Data, Ix1, Ix2};
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
 
 use super::cell::Cell;
-use super::layer::collect;
-use super::model::{Recurrent, Values, group_end};
+use super::model::{Recurrent, Values};
 use super::net::{Inputs, Net, Workspace};
 use super::params::{Element, RecurrentParams};
 use super::state::State;
 use crate::data::{ClassIndex, Sequences, check_finite, rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::math::softmax;
 use crate::observe::{FitObserved, Observer, Progress, report};
 use crate::optim::{self, EarlyStopping, MiniBatches};
 use crate::params::require;
-
-/// What the outputs are compared with.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Targets<'a, F> {
-    /// `n_outputs` numbers for each row: the mean squared error, over all numbers.
-    Values(&'a [F]),
-    /// A column for each row: the cross-entropy of the softmax, mean over the rows.
-    Classes(&'a [usize]),
-}
-
-impl<F: Float> Targets<'_, F> {
-    /// The loss of outputs `y`, and its gradient in `d_y`.
-    ///
-    /// Shapes: `y` and `d_y (n_rows, width)`, of which the first `n_outputs` columns count; `row_of(i)` is the target of row `i`.
-    fn loss(
-        self,
-        y: &[F],
-        d_y: &mut [F],
-        width: usize,
-        n_outputs: usize,
-        row_of: impl Fn(usize) -> usize,
-    ) -> f64 {
-        let n_rows = y.len() / width;
-        let mut sum = 0.0;
-        let rows = y.chunks_exact(width).zip(d_y.chunks_exact_mut(width)).enumerate();
-        match self {
-            Self::Values(targets) => {
-                let scale = F::of(2.0 / (n_rows * n_outputs) as f64);
-                for (row, (y, d_y)) in rows {
-                    let target = &targets[row_of(row) * n_outputs..][..n_outputs];
-                    for ((&y, d_y), &target) in y.iter().zip(d_y).zip(target) {
-                        let error = y - target;
-                        sum += error.as_f64() * error.as_f64();
-                        *d_y = scale * error;
-                    }
-                }
-                sum / (n_rows * n_outputs) as f64
-            }
-            Self::Classes(targets) => {
-                let scale = F::of(1.0 / n_rows as f64);
-                for (row, (y, d_y)) in rows {
-                    let (class, p) = (targets[row_of(row)], &mut d_y[..n_outputs]);
-                    p.copy_from_slice(&y[..n_outputs]);
-                    let log_sum = softmax(p);
-                    sum += (log_sum - y[class]).as_f64();
-                    p[class] -= F::one();
-                    p.iter_mut().for_each(|p| *p *= scale);
-                }
-                sum / n_rows as f64
-            }
-        }
-    }
-}
-
-/// Everything that a fit looks at.
-#[derive(Debug, Clone, Copy)]
-struct Examples<'a, F> {
-    inputs: Inputs<'a, F>,
-    targets: Targets<'a, F>,
-    lengths: &'a [usize],
-    starts: &'a [usize],
-}
+pub use gradients::Gradients;
+use loss::Targets;
+use trainer::{Examples, Trainer};
 
 impl<F: Float, C: Cell> RecurrentParams<F, C> {
     /// The layout of a net and its first values.
@@ -240,206 +183,6 @@ fn first_non_finite<F: Float, C: Cell>(net: &Net<C>, params: &[F], grads: &[F]) 
     let tensors = net.tensors::<F>();
     let broken = tensors.iter().find(|tensor| tensor.places.iter().any(broken));
     broken.map_or_else(|| "none".into(), |tensor| format!("`{}`", tensor.name))
-}
-
-/// The room for all steps of a fit.
-struct Trainer<'a, F, C> {
-    settings: &'a RecurrentParams<F, C>,
-    w: Workspace<F>,
-    grads: Vec<F>,
-    memory: optim::State<F>,
-    state: State<F>,
-    rng: Xoshiro256PlusPlus,
-}
-
-impl<F: Float, C: Cell> Trainer<'_, F, C> {
-    /// One batch: an update, or, truncated, one for each window. Returns the targets seen, or what was not finite.
-    fn step(
-        &mut self,
-        net: &Net<C>,
-        params: &mut [F],
-        examples: Examples<'_, F>,
-        batch: &[usize],
-        rate: f64,
-        on_loss: &mut dyn FnMut(f64, usize),
-    ) -> Result<usize, &'static str> {
-        let Examples { lengths, starts, .. } = examples;
-        let longest = batch.iter().map(|&i| lengths[i]).max().unwrap_or(0);
-        let window = self.settings.truncate.unwrap_or(longest);
-        let mut n_seen = 0;
-        for from in (0..longest).step_by(window) {
-            // Parts that have ended stay away; the number of a part among those left finds its sequence again.
-            let left = || batch.iter().copied().enumerate().filter(|&(_, i)| lengths[i] > from);
-            self.w.batch.fill(left().map(|(_, i)| (starts[i] + from, window.min(lengths[i] - from))));
-            net.prepare(params, &mut self.w);
-            if from > 0 {
-                let state = &self.state;
-                state.enter(net, &mut self.w, |part| left().nth(part).map_or(0, |(place, _)| place));
-            }
-            let sequence = |part: usize| left().nth(part).map_or(0, |(_, i)| i);
-            let dropout =
-                (self.settings.dropout != super::Dropout::default()).then_some(self.settings.dropout);
-            let dropping = dropout.map(|dropout| (dropout, &mut self.rng));
-            net.forward(params, examples.inputs, &mut self.w, dropping);
-            let loss = loss_and_gradient(net, examples.targets, &mut self.w, sequence);
-            let n_rows = net.n_out_rows(&self.w.batch);
-            on_loss(loss, n_rows);
-            n_seen += n_rows;
-            self.grads.fill(F::zero());
-            net.backward(params, examples.inputs, &mut self.w, dropout, false, &mut self.grads);
-            if window < longest {
-                self.state.leave(net, &self.w, |part| left().nth(part).map_or(0, |(place, _)| place));
-            }
-            if !loss.is_finite() {
-                return Err("loss");
-            }
-            let finite = |clip: optim::Clip| clip.apply(&mut self.grads).is_ok_and(f64::is_finite);
-            if !self.settings.clip.is_none_or(finite) {
-                return Err("gradient");
-            }
-            let updated = self.settings.rule.update(rate, params, &self.grads, &mut self.memory);
-            updated.map_err(|_| "learning rate")?;
-        }
-        Ok(n_seen)
-    }
-
-    /// Mean loss of some sequences, without dropout and without an update.
-    fn loss_of(
-        &mut self,
-        net: &Net<C>,
-        params: &[F],
-        examples: Examples<'_, F>,
-        which: std::ops::Range<usize>,
-    ) -> f64 {
-        let Examples { lengths, starts, .. } = examples;
-        let (mut first, mut sum, mut n_rows) = (which.start, 0.0, 0);
-        while first < which.end {
-            let end = group_end(&lengths[..which.end], first);
-            self.w.batch.fill((first..end).map(|i| (starts[i], lengths[i])));
-            net.prepare(params, &mut self.w);
-            net.forward(params, examples.inputs, &mut self.w, None);
-            let loss = loss_and_gradient(net, examples.targets, &mut self.w, |part| first + part);
-            let n = net.n_out_rows(&self.w.batch);
-            sum += loss * n as f64;
-            n_rows += n;
-            first = end;
-        }
-        sum / n_rows as f64
-    }
-}
-
-/// The loss of `w.y`, its gradient in `w.d_y`; `sequence(part)` is the sequence of a part of the batch.
-fn loss_and_gradient<F: Float, C: Cell>(
-    net: &Net<C>,
-    targets: Targets<'_, F>,
-    w: &mut Workspace<F>,
-    sequence: impl Fn(usize) -> usize,
-) -> f64 {
-    let (n_rows, width) = (net.n_out_rows(&w.batch), net.head.width::<F>());
-    super::layer::grow(&mut w.d_y, n_rows * width);
-    let Workspace { y, d_y, batch, .. } = w;
-    let (y, d_y) = (&y[..n_rows * width], &mut d_y[..n_rows * width]);
-    targets.loss(y, d_y, width, net.n_outputs(), |row| {
-        if net.each_row { batch.source[row] } else { sequence(batch.order[row]) }
-    })
-}
-
-/// A loss and its gradient by every tensor and by the inputs; made by [`Recurrent::gradients`].
-#[derive(Debug, Clone)]
-pub struct Gradients<F> {
-    /// The mean loss.
-    pub loss: f64,
-    /// The gradient by the vector of all parameters, in the order of [`Recurrent::parameters`].
-    pub parameters: Vec<F>,
-    /// The gradient by each tensor, under its name.
-    pub tensors: Vec<(String, Array2<F>)>,
-    /// The gradient by the records, or by the embedded tokens; in the order of the rows.
-    pub inputs: Array2<F>,
-}
-
-impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
-    fn gradients_of<S: Data>(
-        &self,
-        sequences: &Sequences<S>,
-        targets: Targets<'_, F>,
-        state: Option<&State<F>>,
-    ) -> Result<Gradients<F>>
-    where
-        S::Elem: Element<F>,
-    {
-        let view = sequences.records().view();
-        let records = rows(&view);
-        let inputs = self.inputs(&records, view.ncols())?;
-        let mut w = Workspace::default();
-        let range = |i| sequences.range(i).map_or((0, 0), |range| (range.start, range.len()));
-        w.batch.fill((0..sequences.n_sequences()).map(range));
-        self.net.prepare(&self.params, &mut w);
-        if let Some(state) = state {
-            self.check_one_direction()?;
-            state.check(&self.net, sequences.n_sequences())?;
-            state.enter(&self.net, &mut w, |part| part);
-        }
-        self.net.forward(&self.params, inputs, &mut w, None);
-        let loss = loss_and_gradient(&self.net, targets, &mut w, |part| part);
-        let mut parameters = vec![F::zero(); self.params.len()];
-        self.net.backward(&self.params, inputs, &mut w, None, true, &mut parameters);
-        let n_inputs = self.net.layers[0][0].n_inputs;
-        let mut d_inputs = Array2::zeros((view.nrows(), n_inputs));
-        let d_rows = w.d_inputs[0].chunks_exact(crate::kernel::nets::product::padded::<F>(n_inputs));
-        for (d_row, &row) in d_rows.zip(&w.batch.source) {
-            d_inputs.row_mut(row).iter_mut().zip(d_row).for_each(|(to, &d)| *to = d);
-        }
-        let tensors = self.net.tensors::<F>();
-        let tensors = tensors.into_iter().map(|tensor| {
-            let gradient = collect(&tensor, &parameters);
-            (tensor.name, gradient)
-        });
-        Ok(Gradients { loss, tensors: tensors.collect(), parameters, inputs: d_inputs })
-    }
-}
-
-impl<F: Float, C: Cell> Recurrent<F, C, Values> {
-    /// The mean squared error on the given sequences and its gradient, from a state (default 0) on.
-    ///
-    /// # Errors
-    /// As for a fit.
-    pub fn gradients<S: Data, D: Data<Elem = F>>(
-        &self,
-        sequences: &Sequences<S>,
-        targets: &ArrayBase<D, Ix2>,
-        state: Option<&State<F>>,
-    ) -> Result<Gradients<F>>
-    where
-        S::Elem: Element<F>,
-    {
-        check_targets(targets, Some(self.net.n_outputs()))?;
-        if each_row(targets.nrows(), sequences)? != self.net.each_row {
-            return Err(Error::shape("targets", "one entry for each answer of the model", targets.nrows()));
-        }
-        self.gradients_of(sequences, Targets::Values(&rows(&targets.view())), state)
-    }
-}
-
-impl<F: Float, C: Cell, L: Label> Recurrent<F, C, ClassIndex<L>> {
-    /// The cross-entropy on the given sequences and its gradient, from a state (default 0) on.
-    ///
-    /// # Errors
-    /// As for a fit, and [`Error::Parameter`] for an unknown label.
-    pub fn gradients<S: Data, D: Data<Elem = L>>(
-        &self,
-        sequences: &Sequences<S>,
-        targets: &ArrayBase<D, Ix1>,
-        state: Option<&State<F>>,
-    ) -> Result<Gradients<F>>
-    where
-        S::Elem: Element<F>,
-    {
-        if each_row(targets.len(), sequences)? != self.net.each_row {
-            return Err(Error::shape("targets", "one entry for each answer of the model", targets.len()));
-        }
-        let columns = self.targets.columns(targets.view())?;
-        self.gradients_of(sequences, Targets::Classes(&columns.to_vec()), state)
-    }
 }
 
 fn check_targets<F: Float, D: Data<Elem = F>>(
