@@ -263,3 +263,21 @@ impl<L: Label> TryFrom<Stored<L>> for CategoricalNb<L> {
         Ok(Self { classes, log_priors, log_likelihoods })
     }
 }
+
+#[cfg(feature = "serde")]
+impl crate::stored::Stored for CategoricalNbValidParams {
+    fn kind() -> String {
+        "CategoricalNbParams".into()
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.check()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for CategoricalNb<L> {
+    fn kind() -> String {
+        format!("CategoricalNb<{}>", crate::stored::type_word::<L>())
+    }
+}

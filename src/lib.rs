@@ -1,7 +1,11 @@
-//! Classical machine learning on density, distance and sequence.
+//! Classical machine learning on density, distance and sequence: exact to the definition, fast on one thread and on many, on [`ndarray`] and with [`linfa`]'s traits.
 //!
-//! Exact to the definition, fast on one thread and on many, and with linfa's traits: a model is made by `params`, setters and
-//! [`fit`](linfa::traits::Fit::fit).
+//! # First steps
+//! ```sh
+//! cargo add sapwood
+//! ```
+//!
+//! A model is made in three steps, always the same: `params`, setters, [`fit`](linfa::traits::Fit::fit) on a data set.
 //!
 //! ```
 //! use sapwood::linfa::{DatasetBase, traits::Fit};
@@ -13,18 +17,58 @@
 //! # Ok::<(), sapwood::Error>(())
 //! ```
 //!
-//! # Where to look
-//! - [`dbscan`]: clusters of any shape, noise apart, and how to choose `eps`.
-//! - [`recurrent`]: LSTM, GRU and Elman nets over sequences; [`optim`]: update rules, schedules, first values.
-//! - [`index`]: neighbours of a point, within a radius or the nearest few.
-//! - [`markov`]: Markov chains over labels; [`hmm`]: chains whose states are hidden.
-//! - [`io`]: point clouds from files and back.
-//! - [`plot`]: pictures of results as SVG.
-//! - [`data`]: what all models share about arrays, sequences and labels; [`observe`]: watching and stopping a fit.
+//! `ndarray` and `linfa` are taken from this crate, so that the versions always match. From here it goes on with a file, a picture, and points that come later:
+//!
+//! ```
+//! use sapwood::linfa::{DatasetBase, traits::Fit};
+//! use sapwood::{Dbscan, io, ndarray::array, plot::Figure};
+//!
+//! # let path = std::env::temp_dir().join("sapwood_crate_page.csv");
+//! # std::fs::write(&path, "x,y\n1,2\n2,2\n2,3\n8,7\n8,8\n25,80\n").unwrap();
+//! // .npy, .csv, .ply, .pcd or .las
+//! let points = io::read_points::<f64>(&path)?;
+//! let data = DatasetBase::from(points);
+//! let model = Dbscan::params(2).eps(3.0).fit(&data)?;
+//!
+//! let figure = Figure::clusters(data.records(), model.labels())?.axes(["x (m)", "y (m)"]);
+//! assert!(figure.to_svg().starts_with("<svg"));
+//!
+//! assert_eq!(model.try_predict(&array![[9.0, 9.0], [0.0, 50.0]])?.to_vec(), [Some(1), None]);
+//! # std::fs::remove_file(path).ok();
+//! # Ok::<(), sapwood::Error>(())
+//! ```
+//!
+//! # What do you have?
+//!
+//! | data and question | look at |
+//! |---|---|
+//! | points; which belong together, which are noise | [`Dbscan`], [guide](guide::clustering) |
+//! | points; which are near | [`Index`], [`distance`], [guide](guide::neighbours) |
+//! | labels one after another; what comes next, where it stays | [`MarkovChain`], [guide](guide::markov_chains) |
+//! | measurements over time; what hidden state is behind them | [`Hmm`], [guide](guide::hidden_markov_models) |
+//! | a table with classes; how probable is each, and what counts | [`LogisticRegression`], [`LinearDiscriminant`], [`CategoricalNb`], [guide](guide::logistic_regression) |
+//! | sequences; forecast, classify, write | [`Lstm`], [`Gru`], [`Rnn`], [guide](guide::recurrent_nets) |
+//! | a model, or several to choose from | [`select`], [`score`], [`plot`] |
+//!
+//! Those who come from scikit-learn, hmmlearn, statsmodels or PyTorch find [what is called what](guide::coming_from). Beneath: [`optim`] (update rules, schedules, first values), [`math`], and [`data`], what all models
+//! share about arrays, sequences and labels.
 //!
 //! # What holds everywhere
-//! Records are two-dimensional arrays of `f32` or `f64`, one row per sample, in any memory layout. The same input gives the same bits, whatever the number of
-//! threads. What cannot be answered is an [`Error`] that names the argument, its rule and the value.
+//! - Records are two-dimensional arrays of `f32` or `f64`, one row per sample, in any memory layout. Sequences of unequal length are [`data::Sequences`]: one array and the lengths.
+//! - What cannot be answered is an [`Error`] that names the argument, its rule and the value; NaN is one, with its row and column. No call that returns a `Result` panics.
+//! - The same input and seed give the same bits, whatever the number of threads; [`with_threads`] sets that.
+//! - Memory is linear in the input.
+//! - A long fit can be [watched and stopped](guide::watching_a_fit).
+//!
+//! # Features
+//! - `rayon` (default): threads.
+//! - `serde`: `Serialize` and `Deserialize` on parameters and models,
+#![cfg_attr(
+    feature = "serde",
+    doc = "  and [model files](guide::model_files) that are checked when they are read."
+)]
+#![cfg_attr(not(feature = "serde"), doc = "  and model files that are checked when they are read.")]
+//! - `cli`: the program `sapwood`, `cargo install sapwood --features cli`. It adds nothing to the library.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
@@ -35,6 +79,7 @@ pub mod discriminant;
 pub mod distance;
 mod error;
 mod float;
+pub mod guide;
 pub mod hmm;
 pub mod index;
 pub mod io;
@@ -50,6 +95,8 @@ pub mod plot;
 pub mod recurrent;
 pub mod score;
 pub mod select;
+#[cfg(feature = "serde")]
+pub mod stored;
 
 pub use categorical_nb::{CategoricalNb, CategoricalNbParams, CategoricalNbValidParams};
 pub use dbscan::Dbscan;
@@ -62,7 +109,7 @@ pub use logistic::LogisticRegression;
 pub use markov::MarkovChain;
 pub use par::with_threads;
 pub use params::{Check, Params};
-pub use recurrent::{Gru, Lstm, Rnn};
+pub use recurrent::{Gru, Lstm, PeepholeLstm, Rnn};
 
 pub use linfa;
 pub use ndarray;
@@ -76,4 +123,7 @@ mod documents {
 
     #[doc = include_str!("../ARCHITECTURE.md")]
     struct Architecture;
+
+    #[doc = include_str!("../COMPARE.md")]
+    struct Compare;
 }

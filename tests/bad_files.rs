@@ -501,3 +501,83 @@ fn points_that_a_labelled_ply_cannot_hold_are_refused_before_the_file_is_made() 
         assert!(!path.exists());
     }
 }
+
+/// A `.las` of version 1.`minor` with the points 1, 2, 3 and 4, 5, 6 in units of 0.5, moved by 100; `set` changes bytes.
+fn las(minor: u8, set: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+    let header_size: u16 = if minor == 4 { 375 } else { 227 };
+    let mut bytes = vec![0; usize::from(header_size)];
+    bytes[..4].copy_from_slice(b"LASF");
+    (bytes[24], bytes[25]) = (1, minor);
+    bytes[94..96].copy_from_slice(&header_size.to_le_bytes());
+    // Two bytes of something before the points.
+    bytes[96..100].copy_from_slice(&(u32::from(header_size) + 2).to_le_bytes());
+    bytes[104] = 1;
+    bytes[105..107].copy_from_slice(&30_u16.to_le_bytes());
+    if minor == 4 {
+        bytes[247..255].copy_from_slice(&2_u64.to_le_bytes());
+    } else {
+        bytes[107..111].copy_from_slice(&2_u32.to_le_bytes());
+    }
+    for at in [131, 139, 147] {
+        bytes[at..at + 8].copy_from_slice(&0.5_f64.to_le_bytes());
+        bytes[at + 24..at + 32].copy_from_slice(&100.0_f64.to_le_bytes());
+    }
+    bytes.extend([7, 7]);
+    for point in [[1_i32, 2, 3], [4, 5, -6]] {
+        bytes.extend(point.iter().flat_map(|x| x.to_le_bytes()));
+        bytes.extend([9; 18]);
+    }
+    set(&mut bytes);
+    bytes
+}
+
+#[test]
+fn a_las_of_every_version_is_scaled_and_moved() {
+    for minor in 0..=4 {
+        let points = io::parse_las::<f64>(&las(minor, |_| ())).unwrap();
+        assert_eq!(points, array![[100.5, 101.0, 101.5], [102.0, 102.5, 97.0]]);
+        assert_eq!(io::parse_las::<f32>(&las(minor, |_| ())).unwrap(), points.mapv(|x| x as f32));
+    }
+    let none = io::parse_las::<f64>(&las(2, |bytes| bytes[107] = 0)).unwrap();
+    assert_eq!(none.dim(), (0, 3));
+}
+
+#[test]
+fn bad_79_las_that_lies() {
+    let bad = |set: &dyn Fn(&mut Vec<u8>)| refused(&las(2, set), io::parse_las::<f64>);
+    let put = |at: usize, with: &'static [u8]| {
+        move |bytes: &mut Vec<u8>| bytes[at..at + with.len()].copy_from_slice(with)
+    };
+    assert_eq!(
+        bad(&put(107, &[0xff; 4])),
+        "<memory>: byte 229: expected 4294967295 points of 30 bytes, found 60 bytes"
+    );
+    assert!(bad(&put(105, &[0xff; 2])).ends_with("expected 2 points of 65535 bytes, found 60 bytes"));
+    assert!(
+        bad(&put(105, &[0, 0]))
+            .ends_with("expected records of at least 28 bytes for point format 1, found 0")
+    );
+    assert!(bad(&put(96, &[0xff; 4])).ends_with("expected 2 points of 30 bytes, found 0 bytes"));
+    assert!(bad(&put(96, &[0; 4])).contains("expected a header before the points"));
+    assert!(bad(&put(94, &[0; 2])).contains("expected a header before the points"));
+    assert!(bad(&put(104, &[11])).ends_with("expected a point format of 0 to 10, found 11"));
+    assert!(
+        bad(&put(104, &[129]))
+            .ends_with("expected points that are not compressed, found those of a `.laz` file")
+    );
+    assert!(bad(&put(24, &[2])).ends_with("expected version 1.0 to 1.4, found 2.2"));
+    assert!(
+        bad(&put(139, &[0; 8])).ends_with("byte 139: expected a scale that is finite and not 0, found 0")
+    );
+    assert!(bad(&put(147, &[0xff; 8])).ends_with("found NaN"));
+    assert!(bad(&put(163, &[0xff; 8])).ends_with("byte 163: expected a finite offset, found NaN"));
+    assert!(bad(&put(0, b"LAZF")).contains("expected `LASF`"));
+    let long = las(4, |bytes| bytes[247..255].copy_from_slice(&u64::MAX.to_le_bytes()));
+    assert!(
+        refused(&long, io::parse_las::<f64>).contains("expected 18446744073709551615 points of 30 bytes")
+    );
+    let whole = las(3, |_| ());
+    for end in 0..whole.len() {
+        refused(&whole[..end], io::parse_las::<f32>);
+    }
+}

@@ -5,14 +5,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use sapwood::data::Sequences;
 use sapwood::discriminant::Shrinkage;
 use sapwood::linfa::traits::Predict;
 use sapwood::linfa::{DatasetBase, ParamGuard};
 use sapwood::ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder, concatenate, s};
 use sapwood::observe::{Observer, Progress};
 use sapwood::{
-    CategoricalHmm, CategoricalNb, Dbscan, Error, Float, GaussianHmm, GaussianMixtureHmm, LinearDiscriminant,
-    LogisticRegression, PoissonHmm, QuadraticDiscriminant, Result, ndarray, with_threads,
+    CategoricalHmm, CategoricalNb, Dbscan, Error, Float, GaussianHmm, GaussianMixtureHmm, Gru,
+    LinearDiscriminant, LogisticRegression, Lstm, PoissonHmm, QuadraticDiscriminant, Result, ndarray,
+    with_threads,
 };
 
 /// One line for each model: its kind, its parameters with nothing set, and the setters that fit it to [`Table::new`].
@@ -24,6 +26,8 @@ fn subjects() -> Vec<Subject> {
         classes!(LinearDiscriminant::params(), |params| params),
         classes!(QuadraticDiscriminant::params(), |params| params.shrinkage(Shrinkage::Ball(0.1))),
         categories!(CategoricalNb::params(), |params| params.min_categories(CATEGORIES)),
+        nets!(Gru::params(6), |params| params.n_epochs(12).batch_size(50).learning_rate(0.03)),
+        nets!(Lstm::params(5).bidirectional(true), |params| params.n_epochs(12).learning_rate(0.03)),
         sequences!(
             Kind::Sequences,
             || GaussianHmm::<f64>::params(3).check().map(drop),
@@ -247,6 +251,48 @@ macro_rules! sequences {
     }};
 }
 use sequences;
+
+/// Fits on sequences of one row with a class each; the model answers a class for a row.
+macro_rules! nets {
+    ($params:expr, |$name:ident| $set:expr) => {{
+        macro_rules! fit {
+            () => {
+                |table, observer| {
+                    let $name = $params;
+                    let each = |x| Sequences::new(x, vec![1; x.nrows()]);
+                    let data = DatasetBase::new(each(table.records)?, table.classes());
+                    let model = $set.fit_observed(&data, observer)?;
+                    let labels = model.predict(data.records())?;
+                    Ok(Fitted {
+                        text: format!("{model:#?}"),
+                        #[cfg(feature = "serde")]
+                        restored: restored(&model),
+                        labels: labels.iter().map(|&label| Some(label)).collect(),
+                        predict: Box::new(move |x| {
+                            if x.nrows() == 0 {
+                                return Vec::new();
+                            }
+                            let sequences = Sequences::new(x, vec![1; x.nrows()]).expect("rows");
+                            let labels: Array1<usize> = Predict::predict(&model, &sequences);
+                            labels.iter().map(|&label| Some(label)).collect()
+                        }),
+                    })
+                }
+            };
+        }
+        Subject {
+            name: stringify!($params),
+            kind: Kind::Classes,
+            defaults: || {
+                let params: sapwood::Params<sapwood::recurrent::RecurrentParams<f64, _>> = $params;
+                params.check().map(|_| ())
+            },
+            fit_f32: fit!(),
+            fit_f64: fit!(),
+        }
+    }};
+}
+use nets;
 
 #[cfg(feature = "serde")]
 fn restored<M: std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned>(model: &M) -> String {

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 /// The modules of each floor, from the lowest; floor 3 holds the models.
 const FLOORS: [&[&str]; 5] = [
     &["kernel", "error", "par"],
-    &["float", "params", "data", "math", "observe"],
+    &["float", "params", "data", "math", "observe", "stored"],
     &["distance", "index", "optim", "score"],
     &["dbscan", "markov", "hmm", "logistic", "discriminant", "categorical_nb", "recurrent"],
-    &["select", "io", "plot"],
+    &["select", "io", "plot", "guide"],
 ];
 const MODELS: usize = 3;
 

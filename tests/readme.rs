@@ -6,7 +6,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The documents that there are, with their text.
 fn documents() -> Vec<(&'static str, String)> {
-    let texts = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"]
+    let texts = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "COMPARE.md"]
         .map(|name| (name, std::fs::read_to_string(Path::new(ROOT).join(name)).unwrap_or_default()));
     texts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
 }

@@ -7,7 +7,7 @@ pub(crate) const USAGE: &str = "\
 Clusters a point cloud with DBSCAN and draws it.
 
 cluster_point_cloud                  a street of 200,000 points, made up on the spot
-cluster_point_cloud FILE [OPTIONS]   points of a .npy, .csv, .ply or .pcd file
+cluster_point_cloud FILE [OPTIONS]   points of a .npy, .csv, .ply, .pcd or .las file
 
   --eps E            radius of a neighbourhood, in the units of the file
   --suggest          take eps from the knee of the k-distance curve, and draw that to k_distance.svg;

@@ -121,6 +121,23 @@ impl<L: Label> ClassIndex<L> {
     }
 }
 
+#[cfg(feature = "serde")]
+impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for ClassIndex<L> {
+    fn kind() -> String {
+        format!("ClassIndex<{}>", crate::stored::type_word::<L>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        let ascending = self.classes.windows(2).all(|pair| pair[0] < pair[1]) && !self.classes.is_empty();
+        crate::params::require(
+            ascending,
+            "classes",
+            "distinct and sorted",
+            format_args!("{:?}", self.classes),
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -57,6 +57,24 @@ impl Clusters {
     }
 }
 
+#[cfg(feature = "serde")]
+impl crate::stored::Stored for Clusters {
+    fn kind() -> String {
+        "Clusters".into()
+    }
+
+    fn validate(&self) -> crate::error::Result<()> {
+        use crate::params::require;
+        let Self { labels, core_samples, n_clusters } = self;
+        let stray = labels.iter().flatten().find(|label| *label >= n_clusters);
+        require(stray.is_none(), "labels", "below the number of clusters", format_args!("{stray:?}"))?;
+        let ascending = core_samples.windows(2).all(|pair| pair[0] < pair[1]);
+        require(ascending, "core_samples", "ascending rows", "others")?;
+        let stray = core_samples.iter().find(|row| !labels.get(**row).is_some_and(Option::is_some));
+        require(stray.is_none(), "core_samples", "rows with a label", format_args!("{stray:?}"))
+    }
+}
+
 /// What a search writes: for each row, its cluster and whether it is a core point.
 ///
 /// Rows are independent of one another and each is written by one thread, so relaxed ordering is enough.

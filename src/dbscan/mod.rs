@@ -484,3 +484,32 @@ impl<F: Float, D: Data<Elem = F>> PredictInplace<ArrayBase<D, Ix2>, Array1<Optio
         Array1::from_elem(x.nrows(), None)
     }
 }
+
+#[cfg(feature = "serde")]
+impl crate::stored::Stored for DbscanValidParams {
+    fn kind() -> String {
+        "DbscanParams".into()
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.check()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for Dbscan<F> {
+    fn kind() -> String {
+        format!("Dbscan<{}>", crate::stored::type_word::<F>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        let Self { eps, metric, clusters, components, .. } = self;
+        DbscanValidParams { eps: *eps, min_samples: 1, metric: *metric }.check()?;
+        clusters.validate()?;
+        crate::data::check_same_rows("components", components.nrows(), clusters.core_samples.len())?;
+        check_finite("components", components)?;
+        require(components.ncols() > 0, "components", "of at least one column", 0)?;
+        let places = *metric != Metric::Haversine || components.ncols() == 2;
+        require(places, "components", "of two columns for the haversine distance", components.ncols())
+    }
+}

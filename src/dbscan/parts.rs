@@ -259,6 +259,18 @@ impl DbscanValidParams {
     }
 }
 
+/// [`merge`] checks how parts fit together; a part alone has no more clusters than core points.
+#[cfg(feature = "serde")]
+impl crate::stored::Stored for PartClusters {
+    fn kind() -> String {
+        "PartClusters".into()
+    }
+
+    fn validate(&self) -> Result<()> {
+        require(self.n_clusters <= self.cores.len(), "n_clusters", "at most the core points", self.n_clusters)
+    }
+}
+
 /// The clusters of the whole, from those of its parts in any order: the same as of one run.
 ///
 /// # Errors

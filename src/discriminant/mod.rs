@@ -74,7 +74,13 @@ pub type QuadraticDiscriminant<L> = Discriminant<PerClass, L>;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
     feature = "serde",
-    serde(try_from = "Stored<L>", bound(deserialize = "S: Covariances, L: Label + serde::Deserialize<'de>"))
+    serde(
+        try_from = "Stored<L>",
+        bound(
+            serialize = "L: Label + serde::Serialize",
+            deserialize = "S: Covariances, L: Label + serde::Deserialize<'de>"
+        )
+    )
 )]
 pub struct Discriminant<S, L> {
     classes: ClassIndex<L>,
@@ -116,7 +122,7 @@ pub type DiscriminantParams<S> = Params<DiscriminantValidParams<S>>;
 
 /// Checked hyper-parameters of a [`Discriminant`].
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(bound = ""))]
 pub struct DiscriminantValidParams<S> {
     shrinkage: Shrinkage,
     #[cfg_attr(feature = "serde", serde(skip))]
@@ -290,5 +296,26 @@ impl<S: Covariances, L: Label> TryFrom<Stored<L>> for Discriminant<S, L> {
             return Err(Error::shape("covariances", rule, gaussians.covariances.len()));
         }
         Ok(Self { classes, gaussians, covariances: PhantomData })
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<S: Covariances, L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored
+    for Discriminant<S, L>
+{
+    fn kind() -> String {
+        let name = if S::SHARED { "LinearDiscriminant" } else { "QuadraticDiscriminant" };
+        format!("{name}<{}>", crate::stored::type_word::<L>())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<S: Covariances> crate::stored::Stored for DiscriminantValidParams<S> {
+    fn kind() -> String {
+        if S::SHARED { "LinearDiscriminantParams".into() } else { "QuadraticDiscriminantParams".into() }
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.check()
     }
 }

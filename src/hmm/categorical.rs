@@ -278,3 +278,10 @@ mod stored {
         }
     }
 }
+
+#[cfg(feature = "serde")]
+impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for Categorical<F> {
+    fn kind() -> String {
+        format!("Categorical<{}>", crate::stored::type_word::<F>())
+    }
+}

@@ -592,3 +592,22 @@ fn raise<'a, F: Float>(
         pairs.into_iter().for_each(|(p, n)| *p = F::cast(n / sum));
     }
 }
+
+#[cfg(feature = "serde")]
+impl<F, E> crate::stored::Stored for HmmParams<E>
+where
+    F: Float + serde::Serialize + serde::de::DeserializeOwned,
+    E: Emission<Float = F> + crate::stored::Stored,
+    E::Params: serde::Serialize + serde::de::DeserializeOwned,
+{
+    const VERSION: u16 = E::VERSION;
+
+    fn kind() -> String {
+        format!("HmmParams<{}>", E::kind())
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.start_from.as_ref().map_or(Ok(()), crate::stored::Stored::validate)?;
+        self.check()
+    }
+}

@@ -300,3 +300,10 @@ mod stored {
         }
     }
 }
+
+#[cfg(feature = "serde")]
+impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for GaussianMixture<F> {
+    fn kind() -> String {
+        format!("GaussianMixture<{}>", crate::stored::type_word::<F>())
+    }
+}

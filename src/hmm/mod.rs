@@ -403,5 +403,19 @@ mod stored {
     }
 }
 
+#[cfg(feature = "serde")]
+impl<F, E, L> crate::stored::Stored for Hmm<E, L>
+where
+    F: Float + serde::Serialize + serde::de::DeserializeOwned,
+    E: Emission<Float = F> + crate::stored::Stored,
+    L: Label + serde::Serialize + serde::de::DeserializeOwned,
+{
+    const VERSION: u16 = E::VERSION;
+
+    fn kind() -> String {
+        format!("Hmm<{}, {}>", E::kind(), crate::stored::type_word::<L>())
+    }
+}
+
 #[cfg(test)]
 mod tests;

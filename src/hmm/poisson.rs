@@ -277,3 +277,10 @@ mod stored {
         }
     }
 }
+
+#[cfg(feature = "serde")]
+impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for Poisson<F> {
+    fn kind() -> String {
+        format!("Poisson<{}>", crate::stored::type_word::<F>())
+    }
+}

@@ -7,7 +7,7 @@ use ::csv::{ByteRecord, ReaderBuilder};
 use ndarray::{Array2, ArrayBase, Data, Ix2};
 
 use super::text::{number, quote};
-use super::{format_error, read, save, write_error};
+use super::{create, format_error, read, write_error};
 use crate::error::{Position, Result};
 use crate::float::Float;
 use crate::params::require;
@@ -235,7 +235,7 @@ pub fn write_csv<F: Float, S: Data<Elem = F>>(
     path: impl AsRef<Path>,
     array: &ArrayBase<S, Ix2>,
 ) -> Result<()> {
-    save(path.as_ref(), |out| write_csv_to(out, array))
+    create(path.as_ref(), |out| write_csv_to(out, array))
 }
 
 /// Writes an array as [`write_csv`] does, to any writer.

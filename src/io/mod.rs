@@ -1,4 +1,4 @@
-//! Point clouds in and out: NPY, CSV, PLY and PCD.
+//! Point clouds in and out: NPY, CSV, PLY, PCD and LAS; with the feature `serde`, models.
 //!
 //! | format | reads | writes |
 //! |---|---|---|
@@ -6,10 +6,13 @@
 //! | [`.csv`](read_csv), `.txt`, `.tsv`, `.xyz` | comma, semicolon, tab or spaces; with or without header | comma |
 //! | [`.ply`](read_ply) | ASCII, binary of both byte orders; the rest of the file is skipped | [with labels](write_ply) |
 //! | [`.pcd`](read_pcd) | ASCII, binary, compressed; fields in any order | no |
+//! | [`.las`](read_las) | versions 1.0 to 1.4, point formats 0 to 10 | no |
 //!
 //! `read_*` takes the path of a regular file, `parse_*` takes the bytes, from wherever they come (standard
 //! input, an archive), `write_*` takes a path and `write_*_to` any [`Write`]. Values are converted to the
 //! type asked for as `as` does: an `f64` read as `f32` is rounded.
+//!
+//! With the feature `serde`, `save` and `load` keep every parameter set and model in files that name their kind and version.
 //!
 //! A header is believed only as far as there are bytes to back it: a file that claims to be larger than it is
 //! gives an [`Error::Format`], not an allocation.
@@ -27,6 +30,9 @@
 //! ```
 
 mod csv;
+mod las;
+#[cfg(feature = "serde")]
+mod model;
 mod npy;
 mod pcd;
 mod ply;
@@ -34,6 +40,9 @@ mod scalar;
 mod text;
 
 pub use self::csv::{CsvOptions, parse_csv, read_csv, write_csv, write_csv_to};
+pub use las::{parse_las, read_las};
+#[cfg(feature = "serde")]
+pub use model::{from_bytes, kind_of, load, save, to_bytes};
 pub use npy::{NpyElement, parse_npy, parse_npy_i64, read_npy, read_npy_i64, write_npy, write_npy_to};
 pub use pcd::{parse_pcd, read_pcd, read_pcd_fields};
 pub use ply::{parse_ply, read_ply, read_ply_fields, write_ply, write_ply_to};
@@ -53,7 +62,7 @@ pub const XYZ: [&str; 3] = ["x", "y", "z"];
 
 /// The points of a file, `(n_points, n_columns)`, its format told by the extension.
 ///
-/// `.npy`, `.csv`, `.txt`, `.tsv` and `.xyz` give all their columns, `.ply` and `.pcd` give x, y and z.
+/// `.npy`, `.csv`, `.txt`, `.tsv` and `.xyz` give all their columns, `.ply`, `.pcd` and `.las` give x, y and z.
 /// Delimiter and header of a text file are found out, see [`CsvOptions`]. Missing points stay in as NaN, see
 /// [`drop_missing`].
 ///
@@ -70,7 +79,7 @@ pub const XYZ: [&str; 3] = ["x", "y", "z"];
 /// assert_eq!(io::read_points::<f64>(&path)?, array![[0.0, 0.0, 1.5], [2.0, 0.0, 1.5]]);
 ///
 /// let error = io::read_points::<f64>("scan.e57").unwrap_err();
-/// assert!(error.to_string().ends_with("expected .npy, .csv, .txt, .tsv, .xyz, .ply or .pcd, found `.e57`"));
+/// assert!(error.to_string().ends_with("expected .npy, .csv, .txt, .tsv, .xyz, .ply, .pcd or .las, found `.e57`"));
 /// # std::fs::remove_file(path).ok();
 /// # Ok::<(), sapwood::Error>(())
 /// ```
@@ -82,9 +91,10 @@ pub fn read_points<F: Float>(path: impl AsRef<Path>) -> Result<Array2<F>> {
         "csv" | "txt" | "tsv" | "xyz" => read_csv(path, &CsvOptions::default()),
         "ply" => read_ply(path),
         "pcd" => read_pcd(path),
+        "las" | "laz" => read_las(path),
         _ => {
             let found = if extension.is_empty() { "no extension".into() } else { format!("`.{extension}`") };
-            let expected = ".npy, .csv, .txt, .tsv, .xyz, .ply or .pcd";
+            let expected = ".npy, .csv, .txt, .tsv, .xyz, .ply, .pcd or .las";
             Err(in_file(path)(format_error(Position::Byte(0), expected, found)))
         }
     }
@@ -140,7 +150,7 @@ fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Creates or replaces the file with what `write` puts out.
-fn save(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
+fn create(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
     let io = |source| Error::Io { path: path.into(), source };
     let mut out = BufWriter::with_capacity(1 << 16, File::create(path).map_err(io)?);
     write(&mut out).map_err(in_file(path))?;

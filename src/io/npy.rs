@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2, ArrayBase, Data, Dimension, ShapeBuilder};
 
 use super::scalar::Scalar;
 use super::text::quote;
-use super::{format_error, read, save, write_error};
+use super::{create, format_error, read, write_error};
 use crate::error::{Position, Result};
 use crate::float::Float;
 
@@ -139,7 +139,7 @@ where
     S: Data<Elem = A>,
     D: Dimension,
 {
-    save(path.as_ref(), |out| write_npy_to(out, array))
+    create(path.as_ref(), |out| write_npy_to(out, array))
 }
 
 /// Writes an array as [`write_npy`] does, to any writer.

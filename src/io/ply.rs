@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayBase, Data, Ix2};
 
 use super::scalar::Scalar;
 use super::text::{Lines, list, number, quote, words};
-use super::{XYZ, format_error, read, save, write_error};
+use super::{XYZ, create, format_error, read, write_error};
 use crate::error::{Error, Position, Result};
 use crate::float::Float;
 use crate::params::require;
@@ -393,7 +393,7 @@ pub fn write_ply<'a, F: Float, S: Data<Elem = F>>(
     labels: impl IntoIterator<Item = &'a Option<usize>>,
 ) -> Result<()> {
     let labels = label_numbers(points, labels)?;
-    save(path.as_ref(), |out| put_ply(out, points, &labels))
+    create(path.as_ref(), |out| put_ply(out, points, &labels))
 }
 
 /// Writes points and labels as [`write_ply`] does, to any writer.

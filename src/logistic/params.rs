@@ -213,3 +213,14 @@ impl Check for LogisticRegressionValidParams {
         Ok(())
     }
 }
+
+#[cfg(feature = "serde")]
+impl crate::stored::Stored for LogisticRegressionValidParams {
+    fn kind() -> String {
+        "LogisticRegressionParams".into()
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.check()
+    }
+}

@@ -280,3 +280,12 @@ mod stored {
         }
     }
 }
+
+#[cfg(feature = "serde")]
+impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored
+    for TransitionCounts<L>
+{
+    fn kind() -> String {
+        format!("TransitionCounts<{}>", crate::stored::type_word::<L>())
+    }
+}

@@ -510,5 +510,25 @@ mod stored {
     }
 }
 
+#[cfg(feature = "serde")]
+impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored
+    for MarkovChainParams<L>
+{
+    fn kind() -> String {
+        format!("MarkovChainParams<{}>", crate::stored::type_word::<L>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.check()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<L: Label + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for MarkovChain<L> {
+    fn kind() -> String {
+        format!("MarkovChain<{}>", crate::stored::type_word::<L>())
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -96,6 +96,11 @@ impl Canvas {
 
     /// Frame, grid, ticks and names of two axes.
     pub(crate) fn axes(&mut self, x_axis: &Axis, y_axis: &Axis, x_name: &str, y_name: &str) {
+        self.frame(x_axis, y_axis, Some(x_name), y_name);
+    }
+
+    /// As [`axes`](Self::axes); without a name, the x axis has no numbers either: those of a frame below are its own.
+    pub(crate) fn frame(&mut self, x_axis: &Axis, y_axis: &Axis, x_name: Option<&str>, y_name: &str) {
         let Area { left, top, width, height } = self.area;
         let (right, bottom) = (left + width, top + height);
         let grid = self.theme.grid();
@@ -103,7 +108,9 @@ impl Canvas {
             if let Some(t) = x_axis.fraction(value) {
                 let x = left + t * width;
                 self.line([x, top], [x, bottom], grid);
-                self.text(x, bottom + 20.0, &text, Anchor::Middle);
+                if x_name.is_some() {
+                    self.text(x, bottom + 20.0, &text, Anchor::Middle);
+                }
             }
         }
         for (value, text) in y_axis.ticks((height / 70.0) as usize) {
@@ -118,14 +125,22 @@ impl Canvas {
             "<rect x=\"{left}\" y=\"{top}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"none\" stroke=\"{rim}\"/>"
         ));
         let name = self.theme.text();
-        self.styled(left + width / 2.0, bottom + 46.0, x_name, Anchor::Middle, name, "font-size=\"14\"");
+        self.styled(
+            left + width / 2.0,
+            bottom + 46.0,
+            x_name.unwrap_or_default(),
+            Anchor::Middle,
+            name,
+            "font-size=\"14\"",
+        );
         let turned = format!("font-size=\"14\" transform=\"rotate(-90 18 {:.1})\"", top + height / 2.0);
         self.styled(18.0, top + height / 2.0, y_name, Anchor::Middle, name, &turned);
     }
 
     /// A column beside the plot: name and number of each entry, and its colour where it has one.
     pub(crate) fn legend(&mut self, entries: &[(Option<Rgb>, String, String)]) {
-        let (x, right) = (WIDTH - LEGEND + 28.0, WIDTH - 28.0);
+        let x = self.area.left + self.area.width + 28.0;
+        let right = x + LEGEND - 56.0;
         for (i, (colour, name, number)) in entries.iter().enumerate() {
             let y = self.area.top + 10.0 + 24.0 * i as f64;
             if let Some(colour) = colour {

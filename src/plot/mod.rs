@@ -8,13 +8,18 @@
 mod axis;
 mod canvas;
 mod cloud;
+mod evaluation;
 mod graph;
 mod line;
 mod marks;
 mod palette;
+mod panels;
+mod ribbon;
 mod scatter;
+mod training;
 
 pub use palette::Theme;
+pub use panels::panels;
 
 use std::path::Path;
 
@@ -26,8 +31,10 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::markov::MarkovChain;
 use crate::params::require;
+use evaluation::Matrix;
 use graph::{Graph, MOST_STATES};
 use line::Curve;
+use ribbon::Ribbon;
 use scatter::Points;
 
 /// A figure that can be named, themed and written.
@@ -62,6 +69,8 @@ enum Content {
     Space(Points, usize),
     Curve(Curve),
     Graph(Graph),
+    Matrix(Matrix),
+    Ribbon(Ribbon),
 }
 
 impl Figure {
@@ -295,6 +304,8 @@ impl Figure {
             }
             Content::Curve(curve) => curve.draw(*theme, title, subtitle, axes),
             Content::Graph(graph) => graph.draw(*theme, title, subtitle),
+            Content::Matrix(matrix) => matrix.draw(*theme, title, subtitle, axes),
+            Content::Ribbon(ribbon) => ribbon.draw(*theme, title, subtitle, axes),
         }
     }
 
@@ -444,5 +455,69 @@ mod tests {
         let chain = MarkovChain::from_transitions((0..n).collect(), &initial, steps).unwrap();
         let error = Figure::chain(&chain, 0.0).unwrap_err().to_string();
         assert_eq!(error, "`chain` must be of at most 60 states, got 61");
+    }
+
+    /// Two classes, three bins, a path, a ribbon, losses: whatever numbers they hold.
+    #[test]
+    fn pictures_of_fits_are_whole_in_both_themes() {
+        let bad = [0.5, f64::NAN, -1.0, f64::INFINITY, 0.0, 1e300];
+        let names = ["<a>", "b & c"];
+        let bins = crate::score::reliability(&[true, false, true], &[0.1, 0.5, 1.0], 3).unwrap();
+        let roc = crate::score::Thresholds::new(&[true, false, true], &[0.1, 0.5, 1.0]).unwrap();
+        let rows = Array2::from_shape_fn((1700, 3), |(i, j)| bad[(i + j) % 6]);
+        let figures = [
+            Figure::confusion(&names, &array![[5, 1], [0, 0]]).unwrap(),
+            Figure::confusion(&["one"], &array![[0]]).unwrap(),
+            Figure::confusion(&(0..40).collect::<Vec<_>>(), &Array2::from_elem((40, 40), 7)).unwrap(),
+            Figure::roc(&[("one", &roc), ("other", &roc)]).unwrap(),
+            Figure::calibration(&[("one", &bins), ("none", &[])]).unwrap(),
+            Figure::losses(&[("one", &bad), ("none", &[]), ("nothing finite", &[f64::NAN])]).unwrap().log_y(),
+            Figure::gradients_through_time(&[("one", &bad), ("none", &[]), ("zero", &[0.0, 0.0])]).unwrap(),
+            Figure::regularisation_path(&bad, &Array2::from_elem((6, 2), f64::NAN), &names).unwrap(),
+            Figure::posteriors(&rows, &["a", "b", "c"], &[]).unwrap(),
+            Figure::posteriors(&rows, &[0, 1, 2], &vec![f64::NAN; 1700]).unwrap(),
+            Figure::posteriors(&Array2::<f32>::zeros((0, 2)), &names, &[]).unwrap(),
+        ];
+        for figure in figures {
+            for theme in [Theme::Light, Theme::Dark] {
+                let svg = figure.clone().theme(theme).to_svg();
+                well_formed(&svg);
+                assert!(svg.len() < 400_000, "{} bytes", svg.len());
+            }
+        }
+    }
+
+    #[test]
+    fn panels_are_one_document() {
+        let figure = Figure::curve(&[1.0, 2.0], &[1.0, 4.0]).unwrap().title("<a>");
+        for (n, columns) in [(0, 1), (1, 3), (5, 2)] {
+            let svg = panels(&vec![figure.clone(); n], columns);
+            well_formed(&svg);
+            assert_eq!((svg.matches("<svg ").count(), svg.matches("</svg>").count()), (n + 1, n + 1));
+        }
+    }
+
+    #[test]
+    fn pictures_of_fits_check_their_sizes() {
+        assert!(Figure::confusion(&["a"], &array![[1, 2], [3, 4]]).is_err());
+        assert!(Figure::confusion::<&str, _>(&[], &Array2::zeros((0, 0))).is_err());
+        assert!(
+            Figure::roc(&[]).is_err() && Figure::calibration(&[]).is_err() && Figure::losses(&[]).is_err()
+        );
+        assert!(Figure::regularisation_path(&[1.0], &array![[1.0, 2.0]], &["a"]).is_err());
+        assert!(Figure::regularisation_path(&[1.0, 2.0], &array![[1.0]], &["a"]).is_err());
+        assert!(Figure::posteriors(&array![[1.0]], &["a", "b"], &[]).is_err());
+        assert!(Figure::posteriors(&array![[1.0]], &["a"], &[1.0, 2.0]).is_err());
+    }
+
+    /// Of many features the twelve with the largest coefficients are named.
+    #[test]
+    fn a_path_names_what_counts() {
+        let names: Vec<String> = (0..30).map(|j| format!("feature {j}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let w = Array2::from_shape_fn((4, 30), |(i, j)| (i * j) as f64);
+        let svg = Figure::regularisation_path(&[8.0, 4.0, 2.0, 1.0], &w, &names).unwrap().to_svg();
+        assert!(svg.contains("feature 29") && svg.contains("feature 18") && !svg.contains("feature 17"));
+        assert!(svg.contains("18 more"));
     }
 }

@@ -410,3 +410,38 @@ fn undo_drop_out<F: Float>(d_x: &mut [F], rate: f64, mask: &[F]) {
         }
     }
 }
+
+#[cfg(feature = "serde")]
+impl<C: Cell> Net<C> {
+    /// Errors unless the sizes are those of some net, and `params` has as many numbers as it.
+    pub(super) fn validate<F: Float>(&self, params: &[F]) -> Result<()> {
+        use crate::params::require;
+        let Some(first) = self.layers.first().and_then(|directions| directions.first()) else {
+            return Err(crate::error::Error::shape("layers", "at least one entry", 0));
+        };
+        let tokens = self.embedding.map(|embedding| (embedding.n_tokens, embedding.n_dims));
+        let (n_inputs, n_hidden, n_outputs) = (first.n_inputs, first.n_hidden, self.head.n_outputs);
+        // A matrix has no more entries than there are parameters, so the sums below stay far within 64 bits.
+        let (n_tokens, n_dims) = tokens.unwrap_or((1, 1));
+        for (rows, columns) in
+            [(n_inputs, n_hidden), (n_hidden, n_hidden), (n_hidden, n_outputs), (n_tokens, n_dims)]
+        {
+            let entries = rows.saturating_mul(columns);
+            require((1..=params.len()).contains(&entries), "sizes", "those of the parameters", entries)?;
+        }
+        require(self.layers.len() <= 256, "layers", "at most 256", self.layers.len())?;
+        let bidirectional = self.layers[0].len() == 2;
+        let again = Self::new::<F>(
+            first.cell,
+            tokens,
+            n_inputs,
+            n_hidden,
+            self.layers.len(),
+            bidirectional,
+            n_outputs,
+            self.each_row,
+        );
+        require(again == *self, "layers", "as one builds them", "others")?;
+        crate::stored::hold_len("parameters", params.len(), self.n_params::<F>())
+    }
+}

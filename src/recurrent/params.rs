@@ -285,3 +285,16 @@ mod sealed {
     impl Sealed for f64 {}
     impl Sealed for usize {}
 }
+
+#[cfg(feature = "serde")]
+impl<F: Float, C: Cell + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored
+    for RecurrentParams<F, C>
+{
+    fn kind() -> String {
+        format!("{}Params<{}>", C::NAME, crate::stored::type_word::<F>())
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.check()
+    }
+}

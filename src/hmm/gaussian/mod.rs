@@ -283,3 +283,10 @@ mod stored {
         }
     }
 }
+
+#[cfg(feature = "serde")]
+impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for Gaussian<F> {
+    fn kind() -> String {
+        format!("Gaussian<{}>", crate::stored::type_word::<F>())
+    }
+}

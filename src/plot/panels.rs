@@ -1,0 +1,63 @@
+//! Several figures side by side in one document.
+
+use std::fmt::Write;
+
+use super::Figure;
+use super::canvas::WIDTH;
+
+/// Figures side by side, `columns` in a row, as one SVG document.
+///
+/// Each keeps its theme, and is drawn smaller so that a row is as wide as one figure; rows are as high as their highest figure.
+///
+/// # Example
+/// ```
+/// use sapwood::plot::{Figure, panels};
+///
+/// let curve = Figure::curve(&[1.0, 2.0], &[1.0, 4.0])?;
+/// let svg = panels(&[curve.clone().title("left"), curve.title("right")], 2);
+/// assert!(svg.starts_with("<svg") && svg.contains("left") && svg.contains("right"));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+///
+/// # Panics
+/// When `columns` is 0.
+#[must_use]
+pub fn panels(figures: &[Figure], columns: usize) -> String {
+    assert!(columns > 0, "panels need at least one column");
+    let scale = 1.0 / columns as f64;
+    let drawn: Vec<(String, f64)> = figures
+        .iter()
+        .map(|figure| {
+            let svg = figure.to_svg();
+            let height = height(&svg);
+            (svg, height * scale)
+        })
+        .collect();
+    let (mut body, mut top) = (String::new(), 0.0);
+    for row in drawn.chunks(columns) {
+        for (column, (svg, height)) in row.iter().enumerate() {
+            let left = WIDTH * scale * column as f64;
+            let width = WIDTH * scale;
+            // The figure's own size becomes that of its panel; its view box scales what is in it.
+            let inner = svg.split_once('>').map_or("", |(_, inner)| inner);
+            let full = height / scale;
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                body,
+                "<svg x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" viewBox=\"0 0 {WIDTH} {full}\" \
+                 font-family=\"'Segoe UI','Helvetica Neue',Helvetica,Arial,'Liberation Sans',sans-serif\" font-size=\"13\">{}",
+                inner.trim_end()
+            );
+        }
+        top += row.iter().fold(0.0, |highest: f64, (_, height)| highest.max(*height));
+    }
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {top:.1}\" width=\"{WIDTH}\" height=\"{top:.1}\" role=\"img\">\n{body}</svg>\n"
+    )
+}
+
+/// The height that a figure gives itself.
+fn height(svg: &str) -> f64 {
+    let after = svg.split_once(" height=\"").map_or("", |(_, rest)| rest);
+    after.split_once('"').and_then(|(height, _)| height.parse().ok()).unwrap_or(WIDTH)
+}
