@@ -13,6 +13,15 @@
 //!
 //! Observations come as [`Sequences`]: many sequences of unequal length in one array. A missing observation is [`MISSING`] or a row of NaN.
 //!
+//! | question | answer |
+//! |---|---|
+//! | how likely is it, which model is better | [`score`](Hmm::score), [`aic`](Hmm::aic), [`bic`](Hmm::bic) |
+//! | where is the chain now, where was it | [`filter`](Hmm::filter), [`posteriors`](Hmm::posteriors), [`online`](Hmm::online), [`fixed_lag`](Hmm::fixed_lag) |
+//! | which path did it take | [`viterbi`](Hmm::viterbi), [`ranked_paths`](Hmm::ranked_paths) |
+//! | what comes next | [`next_states`](Hmm::next_states), [`next_means`](Hmm::next_means), [`next_log_likelihoods`](Hmm::next_log_likelihoods) |
+//! | the same without allocation | [`recursions`](Hmm::recursions) |
+//! | EM over data in several places | [`expected_sums`](Hmm::expected_sums), [`HmmSums::merge`], `maximized` of the parameters |
+//!
 //! # Numbers
 //! Probabilities are computed as such, each row of likelihoods divided by its largest and each filtered row rescaled by a power of two, so that ten
 //! million steps lose no digit to underflow; a sequence in which a single step would is done again in logs. An impossible sequence has the

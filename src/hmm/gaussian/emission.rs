@@ -63,7 +63,8 @@ impl<F: Float> Gaussian<F> {
         let (centred, rest) = rest.split_at_mut(n * d);
         let (weights, rest) = rest.split_at_mut(n);
         let (weighted, rest) = rest.split_at_mut(n);
-        let (first, second) = rest.split_at_mut(d);
+        let (first, rest) = rest.split_at_mut(d);
+        let second = &mut rest[..self.spreads.ncols()];
         transpose(x, d, by_feature);
         let missing = x.iter().step_by(d).any(|v| v.is_nan());
         if missing {

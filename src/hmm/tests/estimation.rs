@@ -169,3 +169,41 @@ fn reordered_states_are_the_same_model() {
     let order = |key: usize| means.iter().filter(|&&m| m < model.emission.means()[[key, 0]]).count();
     assert_eq!(model.predict(&sequences).mapv(order), canonical.predict(&sequences));
 }
+
+#[test]
+fn a_mixture_of_one_component_is_fitted_as_a_gaussian() {
+    let mut rng = Xoshiro256Plus::seed_from_u64(6);
+    for covariance in [Covariance::Spherical, Covariance::Diagonal, Covariance::Full, Covariance::Tied] {
+        let start = random_gaussian(3, 4, covariance, 5);
+        let x = start.sample(400, &mut rng).0;
+        let dataset = DatasetBase::new(Sequences::new(x, vec![300, 100]).unwrap(), ());
+        let mixture = GaussianMixture::new(Array2::ones((3, 1)).view(), start.emission.clone()).unwrap();
+        let mixture = Hmm::new(start.initial.clone(), start.transition.clone(), mixture).unwrap();
+        let params = GaussianHmm::params(3).start_from(start).tol(0.0).max_iter(3);
+        let gaussian = params.fit(&dataset).unwrap();
+        let params = GaussianMixtureHmm::params(3).n_components(1).start_from(mixture).tol(0.0).max_iter(3);
+        let mixture = params.fit(&dataset).unwrap();
+        let (ours, theirs) = (mixture.emission().components(), gaussian.emission());
+        assert!((ours.means() - theirs.means()).iter().all(|v| v.abs() < 1e-9));
+        assert!((ours.covariances() - theirs.covariances()).iter().all(|v| v.abs() < 1e-9), "{covariance:?}");
+    }
+}
+
+#[test]
+fn stepwise_em_comes_to_the_same_place() {
+    let truth =
+        symbols(&[0.5, 0.5], array![[0.95, 0.05], [0.1, 0.9]], array![[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]]);
+    let mut rng = Xoshiro256Plus::seed_from_u64(3);
+    let x = truth.sample(20_000, &mut rng).0;
+    let dataset = DatasetBase::new(Sequences::new(x, vec![100; 200]).unwrap(), ());
+    let start =
+        symbols(&[0.5, 0.5], array![[0.6, 0.4], [0.4, 0.6]], array![[0.5, 0.3, 0.2], [0.2, 0.3, 0.5]]);
+    let params = CategoricalHmm::params(2).start_from(start);
+    let whole = params.clone().max_iter(300).tol(1e-6).fit(&dataset).unwrap();
+    let stepwise = params.mini_batches(5, 0.7).max_iter(4).tol(0.0).fit(&dataset).unwrap();
+    let (best, found) = (whole.report().unwrap().objective(), stepwise.report().unwrap().objective());
+    assert!(near(found, stepwise.score(&dataset.records).unwrap(), 1e-12));
+    // Four passes: within a hundredth of a percent of three hundred.
+    assert!((best - found).abs() < 1e-4 * best.abs(), "{best} {found}");
+    assert!(stepwise.report().unwrap().n_iter() <= 4);
+}
