@@ -5,11 +5,13 @@
 //! (the least of several runs, allocation included), and a number of the result that the peers must have too.
 #![allow(clippy::print_stdout, reason = "a bench reports")]
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
+use kiddo::ImmutableKdTree;
 use ndarray::Array2;
-use sapwood::Float;
 use sapwood::distance::{self, *};
+use sapwood::{Float, Index};
 
 /// Numbers in [-1, 1) from a xorshift generator, the same in both types and in the peers' script.
 fn points<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
@@ -71,6 +73,52 @@ impl Bench {
         }
     }
 
+    /// Radius queries of 50,000 among a million points, in no order, with about 10 and 50 neighbours each: milliseconds on one thread, divide by
+    /// 50 for microseconds a query.
+    fn index<const D: usize>(&self) {
+        if self.filter.as_ref().is_some_and(|filter| !format!("index/{D}").contains(&**filter)) {
+            return;
+        }
+        let n = 1_000_000;
+        let x = points::<f64>(n, D, 0);
+        let rows: Vec<[f64; D]> = x.outer_iter().map(|row| std::array::from_fn(|k| row[k])).collect();
+        let (ours, kiddo) =
+            (Index::new(&x).unwrap(), ImmutableKdTree::<f64, D>::new_from_slice(&rows).unwrap());
+        let queries: Vec<usize> = (0..50_000).map(|i| i * 7919 % n).collect();
+        for neighbours in [10.0, 50.0] {
+            // The ball of that volume in a cube of side 2.
+            let share = neighbours / n as f64;
+            let radius = match D {
+                2 => (share * 4.0 / std::f64::consts::PI).sqrt(),
+                _ => (share * 6.0 / std::f64::consts::PI).cbrt(),
+            };
+            self.run(&format!("index/{D}/{neighbours}/count"), || {
+                let count = |&i: &usize| ours.count_within(x.row(i), radius, usize::MAX).unwrap();
+                queries.iter().map(count).sum::<usize>() as f64
+            });
+            self.run(&format!("index/{D}/{neighbours}/visit"), || {
+                let mut seen = 0;
+                for &i in &queries {
+                    let visit = |_| {
+                        seen += 1;
+                        ControlFlow::Continue(())
+                    };
+                    ours.visit_within(x.row(i), radius, visit).unwrap();
+                }
+                f64::from(seen)
+            });
+            self.run(&format!("index/{D}/{neighbours}/kiddo_visit"), || {
+                let mut seen = 0;
+                for &i in &queries {
+                    let within =
+                        kiddo.query(&rows[i]).within::<kiddo::SquaredEuclidean<f64>>(radius * radius);
+                    within.unsorted().visit(|_| seen += 1);
+                }
+                f64::from(seen)
+            });
+        }
+    }
+
     fn metrics<F: Float>(&self) {
         self.metric::<F>("cosine", Cosine);
         self.metric::<F>("euclidean", Euclidean);
@@ -111,6 +159,19 @@ fn main() {
     bench.run("one_to_many/euclidean/384/f32", || {
         distance::one_to_many(query, &x, Euclidean).unwrap()[99_999].into()
     });
+
+    let values = x.as_slice().unwrap();
+    // Every number is read once: the time that no search can beat.
+    bench.run("one_to_many/plain_read/384/f32", || {
+        let lanes = values.chunks_exact(64).fold([0.0_f32; 64], |mut sums, chunk| {
+            sums.iter_mut().zip(chunk).for_each(|(sum, v)| *sum += v);
+            sums
+        });
+        lanes.iter().sum::<f32>().into()
+    });
+
+    bench.index::<2>();
+    bench.index::<3>();
 
     let x = points::<f32>(100_000, 128, 0);
     let queries = points::<f32>(10_000, 128, 1);

@@ -127,11 +127,23 @@ fn lambda_max_sparse(x: &CsMat<f64>, data: &DatasetBase<Csr<'_, f64>, Array1<usi
     slopes.iter().fold(0.0, |a, v| v.abs().max(a))
 }
 
+/// Bytes of the largest memory since the last call, where the system tells; asking resets it.
+fn peak() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    std::fs::write("/proc/self/clear_refs", "5").ok()?;
+    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kilobytes| kilobytes * 1024.0)
+}
+
 /// Times fits of any kind; prints the line, and leaves the optimum for the peers.
 fn time(name: &str, directory: Option<&str>, mut fit: impl FnMut(f64) -> Report) {
     let optimum = fit(1e-13).objective;
     let mut best = f64::INFINITY;
+    // The second reading is what is in use now; the third what the fit came to.
+    peak();
+    let before = peak();
     let mut report = fit(1e-8);
+    let memory = peak().zip(before).map_or(0.0, |(after, before)| (after - before) / 1e6);
     let begun = Instant::now();
     for _ in 0..7 {
         let start = Instant::now();
@@ -144,7 +156,10 @@ fn time(name: &str, directory: Option<&str>, mut fit: impl FnMut(f64) -> Report)
     if let Some(directory) = directory {
         std::fs::write(Path::new(directory).join(format!("{name}.optimum")), format!("{optimum:?}")).unwrap();
     }
-    println!("logistic/{name} {best:.5} s, gap {:.1e}, {report}", (report.objective - optimum) / optimum);
+    println!(
+        "logistic/{name} {best:.5} s, gap {:.1e}, {memory:.1} MB, {report}",
+        (report.objective - optimum) / optimum
+    );
 }
 
 fn write(directory: &str, name: &str, data: &Data) {

@@ -98,8 +98,9 @@ fn run<C: Cell>(case: &Case, folder: Option<&Path>) {
 fn main() {
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let n_threads = std::env::var("THREADS").map_or(1, |n| n.parse().expect("a number of threads"));
     let run_case = |case: &Case, folder: Option<&Path>| {
-        sapwood::with_threads(1, || match case.cell.as_str() {
+        sapwood::with_threads(n_threads, || match case.cell.as_str() {
             "lstm" => run::<LstmCell>(case, folder),
             "gru" => run::<GruCell>(case, folder),
             _ => run::<RnnCell>(case, folder),

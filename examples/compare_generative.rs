@@ -70,7 +70,8 @@ fn main() -> Result<(), Error> {
         let fold = &stratified_folds(data.targets().view(), 2, 0)?[0];
         let (train, test) = (subset(data, &fold.train), subset(data, &fold.test));
         let (n, d) = train.records().dim();
-        let sizes: Vec<usize> = (0..9).map(|i| 20 << i).take_while(|&size| size <= n).collect();
+        let k = data.targets().iter().max().map_or(0, |y| y + 1);
+        let sizes: Vec<usize> = (0..9).map(|i| (10 * k) << i).take_while(|&size| size <= n).collect();
         let params = LinearDiscriminant::params().shrinkage(Shrinkage::LedoitWolf);
         let fit = |train: &Data| params.fit(train);
         let generative = learning_curve(&train, &test, &sizes, 20, 0, fit, |model, test| {
@@ -100,7 +101,7 @@ fn main() -> Result<(), Error> {
 
     // What only the generative model can do: draw new rows, and answer where features are missing.
     let data = &sets[2].1;
-    let model = QuadraticDiscriminant::params().shrinkage(Shrinkage::Ball(1e-3)).fit(data)?;
+    let model = QuadraticDiscriminant::params().fit(data)?;
     let drawn = model.sample(&0, 3, &mut Xoshiro256PlusPlus::seed_from_u64(0))?;
     println!(
         "\nradius and texture of three tumours that were drawn, not seen:\n{:.1}",

@@ -77,6 +77,6 @@ fn main() -> Result<(), Error> {
     }
     // Few features matter, so an L1 part should win, and find them.
     assert!(best.point["l1_ratio"] > 0.0 && -best.mean < 0.35);
-    assert!((4..30).contains(&used) && (0..4).all(|j| model.coefficients()[[0, j]] != 0.0));
+    assert!((4..50).contains(&used) && (0..4).all(|j| model.coefficients()[[0, j]] != 0.0));
     Ok(())
 }

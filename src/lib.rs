@@ -109,7 +109,7 @@ pub use logistic::LogisticRegression;
 pub use markov::MarkovChain;
 pub use par::with_threads;
 pub use params::{Check, Params};
-pub use recurrent::{Gru, Lstm, Rnn};
+pub use recurrent::{Gru, Lstm, PeepholeLstm, Rnn};
 
 pub use linfa;
 pub use ndarray;

@@ -34,6 +34,18 @@ pub fn with_threads<R: Send>(n_threads: usize, f: impl FnOnce() -> R + Send) -> 
     }
 }
 
+/// Threads that there are to help.
+pub(crate) fn n_threads() -> usize {
+    #[cfg(feature = "rayon")]
+    {
+        rayon::current_num_threads()
+    }
+    #[cfg(not(feature = "rayon"))]
+    {
+        1
+    }
+}
+
 /// Both results; where it is `worth` a thread's while, computed side by side.
 pub(crate) fn join<A: Send, B: Send>(
     worth: bool,

@@ -186,6 +186,33 @@ impl Thresholds {
         Ok(curve)
     }
 
+    /// The thresholds of one class against the rest, from the probabilities of all classes.
+    ///
+    /// # Errors
+    /// For empty or mismatched input, values that are no probabilities, and a class that no row or every row is of.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::{ndarray::array, score::Thresholds};
+    ///
+    /// let p = array![[0.8, 0.1, 0.1], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7]];
+    /// let curve = Thresholds::of_class(array![0, 1, 2].view(), p.view(), 2)?;
+    /// assert_eq!(curve.precision_recall()[0], (1.0, 1.0));
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn of_class(
+        truth: ArrayView1<'_, usize>,
+        probabilities: ArrayView2<'_, f64>,
+        class: usize,
+    ) -> Result<Self> {
+        check(truth, probabilities)?;
+        let k = probabilities.ncols();
+        let rule = "less than the number of classes";
+        crate::params::require(class < k, "class", rule, class)?;
+        let positive: Vec<bool> = truth.iter().map(|&y| y == class).collect();
+        Self::new(&positive, &probabilities.column(class).to_vec())
+    }
+
     fn totals(&self) -> (f64, f64) {
         let last = |counts: &[usize]| counts.last().map_or(0.0, |&count| count as f64);
         (last(&self.true_positives), last(&self.false_positives))
@@ -241,14 +268,37 @@ impl Thresholds {
 /// # Ok::<(), sapwood::Error>(())
 /// ```
 pub fn roc_auc(truth: ArrayView1<'_, usize>, probabilities: ArrayView2<'_, f64>) -> Result<f64> {
+    mean_over_classes(truth, probabilities, Thresholds::roc_auc)
+}
+
+/// Mean area in steps under the precision-recall curves of each class against the rest, over the classes that occur.
+///
+/// # Errors
+/// For empty or mismatched input, values that are no probabilities, and fewer than two classes that occur.
+///
+/// # Example
+/// ```
+/// use sapwood::{ndarray::array, score::average_precision};
+///
+/// let p = array![[0.8, 0.1, 0.1], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7]];
+/// assert_eq!(average_precision(array![0, 1, 2].view(), p.view())?, 1.0);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+pub fn average_precision(truth: ArrayView1<'_, usize>, probabilities: ArrayView2<'_, f64>) -> Result<f64> {
+    mean_over_classes(truth, probabilities, Thresholds::average_precision)
+}
+
+/// Mean of an area over the classes that occur.
+fn mean_over_classes(
+    truth: ArrayView1<'_, usize>,
+    probabilities: ArrayView2<'_, f64>,
+    area: impl Fn(&Thresholds) -> f64,
+) -> Result<f64> {
     check(truth, probabilities)?;
     let (mut sum, mut count) = (0.0, 0.0);
-    for (c, scores) in probabilities.columns().into_iter().enumerate() {
-        let positive: Vec<bool> = truth.iter().map(|&y| y == c).collect();
-        if positive.contains(&true) {
-            sum += Thresholds::new(&positive, &scores.to_vec())?.roc_auc();
-            count += 1.0;
-        }
+    for c in (0..probabilities.ncols()).filter(|c| truth.iter().any(|y| y == c)) {
+        sum += area(&Thresholds::of_class(truth, probabilities, c)?);
+        count += 1.0;
     }
     Ok(sum / count)
 }

@@ -214,7 +214,7 @@ fn every_metric_is_its_plain_loop<F: Float>(x: &Array2<F>, y: &Array2<F>, tolera
     is_the_plain_loop("hamming", &sets(x), &sets(y), &Hamming, tolerance);
     is_the_plain_loop("jaccard", &sets(x), &sets(y), &Jaccard, 0.0);
     is_the_plain_loop("hellinger", &p, &q, &Hellinger, tolerance * 100.0);
-    is_the_plain_loop("jensen_shannon", &p, &q, &JensenShannon, 0.0);
+    is_the_plain_loop("jensen_shannon", &p, &q, &JensenShannon, tolerance);
     is_the_plain_loop("kullback_leibler", &p, &q, &KullbackLeibler, 0.0);
     if d == 2 {
         is_the_plain_loop("haversine", x, y, &Haversine, 0.0);

@@ -102,6 +102,50 @@ fn a_fit_over_chunks_is_the_fit_of_all_rows() {
     assert!(a.coefficients().iter().zip(b.coefficients()).all(|(a, b)| (a - b).abs() <= 1e-5 * b.abs()));
 }
 
+#[test]
+fn sparse_chunks_give_the_fit_of_all_rows() {
+    use sapwood::data::Csr;
+    use sapwood::linfa::DatasetBase;
+    use sapwood::sprs::CsMat;
+    let data = made::<f64>(300, 5, 3);
+    // Every third entry is there.
+    let x =
+        Array2::from_shape_fn(
+            (300, 5),
+            |(i, j)| {
+                if (i * 7 + j * 5) % 3 == 0 { data.records()[[i, j]] } else { 0.0 }
+            },
+        );
+    let sparse = |rows: std::ops::Range<usize>| {
+        let (mut starts, mut indices, mut values) = (vec![0], vec![], vec![]);
+        for row in x.slice(s![rows, ..]).rows() {
+            for (j, &v) in row.iter().enumerate().filter(|(_, v)| **v != 0.0) {
+                indices.push(j);
+                values.push(v);
+            }
+            starts.push(indices.len());
+        }
+        CsMat::new((starts.len() - 1, 5), starts, indices, values)
+    };
+    let params = LogisticRegression::params().tol(1e-18);
+    let whole = params.fit(&Dataset::new(x.clone(), data.targets().clone())).unwrap();
+    let mut fit: Option<ChunkedFit<usize>> = None;
+    for pass in 0.. {
+        assert!(pass < 20, "no convergence");
+        for rows in [0..110, 110..290, 290..300] {
+            let chunk = sparse(rows.clone());
+            let y = data.targets().slice(s![rows]).to_owned();
+            let chunk = DatasetBase::new(Csr::new(chunk.view()).unwrap(), y);
+            fit = Some(params.check_ref().unwrap().fit_with(fit, &chunk).unwrap());
+        }
+        if fit.as_mut().unwrap().end_pass().unwrap().converged() {
+            break;
+        }
+    }
+    let model = fit.unwrap().into_model::<f64>().unwrap();
+    same(model.coefficients(), whole.coefficients(), 1e-8);
+}
+
 /// From a start so far off that the first Newton step goes too far.
 #[test]
 fn a_step_that_goes_too_far_is_halved() {

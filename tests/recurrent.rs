@@ -7,7 +7,7 @@ use sapwood::linfa::{
 };
 use sapwood::ndarray::{Array1, Array2, ArrayView2, OwnedRepr, array, s};
 use sapwood::optim::{Adam, Clip, Rule, Schedule, Sgd};
-use sapwood::recurrent::{Cell, Dropout, GruCell, LstmCell, Recurrent, RnnCell};
+use sapwood::recurrent::{Cell, Dropout, GruCell, LstmCell, PeepholeLstmCell, Recurrent, RnnCell};
 use sapwood::{Error, Gru, Lstm, Rnn};
 use std::ops::ControlFlow;
 
@@ -19,12 +19,22 @@ fn sequences(lengths: &[usize], columns: usize) -> Sequences<OwnedRepr<f64>> {
     Sequences::new(wave(lengths.iter().sum(), columns), lengths.to_vec()).unwrap()
 }
 
+/// Peepholes begin at 0, where they would hide mistakes.
+fn open_peepholes<C: Cell>(net: &mut Recurrent<f64, C>) {
+    for (name, shape) in net.tensor_names() {
+        if name.starts_with("weight_peephole") {
+            net.set_tensor(&name, wave(shape[0], 1).view()).unwrap();
+        }
+    }
+}
+
 /// Every entry of the gradient against a central difference.
 fn check_gradient<C: Cell>(n_hidden: usize, n_layers: usize, bidirectional: bool) {
     let sequences = sequences(&[4, 1, 3], 2);
     let y = wave(8, 2);
     let settings = Recurrent::<f64, C>::params(n_hidden).n_layers(n_layers).bidirectional(bidirectional);
     let mut net = Recurrent::<f64, C>::untrained(&settings, 2, 2).unwrap();
+    open_peepholes(&mut net);
     let gradient = net.gradients(&sequences, &y, None).unwrap();
     let mut n_checked = 0;
     for i in 0..net.parameters().len() {
@@ -55,6 +65,8 @@ fn check_gradient<C: Cell>(n_hidden: usize, n_layers: usize, bidirectional: bool
 fn gradients_are_the_slopes_of_the_loss() {
     check_gradient::<LstmCell>(3, 1, false);
     check_gradient::<LstmCell>(2, 2, true);
+    check_gradient::<PeepholeLstmCell>(3, 1, false);
+    check_gradient::<PeepholeLstmCell>(2, 2, true);
     check_gradient::<GruCell>(3, 2, false);
     check_gradient::<GruCell>(2, 1, true);
     check_gradient::<RnnCell>(9, 1, false);
@@ -65,6 +77,8 @@ fn naive<C: Cell>(net: &Recurrent<f64, C>, x: ArrayView2<'_, f64>) -> Array2<f64
     let tensor = |name: &str| net.tensor(name).unwrap();
     let (w, u) = (tensor("weight_ih_l0"), tensor("weight_hh_l0"));
     let (b, c) = (tensor("bias_ih_l0"), tensor("bias_hh_l0"));
+    let (head, head_bias) = (tensor("head.weight"), tensor("head.bias")[[0, 0]]);
+    let peepholes = net.tensor("weight_peephole_l0");
     let n = u.ncols();
     let sigmoid = |a: f64| 1.0 / (1.0 + (-a).exp());
     let (mut h, mut memory) = (Array1::<f64>::zeros(n), Array1::<f64>::zeros(n));
@@ -79,6 +93,14 @@ fn naive<C: Cell>(net: &Recurrent<f64, C>, x: ArrayView2<'_, f64>) -> Array2<f64
                     memory[j] = sigmoid(a(1)) * memory[j] + sigmoid(a(0)) * a(2).tanh();
                     h[j] = sigmoid(a(3)) * memory[j].tanh();
                 }
+                "PeepholeLSTM" => {
+                    let p = peepholes.as_ref().unwrap();
+                    let (p_i, p_f, p_o) = (p[[j, 0]], p[[n + j, 0]], p[[2 * n + j, 0]]);
+                    let before = memory[j];
+                    memory[j] =
+                        sigmoid(a(1) + p_f * before) * before + sigmoid(a(0) + p_i * before) * a(2).tanh();
+                    h[j] = sigmoid(a(3) + p_o * memory[j]) * memory[j].tanh();
+                }
                 "GRU" => {
                     let candidate = (from_x[2 * n + j] + sigmoid(a(0)) * from_h[2 * n + j]).tanh();
                     h[j] = (1.0 - sigmoid(a(1))) * candidate + sigmoid(a(1)) * h[j];
@@ -86,7 +108,7 @@ fn naive<C: Cell>(net: &Recurrent<f64, C>, x: ArrayView2<'_, f64>) -> Array2<f64
                 _ => h[j] = a(0).tanh(),
             }
         }
-        outputs[[t, 0]] = tensor("head.weight").dot(&h)[0] + tensor("head.bias")[[0, 0]];
+        outputs[[t, 0]] = head.dot(&h)[0] + head_bias;
     }
     outputs
 }
@@ -94,7 +116,8 @@ fn naive<C: Cell>(net: &Recurrent<f64, C>, x: ArrayView2<'_, f64>) -> Array2<f64
 fn check_naive<C: Cell>() {
     // The largest passes its weights in parts.
     for n_hidden in [1, 2, 7, 8, 9, 16, 17, 33, 330] {
-        let net = Recurrent::<f64, C>::untrained(&Recurrent::<f64, C>::params(n_hidden), 3, 1).unwrap();
+        let mut net = Recurrent::<f64, C>::untrained(&Recurrent::<f64, C>::params(n_hidden), 3, 1).unwrap();
+        open_peepholes(&mut net);
         // From one sequence to more rows than a tile has.
         let lengths: Vec<usize> = (0..11).map(|i| 1 + (i * 5) % 7).collect();
         for n in [1, 2, 3, 5, 8, 11] {
@@ -112,6 +135,7 @@ fn check_naive<C: Cell>() {
 #[test]
 fn the_fast_net_is_the_naive_net() {
     check_naive::<LstmCell>();
+    check_naive::<PeepholeLstmCell>();
     check_naive::<GruCell>();
     check_naive::<RnnCell>();
 }
@@ -163,6 +187,33 @@ fn the_seed_fixes_every_bit() {
     };
     assert_eq!(fit(1), fit(1));
     assert_ne!(fit(1).losses(), fit(2).losses());
+}
+
+/// Enough work for several threads, with every number of rows in a step.
+fn check_threads<C: Cell + Send + Sync>() {
+    let lengths: Vec<usize> = (0..33).map(|i| 1 + (i * 7) % 19).collect();
+    let (sequences, y) = (sequences(&lengths, 3), wave(lengths.iter().sum(), 2));
+    let data = DatasetBase::new(sequences, y);
+    let settings = Recurrent::<f64, C>::params(72).batch_size(33).n_epochs(2).forget_bias(2.0);
+    let with = |n_threads| {
+        sapwood::with_threads(n_threads, || {
+            let model = settings.fit(&data).unwrap();
+            let y = model.predict(data.records()).unwrap();
+            (model, y)
+        })
+    };
+    let one = with(1);
+    for n_threads in [2, 3, 5] {
+        assert_eq!(one, with(n_threads), "{} on {n_threads} threads", C::NAME);
+    }
+}
+
+#[test]
+fn every_number_of_threads_gives_the_same_bits() {
+    check_threads::<LstmCell>();
+    check_threads::<PeepholeLstmCell>();
+    check_threads::<GruCell>();
+    check_threads::<RnnCell>();
 }
 
 #[test]
@@ -325,4 +376,61 @@ fn gates_that_are_driven_to_an_end_are_reported() {
     for report in net.gate_saturation(&sequences(&[5, 3], 1)).unwrap() {
         assert_eq!((report.high, report.low, report.layer), (1.0, 0.0, 0), "{}", report.gate);
     }
+}
+
+#[test]
+fn the_state_of_another_net_is_an_error() {
+    let net = |n_hidden, n_layers| {
+        Lstm::<f64>::untrained(&Lstm::params(n_hidden).n_layers(n_layers), 2, 1).unwrap()
+    };
+    let sequences = sequences(&[3, 2], 2);
+    for other in [net(4, 1), net(3, 2), net(4, 2)] {
+        let error = net(3, 1).predict_from(&mut other.state(2), &sequences).unwrap_err();
+        assert!(matches!(error, Error::Shape { name: "state", .. }), "{error}");
+    }
+    let gru = Gru::<f64>::untrained(&Gru::params(3), 2, 1).unwrap();
+    assert!(net(3, 1).predict_from(&mut gru.state(2), &sequences).is_err());
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_stored_net_with_a_broken_invariant_is_an_error() {
+    use serde_json::{Value, json};
+    let labels = Array1::from_vec(vec![0_usize, 1, 2, 1]);
+    let data = DatasetBase::new(sequences(&[2, 1, 3, 2], 2), labels);
+    let model = Lstm::params(3).n_layers(2).n_epochs(1).fit(&data).unwrap();
+    type Model = Lstm<f64, sapwood::data::ClassIndex<usize>>;
+    let whole = serde_json::to_value(&model).unwrap();
+    assert_eq!(serde_json::from_value::<Model>(whole.clone()).unwrap(), model);
+    let broken = |place: &str, value: Value| {
+        let mut other = whole.clone();
+        *other.pointer_mut(place).unwrap_or_else(|| panic!("{place} is not there")) = value;
+        serde_json::from_value::<Model>(other).expect_err(place).to_string()
+    };
+    broken("/net/layers", json!([]));
+    broken("/net/layers/0", json!([]));
+    broken("/net/layers/0/0/n_hidden", json!(4));
+    broken("/net/layers/0/0/n_hidden", json!(u64::MAX));
+    broken("/net/layers/0/0/n_inputs", json!(0));
+    broken("/net/layers/1/0/at", json!(0));
+    broken("/net/layers/1/0/n_inputs", json!(9));
+    broken("/net/head/n_outputs", json!(1_u64 << 40));
+    broken("/net/head/at", json!(u64::MAX));
+    broken("/net/embedding", json!({"n_tokens": 5, "n_dims": 2, "at": 0}));
+    broken("/targets/classes", json!([0, 1]));
+    broken("/params", json!([0.5]));
+    let whole_params = whole["params"].as_array().unwrap().len();
+    assert!(broken("/params", json!(vec![0.5; whole_params + 1])).contains("entries"));
+
+    // JSON knows no NaN; postcard does.
+    let (mut sick, fine) = (model.clone(), postcard::to_allocvec(&model).unwrap());
+    assert_eq!(postcard::from_bytes::<Model>(&fine).unwrap(), model);
+    sick.parameters_mut()[5] = f64::NAN;
+    assert!(postcard::from_bytes::<Model>(&postcard::to_allocvec(&sick).unwrap()).is_err());
+
+    let state = serde_json::to_value(model.state(2)).unwrap();
+    assert!(serde_json::from_value::<sapwood::recurrent::State<f64>>(state.clone()).is_ok());
+    let mut none = state;
+    none["hidden"] = json!([]);
+    assert!(serde_json::from_value::<sapwood::recurrent::State<f64>>(none).is_err());
 }

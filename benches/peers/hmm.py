@@ -71,6 +71,10 @@ def kernels(pi, a, b, lengths):
 
 
 def cases():
+    lcg, n = Lcg(2), 10_000_000
+    a, b = transitions(lcg, 2), normal(lcg.matrix(2, 4) + 0.1)
+    x = (lcg.matrix(n, 1)[:, 0] * 4).astype(int)
+    yield "long/k2", n, kernels(np.full(2, 0.5), a, np.ascontiguousarray(b.T[x]), [n])
     sizes = [(2, 200_000), (4, 200_000), (8, 100_000), (16, 50_000), (32, 20_000), (64, 8_000), (128, 3_000), (256, 1_000)]
     for k, n in sizes:
         lcg = Lcg(k)

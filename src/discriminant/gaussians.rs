@@ -7,6 +7,8 @@ use crate::data;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::math::Cholesky;
+#[cfg(feature = "serde")]
+use crate::params::require;
 
 /// A Gaussian for each class; one covariance for all, or one each.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,9 +121,8 @@ impl TryFrom<Stored> for Gaussians {
         data::check_finite("means", &means)?;
         data::check_same_rows("log_priors", log_priors.len(), k)?;
         let sum: f64 = log_priors.iter().map(|p| p.exp()).sum();
-        if !((sum - 1.0).abs() <= 1e-6) {
-            return Err(Error::parameter("log_priors", "logarithms of probabilities that sum to 1", sum));
-        }
+        let is_one = (sum - 1.0).abs() <= 1e-6;
+        require(is_one, "log_priors", "logarithms of probabilities that sum to 1", sum)?;
         if covariances.len() != 1 && covariances.len() != k {
             let rule = format!("one entry for all classes or for each of the {k}");
             return Err(Error::shape("covariances", rule, covariances.len()));

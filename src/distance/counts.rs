@@ -7,7 +7,8 @@ use ndarray::ArrayView2;
 use super::metric::{Metric, Rows, TILE, TileError, for_each_row, sum_error, tile_by_pairs};
 use crate::float::Float;
 use crate::kernel::{
-    self, Difference, Product, Quotient, RelativeDifference, Sum, SymmetricDifference, Times, Unequal, finish,
+    self, Difference, NormalRelativeDifference, Product, Quotient, RelativeDifference, Sum,
+    SymmetricDifference, Times, Unequal, finish,
 };
 
 /// Hamming distance: the share of components that differ, in [0, 1].
@@ -127,6 +128,11 @@ fn sums_fit<F: Float>(x: &Rows<'_, F>, y: &Rows<'_, F>) -> bool {
     (F::cast(x.dim()) * (x.largest() + y.largest())).is_finite()
 }
 
+/// Two of these still have a sum with a normal inverse.
+fn large<F: Float>() -> F {
+    F::max_value() / F::cast(16)
+}
+
 impl<F: Float> Metric<F> for Canberra {
     fn distance(&self, a: &[F], b: &[F]) -> F {
         let total = kernel::fold(RelativeDifference, a, b);
@@ -144,19 +150,29 @@ impl<F: Float> Metric<F> for Canberra {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        Rows::copied(x)
+        // Beside each row 1 where all its components are 0 or in the middle of the range, so that inverses of sums are in range.
+        let fits = |v: &F| *v == F::zero() || v.abs() >= F::min_positive_value() && v.abs() <= large::<F>();
+        let dim = x.ncols();
+        Rows::with_panels(x, dim, |row, copy| {
+            copy.copy_from_slice(row);
+            if row.iter().all(fits) { F::one() } else { F::zero() }
+        })
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        if sums_fit(x, y) {
-            x.totals(RelativeDifference, i.start, y, j.start, out);
+        if [&x.beside()[i.clone()], &y.beside()[j.clone()]]
+            .into_iter()
+            .flatten()
+            .all(|&fits| fits == F::one())
+        {
+            x.totals(NormalRelativeDifference, i.start, y, j.start, out);
         } else {
             tile_by_pairs(self, x, i, y, j, out);
         }
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
-        TileError { absolute: F::zero(), relative: sum_error(x.dim()) }
+        TileError { absolute: F::zero(), relative: F::cast(2) * sum_error::<F>(x.dim()) }
     }
 }
 

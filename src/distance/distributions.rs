@@ -10,7 +10,7 @@ use ndarray::ArrayView2;
 use super::metric::{Metric, Rows, TileError, for_each_row, sum_error};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::{SquaredDifference, Times, finish};
+use crate::kernel::{self, Entropy, SquaredDifference, Times, finish};
 
 /// Hellinger distance `sqrt(sum_k (sqrt(p_k) - sqrt(q_k))^2 / 2)`, in [0, 1].
 ///
@@ -148,6 +148,45 @@ impl<F: Float> Metric<F> for JensenShannon {
     fn check(&self, name: &'static str, x: &ArrayView2<'_, F>) -> Result<()> {
         check_distributions(name, x)
     }
+
+    fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
+        let dim = x.ncols();
+        // Shares, and beside them sum p ln p.
+        Rows::with_panels(x, dim, |row, shares| {
+            let sum = total(row.iter().copied());
+            shares.iter_mut().zip(row).for_each(|(share, &v)| *share = F::cast(v.as_f64() / sum));
+            kernel::fold(Entropy, shares, &vec![F::zero(); dim])
+        })
+    }
+
+    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        // The divergence is (sum p ln p + sum q ln q - sum (p + q) ln(p + q)) / 2 + ln 2, which cancels where the two nearly agree.
+        x.totals(Entropy, i.start, y, j.start, out);
+        let (ln_2, half, cancels) = (F::cast(LN_2), F::cast(0.5), small_divergence::<F>());
+        for_each_row(out, &i, &j, |r, row| {
+            let i = i.start + r;
+            for (value, (j, &beside)) in row.iter_mut().zip(j.clone().zip(&y.beside()[j.clone()])) {
+                let divergence = half * (x.beside()[i] + beside - *value) + ln_2;
+                *value = if divergence > cancels {
+                    divergence.min(ln_2).sqrt()
+                } else {
+                    self.distance(x.point(i), y.point(j))
+                };
+            }
+        });
+    }
+
+    fn tile_error(&self, x: &Rows<'_, F>, y: &Rows<'_, F>) -> TileError<F> {
+        let largest = |rows: &Rows<'_, F>| rows.beside().iter().fold(F::one(), |m, v| m.max(v.abs()));
+        // Of the divergence, which counts twice where it is small, and at most the inverse of its root elsewhere.
+        let error = F::cast(4) * sum_error::<F>(x.dim()) * (largest(x) + largest(y));
+        TileError { absolute: error / small_divergence::<F>().sqrt(), relative: F::cast(4) * F::epsilon() }
+    }
+}
+
+/// A divergence from sums of logarithms has lost too many digits below.
+fn small_divergence<F: Float>() -> F {
+    F::epsilon().sqrt().sqrt().max(F::cast(1.0 / 256.0))
 }
 
 /// `(1 + t) ln(1 + t) + (1 - t) ln(1 - t)` for `t` in [0, 1]; where the two nearly cancel, its series `sum_k t^2k / (k (2k - 1))`.

@@ -5,10 +5,10 @@ use std::ops::Range;
 use ndarray::{Array1, ArrayView2};
 
 use super::euclidean::Euclidean;
-use super::metric::{Metric, Rows, TileError, for_each_row, sum_error, tile_by_pairs};
+use super::metric::{Metric, Rows, TileError, for_each_row, sum_error};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::{self, Difference, LargestDifference, Power, SquaredDifference};
+use crate::kernel::{self, Difference, LargestDifference, Power, PowerOf, SquaredDifference};
 use crate::params::require;
 
 /// Manhattan distance `sum_k |a_k - b_k|`, also called city-block distance.
@@ -198,7 +198,7 @@ impl<F: Float> Minkowski<F> {
             Exponent::Two => x.totals(SquaredDifference, i.start, y, j.start, out),
             Exponent::Three => x.totals(Power::<3>, i.start, y, j.start, out),
             Exponent::Four => x.totals(Power::<4>, i.start, y, j.start, out),
-            Exponent::Other => unreachable!("other exponents have no kernel"),
+            Exponent::Other => x.totals(PowerOf(self.p), i.start, y, j.start, out),
         }
         for_each_row(out, &i, &j, |r, row| {
             for (value, j) in row.iter_mut().zip(j.clone()) {
@@ -225,7 +225,7 @@ impl<F: Float> Metric<F> for Minkowski<F> {
             Exponent::Infinite => return Chebyshev.distance(a, b),
             Exponent::Three => kernel::fold(Power::<3>, a, b),
             Exponent::Four => kernel::fold(Power::<4>, a, b),
-            Exponent::Other => a.iter().zip(b).map(|(&a, &b)| (a - b).abs().powf(self.p)).sum(),
+            Exponent::Other => kernel::fold(PowerOf(self.p), a, b),
         };
         if total > Self::low() && total.is_finite() { self.root(total) } else { self.scaled(a, b) }
     }
@@ -237,7 +237,6 @@ impl<F: Float> Metric<F> for Minkowski<F> {
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
         match self.exponent() {
             Exponent::Two => Euclidean.rows(x),
-            Exponent::Other => Rows::new(x),
             _ => Rows::copied(x),
         }
     }
@@ -245,7 +244,6 @@ impl<F: Float> Metric<F> for Minkowski<F> {
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
         match self.exponent() {
             Exponent::Two => Euclidean.tile(x, i, y, j, out),
-            Exponent::Other => tile_by_pairs(self, x, i, y, j, out),
             _ => self.tile_of_panels([x, y], [i, j], out, |a, b| self.scaled(a, b)),
         }
     }
@@ -253,7 +251,7 @@ impl<F: Float> Metric<F> for Minkowski<F> {
     fn tile_error(&self, x: &Rows<'_, F>, y: &Rows<'_, F>) -> TileError<F> {
         match self.exponent() {
             Exponent::Two => Euclidean.tile_error(x, y),
-            Exponent::Infinite | Exponent::Other => TileError { absolute: F::zero(), relative: F::zero() },
+            Exponent::Infinite => TileError { absolute: F::zero(), relative: F::zero() },
             _ => TileError { absolute: F::zero(), relative: sum_error(x.dim()) },
         }
     }
@@ -279,9 +277,6 @@ impl<F: Float> Metric<F> for WeightedMinkowski<F> {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        if let Exponent::Other = self.minkowski.exponent() {
-            return Rows::new(x);
-        }
         let dim = x.ncols();
         Rows::with_panels(x, dim, |row, scaled| {
             scaled.copy_from_slice(&self.scale(row));
@@ -290,10 +285,7 @@ impl<F: Float> Metric<F> for WeightedMinkowski<F> {
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        match self.minkowski.exponent() {
-            Exponent::Other => tile_by_pairs(self, x, i, y, j, out),
-            _ => self.minkowski.tile_of_panels([x, y], [i, j], out, |a, b| self.distance(a, b)),
-        }
+        self.minkowski.tile_of_panels([x, y], [i, j], out, |a, b| self.distance(a, b));
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {

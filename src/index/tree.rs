@@ -17,7 +17,8 @@ use super::Neighbour;
 use super::brute::Best;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::{BLOCK, Norm, Radius, bits, partition, totals_of};
+use crate::kernel::simd::{Simd, Task, dispatch};
+use crate::kernel::{BLOCK, Norm, Radius, bits, hits_in, partition, totals_in, totals_of};
 use crate::par;
 
 /// The row number in unused places of the last block.
@@ -170,58 +171,12 @@ impl<F: Float> Tree<F> {
         radius: &Radius<F, N>,
         visit: &mut impl FnMut(Neighbour) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        self.visit_below(0, query, radius, visit)
-    }
-
-    fn visit_below<N: Norm>(
-        &self,
-        node: usize,
-        query: &[F],
-        radius: &Radius<F, N>,
-        visit: &mut impl FnMut(Neighbour) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        let here = self.nodes[node];
-        if self.bounds_of::<N>(query, node).0 > radius.limit {
-            return ControlFlow::Continue(());
-        }
-        if !here.is_leaf() {
-            self.visit_below(node + 1, query, radius, visit)?;
-            return self.visit_below(here.right as usize, query, radius, visit);
-        }
-        let block = here.first as usize;
-        let hits = F::hits_of(query, self.block(block), radius);
-        if hits != 0 {
-            let totals = totals_of::<N, F>(query, self.block(block));
-            for i in bits(hits) {
-                let row = self.rows[block * BLOCK + i] as usize;
-                visit(Neighbour { row, distance: N::distance_of(totals[i]) })?;
-            }
-        }
-        ControlFlow::Continue(())
+        dispatch(VisitWithin { tree: self, query, radius, visit })
     }
 
     /// The count, or a number that is at least `limit`.
     pub(crate) fn count_within<N: Norm>(&self, query: &[F], radius: &Radius<F, N>, limit: usize) -> usize {
-        self.count_below(0, query, radius, limit)
-    }
-
-    fn count_below<N: Norm>(&self, node: usize, query: &[F], radius: &Radius<F, N>, limit: usize) -> usize {
-        let here = self.nodes[node];
-        let (min, max) = self.bounds_of::<N>(query, node);
-        if min > radius.limit {
-            return 0;
-        }
-        if max <= radius.limit {
-            return self.len(here);
-        }
-        if here.is_leaf() {
-            return F::hits_of(query, self.block(here.first as usize), radius).count_ones() as usize;
-        }
-        let count = self.count_below(node + 1, query, radius, limit);
-        if count >= limit {
-            return count;
-        }
-        count + self.count_below(here.right as usize, query, radius, limit - count)
+        dispatch(CountWithin { tree: self, query, radius, limit })
     }
 
     /// The `k` nearest rows, `1 <= k <= n`.
@@ -266,6 +221,87 @@ impl<F: Float> Tree<F> {
             3 => bounds_between::<N>(3, at, at, bounds),
             d => bounds_between::<N>(d, at, at, bounds),
         }
+    }
+}
+
+/// Nodes that wait while another is searched: at most one a level, of fewer than 32, and one more.
+type Waiting = [u32; 33];
+
+/// A search from the root down, compiled as a whole for each instruction set: what one node costs is too little for a call.
+struct VisitWithin<'a, F, N, V> {
+    tree: &'a Tree<F>,
+    query: &'a [F],
+    radius: &'a Radius<F, N>,
+    visit: &'a mut V,
+}
+
+impl<F: Float, N: Norm, V: FnMut(Neighbour) -> ControlFlow<()>> Task for VisitWithin<'_, F, N, V> {
+    type Output = ControlFlow<()>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> ControlFlow<()> {
+        let Self { tree, query, radius, visit } = self;
+        let (mut waiting, mut n_waiting): (Waiting, usize) = ([0; 33], 1);
+        while n_waiting > 0 {
+            n_waiting -= 1;
+            let node = waiting[n_waiting] as usize;
+            if tree.bounds_of::<N>(query, node).0 > radius.limit {
+                continue;
+            }
+            let here = tree.nodes[node];
+            if !here.is_leaf() {
+                (waiting[n_waiting], waiting[n_waiting + 1]) = (here.right, node as u32 + 1);
+                n_waiting += 2;
+                continue;
+            }
+            let block = here.first as usize;
+            let hits = hits_in::<F, N, S>(query, tree.block(block), radius);
+            if hits != 0 {
+                let totals = totals_in::<N, F, S>(query, tree.block(block));
+                for i in bits(hits) {
+                    let row = tree.rows[block * BLOCK + i] as usize;
+                    visit(Neighbour { row, distance: N::distance_of(totals[i]) })?;
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+struct CountWithin<'a, F, N> {
+    tree: &'a Tree<F>,
+    query: &'a [F],
+    radius: &'a Radius<F, N>,
+    limit: usize,
+}
+
+impl<F: Float, N: Norm> Task for CountWithin<'_, F, N> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> usize {
+        let Self { tree, query, radius, limit } = self;
+        let (mut waiting, mut n_waiting): (Waiting, usize) = ([0; 33], 1);
+        let mut count = 0;
+        while n_waiting > 0 && count < limit {
+            n_waiting -= 1;
+            let node = waiting[n_waiting] as usize;
+            let (min, max) = tree.bounds_of::<N>(query, node);
+            if min > radius.limit {
+                continue;
+            }
+            let here = tree.nodes[node];
+            if max <= radius.limit {
+                count += tree.len(here);
+            } else if here.is_leaf() {
+                let hits = hits_in::<F, N, S>(query, tree.block(here.first as usize), radius);
+                count += hits.count_ones() as usize;
+            } else {
+                (waiting[n_waiting], waiting[n_waiting + 1]) = (here.right, node as u32 + 1);
+                n_waiting += 2;
+            }
+        }
+        count
     }
 }
 

@@ -141,8 +141,14 @@ pub(crate) fn dispatch_on<T: Task>(most: Isa, task: T) -> T::Output {
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2(task) },
-        _ => task.run::<Portable>(),
+        _ => portable(task),
     }
+}
+
+/// On its own, so that a debug build, where a body takes up to a megabyte of the stack, has one body on it and not two.
+#[inline(never)]
+fn portable<T: Task>(task: T) -> T::Output {
+    task.run::<Portable>()
 }
 
 #[cfg(target_arch = "x86_64")]

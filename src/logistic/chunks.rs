@@ -3,7 +3,7 @@
 use linfa::DatasetBase;
 use linfa::dataset::{AsSingleTargets, Label};
 use linfa::traits::FitWith;
-use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix2};
 
 use super::factor::Factor;
 use super::fit::{Layout, Targets};
@@ -12,7 +12,7 @@ use super::report::{Outcome, Report};
 use super::rows::Rows;
 use super::solve::{self, Limits, Plan};
 use super::{LogisticRegression, LogisticRegressionParams};
-use crate::data::{self, ClassIndex};
+use crate::data::{self, ClassIndex, Csr};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::optim::lbfgs::dot;
@@ -128,42 +128,37 @@ impl LogisticRegressionParams {
         let params = linfa::ParamGuard::check_ref(self)?;
         let layout = Layout::new(model.classes.n_classes(), params.alpha);
         let v = layout.pack(&model.coefficients.mapv(F::as_f64), &model.intercepts.mapv(F::as_f64));
-        params.sums(&model.classes, &v, rows, hessian)
+        let x = rows.records().view();
+        data::check_not_empty("records", &x)?;
+        let slice = data::rows(&x);
+        let dense = Rows::Dense { x: &slice, d: x.ncols() };
+        params.sums(&model.classes, &v, dense, rows.as_single_targets(), &rows.weights, hessian)
     }
 }
 
 impl LogisticRegressionValidParams {
     /// The sums of a chunk at the parameters `v`.
-    fn sums<F, D, T, L>(
+    fn sums<F: Float, L: Label>(
         &self,
         classes: &ClassIndex<L>,
         v: &[f64],
-        rows: &DatasetBase<ArrayBase<D, Ix2>, T>,
+        rows: Rows<'_, F>,
+        targets: ArrayView1<'_, L>,
+        weights: &Array1<f32>,
         hessian: bool,
-    ) -> Result<PartialLoss>
-    where
-        F: Float,
-        D: Data<Elem = F>,
-        T: AsSingleTargets<Elem = L>,
-        L: Label,
-    {
-        let x = rows.records();
-        data::check_not_empty("records", x)?;
+    ) -> Result<PartialLoss> {
         require(self.offset.is_none(), "offset", "absent where rows come in parts", "given")?;
         let balanced = self.class_weight == ClassWeight::Balanced;
         require(!balanced, "class_weight", "`Uniform` or `Each` where rows come in parts", "Balanced")?;
-        let targets =
-            Targets::of_classes(self, classes.clone(), rows.as_single_targets(), &rows.weights, x.nrows())?;
+        let targets = Targets::of_classes(self, classes.clone(), targets, weights, rows.n())?;
         let layout = Layout::new(classes.n_classes(), self.alpha);
-        let view = x.view();
-        let slice = data::rows(&view);
-        let mut objective = layout.objective(self, Rows::Dense { x: &slice, d: x.ncols() }, &targets, &[]);
+        let mut objective = layout.objective(self, rows, &targets, &[]);
         objective.l2 = 0.0;
         if objective.len() != v.len() {
             let columns = v.len() / objective.lanes() - 1;
-            return Err(Error::shape("records", format!("{columns} columns, as the model"), x.ncols()));
+            return Err(Error::shape("records", format!("{columns} columns, as the model"), rows.d()));
         }
-        let (m, k, order) = (objective.m, x.ncols() + 1, objective.order());
+        let (m, k, order) = (objective.m, rows.d() + 1, objective.order());
         let mut workspace = objective.workspace();
         let mut gradient = vec![0.0; v.len()];
         let mut curvature = vec![];
@@ -177,7 +172,7 @@ impl LogisticRegressionValidParams {
         let lanes = objective.lanes();
         let both_sides = |i: usize, j: usize| curvature[i.min(j) * order + i.max(j)];
         Ok(PartialLoss {
-            n_rows: x.nrows(),
+            n_rows: rows.n(),
             loss: losses.sum,
             worst: losses.worst,
             gradient: Array2::from_shape_fn((m, k), |(c, j)| gradient[j * lanes + c]),
@@ -259,12 +254,47 @@ where
         fit: Option<ChunkedFit<L>>,
         chunk: &'a DatasetBase<ArrayBase<D, Ix2>, T>,
     ) -> Result<ChunkedFit<L>> {
+        let x = chunk.records().view();
+        data::check_not_empty("records", &x)?;
+        let slice = data::rows(&x);
+        let rows = Rows::Dense { x: &slice, d: x.ncols() };
+        self.add_chunk(fit, rows, chunk.as_single_targets(), &chunk.weights)
+    }
+}
+
+impl<'a, F, T, L> FitWith<'a, Csr<'_, F>, T, Error> for LogisticRegressionValidParams
+where
+    F: Float,
+    T: AsSingleTargets<Elem = L>,
+    L: Label + 'a,
+{
+    type ObjectIn = Option<ChunkedFit<L>>;
+    type ObjectOut = ChunkedFit<L>;
+
+    fn fit_with(
+        &self,
+        fit: Option<ChunkedFit<L>>,
+        chunk: &'a DatasetBase<Csr<'_, F>, T>,
+    ) -> Result<ChunkedFit<L>> {
+        let rows = super::sparse::rows(chunk.records())?;
+        self.add_chunk(fit, rows, chunk.as_single_targets(), &chunk.weights)
+    }
+}
+
+impl LogisticRegressionValidParams {
+    fn add_chunk<F: Float, L: Label>(
+        &self,
+        fit: Option<ChunkedFit<L>>,
+        rows: Rows<'_, F>,
+        targets: ArrayView1<'_, L>,
+        weights: &Array1<f32>,
+    ) -> Result<ChunkedFit<L>> {
         let mut fit = match fit {
             Some(fit) => fit,
-            None => ChunkedFit::start(self, chunk)?,
+            None => ChunkedFit::start(self, rows, targets, weights)?,
         };
         require(fit.params == *self, "params", "those of the first chunk", "others")?;
-        let sums = self.sums(&fit.classes, &fit.v, chunk, true)?;
+        let sums = self.sums(&fit.classes, &fit.v, rows, targets, weights, true)?;
         match &mut fit.sums {
             Some(sum) => sum.merge(&sums)?,
             None => fit.sums = Some(sums),
@@ -275,24 +305,17 @@ where
 
 impl<L: Label> ChunkedFit<L> {
     /// At the optimum of the first chunk, or where the parameters say.
-    fn start<F, D, T>(
+    fn start<F: Float>(
         params: &LogisticRegressionValidParams,
-        chunk: &DatasetBase<ArrayBase<D, Ix2>, T>,
-    ) -> Result<Self>
-    where
-        F: Float,
-        D: Data<Elem = F>,
-        T: AsSingleTargets<Elem = L>,
-    {
+        rows: Rows<'_, F>,
+        targets: ArrayView1<'_, L>,
+        weights: &Array1<f32>,
+    ) -> Result<Self> {
         require(params.l1() == 0.0, "l1_ratio", "0 for a fit over chunks", params.l1_ratio)?;
-        let x = chunk.records();
-        data::check_not_empty("records", x)?;
-        let targets = Targets::new(params, chunk.as_single_targets(), &chunk.weights, x.nrows())?;
+        let targets = Targets::new(params, targets, weights, rows.n())?;
         let layout = Layout::new(targets.classes.n_classes(), params.alpha);
-        let view = x.view();
-        let slice = data::rows(&view);
-        let objective = layout.objective(params, Rows::Dense { x: &slice, d: x.ncols() }, &targets, &[]);
-        let mut v = params.start(layout, x.ncols())?;
+        let objective = layout.objective(params, rows, &targets, &[]);
+        let mut v = params.start(layout, rows.d())?;
         if params.start.is_none() {
             let mut optimum = v.clone();
             let limits = Limits { tol: 1e-6, max_iter: params.max_iter };
@@ -314,7 +337,7 @@ impl<L: Label> ChunkedFit<L> {
         Ok(Self {
             params: params.clone(),
             classes,
-            n_features: x.ncols(),
+            n_features: rows.d(),
             v,
             sums: None,
             before: None,
@@ -344,7 +367,8 @@ impl<L: Label> ChunkedFit<L> {
         self.report.passes += 1;
         if let Some(before) = &mut self.before {
             let noise = 1e-12 * before.objective.abs();
-            if !(objective <= before.objective + 1e-4 * before.t * before.slope + noise) {
+            let lower = objective <= before.objective + 1e-4 * before.t * before.slope + noise;
+            if !lower {
                 before.t *= 0.5;
                 for ((v, old), d) in self.v.iter_mut().zip(&before.v).zip(&before.direction) {
                     *v = old + before.t * d;

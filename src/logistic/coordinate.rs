@@ -30,8 +30,8 @@ const MAX_HALVINGS: usize = 30;
 const POLISH: usize = 16;
 /// Ratio of the gains of two steps up to which the Hessian is kept: a new one costs as much as many steps.
 const GOOD_RATE: f64 = 0.5;
-/// Share of a working set that is added from the features nearest to joining, so that those who join later are there already.
-const SPARE: usize = 8;
+/// One more feature of those nearest to joining for so many that join, so that some who join later are there already.
+const SPARE: usize = 4;
 
 /// Moves `v` to the minimum of `objective + l1 ||W||_1`.
 pub(super) fn minimize<F: Float>(
@@ -104,7 +104,7 @@ pub(super) fn minimize<F: Float>(
         let room = (3 * set.len()).max(FIRST_FEATURES);
         let wanted = set.iter().copied().chain(others.iter().take(missing).map(|other| other.1));
         if !wanted.clone().all(|j| part.set.binary_search(&j).is_ok()) || part.set.is_empty() {
-            let spare = (set.len() + missing.min(room)) / SPARE + 1;
+            let spare = missing.min(room) / SPARE + 1;
             set.extend(others.iter().take(room.min(missing + spare)).map(|other| other.1));
             set.sort_unstable();
             part = Part { x: objective.rows.columns(&set), set, hessian: vec![] };

@@ -45,6 +45,9 @@ use rows::Rows;
 /// Where the intercepts of more than two classes are free up to a constant, they sum to 0. Without a penalty whole logits are free: then those of the
 /// first class are 0, as in statsmodels' `MNLogit`.
 ///
+/// Rows that are not in memory together: [`ChunkedFit`]; on several machines: [`PartialLoss`]. The penalty by cross-validation:
+/// [`choose_alpha`](crate::select::choose_alpha). Standard errors: [`fit_inference`](LogisticRegressionParams::fit_inference).
+///
 /// # Shapes
 /// Records `(n_samples, n_features)` of `f32` or `f64` in any layout, dense or [`Csr`](crate::data::Csr); coefficients `(1, n_features)` for two
 /// classes, else `(n_classes, n_features)`. Arithmetic is `f64` for both types of records; records that do not lie row after row are copied.
@@ -70,7 +73,8 @@ use rows::Rows;
 /// [`require_convergence`](LogisticRegressionParams::require_convergence) is off.
 ///
 /// # Complexity
-/// A pass is `O(n d k)`; see [`Solver`] for their number. Memory beyond the records: `O(n + d k)`, and `O(p^2)` for `p` parameters where a Hessian is factored.
+/// A pass is `O(n d k)`; see [`Solver`] for their number. Memory beyond the records: `O(n + d k)`, and `O(p^2)` for `p` parameters where a Hessian is factored;
+/// where rows are sampled, that sample, at most a 16th of the rows or 1024 rows for each parameter.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(

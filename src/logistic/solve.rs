@@ -9,8 +9,8 @@
 //! | several logits, few features | the Hessian's block of each logit | after 10, 20, 40 .. steps |
 //! | many features, or sparse | the Hessian's diagonal about the weighted means | after 40, 80 .. steps |
 //!
-//! The sample's optimum is within statistical error of the full one, and its Hessian within the same relative error, so a few passes over all
-//! rows remain. Where the preconditioner turns out poor, the refreshes replace it by the Hessian on all rows as long as that fits.
+//! The sample's optimum is within statistical error of the full one, and its Hessian within the same relative error, so three or four passes over all
+//! rows remain. A sample is fitted by Newton's method from the optimum of a smaller one. Where the preconditioner turns out poor, the refreshes replace it by the Hessian on all rows as long as that fits.
 
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -47,10 +47,10 @@ const NEWTON_ORDER: usize = 100;
 const FACTOR_ORDER: usize = 2048;
 /// Largest order of one logit's block.
 const BLOCK_ORDER: usize = 300;
-/// Rows of a sample for each parameter: with `q` of them, the gap falls by about `1 / q` a step.
+/// Rows of a sample for each parameter, at least: with `q` of them, the gap falls by about `1 / q` a step.
 const SAMPLE_BINARY: usize = 128;
 const SAMPLE_MULTINOMIAL: usize = 16;
-/// Of very many rows one in so many is drawn, up to so many times as many as of fewer.
+/// Of very many rows, one in so many is drawn, up to this many times the least number: a step less costs more rows than that.
 const SAMPLE_PART: usize = 16;
 const SAMPLE_MOST: usize = 8;
 /// Part of the sample that is fitted first, so that few steps on all of it remain.
@@ -184,7 +184,7 @@ impl Sample {
 /// Moves `v` to the minimum of the objective.
 ///
 /// Stops where half the Newton decrement, an estimate of what is left to gain, is at most `tol` times the objective. Quasi-Newton decrements can be
-/// too small, so there the tenth part is asked for.
+/// too small, so there a third is asked for.
 pub(super) fn minimize<F: Float>(
     objective: &Objective<'_, F>,
     plan: Plan,
@@ -238,7 +238,7 @@ fn descend<F: Float>(
     let exact = plan == Plan::Newton;
     let safety = match plan {
         Plan::Newton | Plan::Sample => 1.0,
-        Plan::Blocks | Plan::Diagonal => 0.1,
+        Plan::Blocks | Plan::Diagonal => 0.3,
     };
     let mut lbfgs = Lbfgs::new(if exact { 0 } else { MEMORY });
     let mut workspace = objective.workspace();

@@ -13,9 +13,18 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::observe::{FitObserved, Observer};
 
-fn rows<'a, F: Float>(x: &Csr<'a, F>) -> Rows<'a, F> {
+fn view<'a, F: Float>(x: &Csr<'a, F>) -> Rows<'a, F> {
     let (starts, indices, values) = x.parts();
     Rows::Sparse { starts, indices, values, d: x.ncols() }
+}
+
+/// The rows of records that are to be fitted.
+pub(super) fn rows<'a, F: Float>(x: &Csr<'a, F>) -> Result<Rows<'a, F>> {
+    if x.nrows() == 0 || x.ncols() == 0 {
+        let got = format!("{} x {}", x.nrows(), x.ncols());
+        return Err(Error::shape("records", "at least one row and one column", got));
+    }
+    Ok(view(x))
 }
 
 impl<F, T, L> FitObserved<Csr<'_, F>, T> for LogisticRegressionValidParams
@@ -32,12 +41,9 @@ where
         observer: &mut dyn Observer,
     ) -> Result<Self::Object> {
         let x = dataset.records();
-        if x.nrows() == 0 || x.ncols() == 0 {
-            let got = format_args!("{} x {}", x.nrows(), x.ncols()).to_string();
-            return Err(Error::shape("records", "at least one row and one column", got));
-        }
+        let rows = rows(x)?;
         let targets = Targets::new(self, dataset.as_single_targets(), &dataset.weights, x.nrows())?;
-        self.fit_rows(rows(x), targets, observer)
+        self.fit_rows(rows, targets, observer)
     }
 }
 
@@ -65,7 +71,7 @@ impl<F: Float, L: Label> LogisticRegression<F, L> {
             return Err(Error::shape("x", format!("{d} columns, as the model was fitted on"), x.ncols()));
         }
         let mut z = Array2::zeros((x.nrows(), self.intercepts.len()));
-        self.logits(rows(x), z.view_mut());
+        self.logits(view(x), z.view_mut());
         Ok(z)
     }
 

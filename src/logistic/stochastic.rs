@@ -121,7 +121,7 @@ pub(super) fn minimize<F: Float>(
             report.outcome = Outcome::Converged;
             return Ok(report);
         }
-        if report.iterations == limits.max_iter || !(rate > SMALLEST_RATE * steps.learning_rate) {
+        if report.iterations == limits.max_iter || rate <= SMALLEST_RATE * steps.learning_rate {
             return Ok(report);
         }
         let before = u.clone();

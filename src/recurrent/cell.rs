@@ -1,4 +1,4 @@
-//! The three cells: one step forward, and directly below it the same step backwards.
+//! The cells: one step forward, and directly below it the same step backwards.
 //!
 //! Each vector holds one number for several units; `a` are the arguments of the gates, which the layer computes as
 //! `W x_t + U h_(t-1) + b`. Gradients of the loss are `d_*`.
@@ -10,7 +10,7 @@ use crate::kernel::simd::Simd;
 
 /// A recurrent cell: the arithmetic of one unit, and how PyTorch orders its gates.
 ///
-/// Implemented by [`LstmCell`], [`GruCell`] and [`RnnCell`]; sealed, as the kernels exist for these.
+/// Implemented by [`LstmCell`], [`PeepholeLstmCell`], [`GruCell`] and [`RnnCell`]; sealed, as the kernels exist for these.
 pub trait Cell: Gates + Default + std::fmt::Debug + PartialEq {
     /// What PyTorch calls the module.
     const NAME: &'static str;
@@ -60,7 +60,12 @@ impl Gates for LstmCell {
     const HAS_MEMORY: bool = true;
 
     #[inline(always)]
-    fn forward<F: Real, S: Simd>(self, a: [Lanes<F, S>; 4], c_before: Lanes<F, S>) -> Kept<F, S> {
+    fn forward<F: Real, S: Simd>(
+        self,
+        a: [Lanes<F, S>; 4],
+        c_before: Lanes<F, S>,
+        _: [Lanes<F, S>; 3],
+    ) -> Kept<F, S> {
         let (i, f, g, o) = (sigmoid(a[0]), sigmoid(a[1]), tanh(a[2]), sigmoid(a[3]));
         let c = f * c_before + i * g;
         let h = o * tanh(c);
@@ -69,7 +74,7 @@ impl Gates for LstmCell {
 
     #[inline(always)]
     fn backward<F: Real, S: Simd>(self, step: Step<F, S>) -> ([Lanes<F, S>; 4], Lanes<F, S>) {
-        let Step { slots: [i, f, g, o], memory_before: c_before, memory: c, d_hidden: d_h, carry } = step;
+        let Step { slots: [i, f, g, o], memory_before: c_before, memory: c, d_hidden: d_h, carry, .. } = step;
         let one = Lanes::of(1.0);
         let tanh_c = tanh(c);
         let d_o = d_h * tanh_c;
@@ -77,6 +82,73 @@ impl Gates for LstmCell {
         let (d_i, d_f, d_g) = (d_c * g, d_c * c_before, d_c * i);
         let d_a = [d_i * i * (one - i), d_f * f * (one - f), d_g * (one - g * g), d_o * o * (one - o)];
         (d_a, d_c * f)
+    }
+}
+
+/// Long short-term memory whose gates see the memory itself: an LSTM with peepholes.
+///
+/// # Formula
+/// ```text
+/// i_t = sigmoid(W_i x_t + U_i h_(t-1) + p_i c_(t-1) + b_i)
+/// f_t = sigmoid(W_f x_t + U_f h_(t-1) + p_f c_(t-1) + b_f)
+/// g_t =    tanh(W_g x_t + U_g h_(t-1) + b_g)
+/// c_t = f_t c_(t-1) + i_t g_t
+/// o_t = sigmoid(W_o x_t + U_o h_(t-1) + p_o c_t + b_o)
+/// h_t = o_t tanh(c_t)
+/// ```
+/// `p_i`, `p_f` and `p_o` are one number for each unit, which sees its own memory alone. In an [`LstmCell`] a shut output gate hides the memory from
+/// all gates; here they can time themselves by it. The tensor `weight_peephole_l0` has `p_i`, `p_f`, `p_o` below one another; all begin at 0,
+/// so the net begins as a plain LSTM. PyTorch and Keras have no such cell.
+///
+/// # References
+/// Gers, Schraudolph, Schmidhuber (2002).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct PeepholeLstmCell;
+
+impl Cell for PeepholeLstmCell {
+    const NAME: &'static str = "PeepholeLSTM";
+    const INPUT_ORDER: &'static [usize] = LstmCell::INPUT_ORDER;
+    const HIDDEN_ORDER: &'static [usize] = LstmCell::HIDDEN_ORDER;
+    const GATES: &'static [&'static str] = LstmCell::GATES;
+    const FORGET: Option<usize> = LstmCell::FORGET;
+}
+
+impl Gates for PeepholeLstmCell {
+    // a, slots: [i, f, g, o]; memory: c; peepholes: [p_i, p_f, p_o]
+    const SLOTS: usize = 4;
+    const FROM_INPUT: usize = 4;
+    const FROM_HIDDEN: usize = 4;
+    const HAS_MEMORY: bool = true;
+    const PEEPHOLES: &'static [(usize, bool)] = &[(0, false), (1, false), (3, true)];
+
+    #[inline(always)]
+    fn forward<F: Real, S: Simd>(
+        self,
+        a: [Lanes<F, S>; 4],
+        c_before: Lanes<F, S>,
+        [p_i, p_f, p_o]: [Lanes<F, S>; 3],
+    ) -> Kept<F, S> {
+        let (i, f) = (sigmoid(a[0] + p_i * c_before), sigmoid(a[1] + p_f * c_before));
+        let g = tanh(a[2]);
+        let c = f * c_before + i * g;
+        let o = sigmoid(a[3] + p_o * c);
+        let h = o * tanh(c);
+        Kept { slots: [i, f, g, o], memory: c, hidden: h }
+    }
+
+    #[inline(always)]
+    fn backward<F: Real, S: Simd>(self, step: Step<F, S>) -> ([Lanes<F, S>; 4], Lanes<F, S>) {
+        let Step { peepholes: [p_i, p_f, p_o], slots: [i, f, g, o], .. } = step;
+        let Step { memory_before: c_before, memory: c, d_hidden: d_h, carry, .. } = step;
+        let one = Lanes::of(1.0);
+        let tanh_c = tanh(c);
+        let d_a_o = d_h * tanh_c * o * (one - o);
+        let d_c = carry + d_h * o * (one - tanh_c * tanh_c) + d_a_o * p_o;
+        let d_a_i = d_c * g * i * (one - i);
+        let d_a_f = d_c * c_before * f * (one - f);
+        let d_a_g = d_c * i * (one - g * g);
+        ([d_a_i, d_a_f, d_a_g, d_a_o], d_c * f + d_a_i * p_i + d_a_f * p_f)
     }
 }
 
@@ -113,7 +185,12 @@ impl Gates for GruCell {
     const HAS_MEMORY: bool = false;
 
     #[inline(always)]
-    fn forward<F: Real, S: Simd>(self, a: [Lanes<F, S>; 4], h_before: Lanes<F, S>) -> Kept<F, S> {
+    fn forward<F: Real, S: Simd>(
+        self,
+        a: [Lanes<F, S>; 4],
+        h_before: Lanes<F, S>,
+        _: [Lanes<F, S>; 3],
+    ) -> Kept<F, S> {
         let (r, z, q) = (sigmoid(a[1]), sigmoid(a[2]), a[3]);
         let n = tanh(a[0] + r * q);
         let h = n + z * (h_before - n);
@@ -168,7 +245,12 @@ impl Gates for RnnCell {
     const HAS_MEMORY: bool = false;
 
     #[inline(always)]
-    fn forward<F: Real, S: Simd>(self, a: [Lanes<F, S>; 4], _: Lanes<F, S>) -> Kept<F, S> {
+    fn forward<F: Real, S: Simd>(
+        self,
+        a: [Lanes<F, S>; 4],
+        _: Lanes<F, S>,
+        _: [Lanes<F, S>; 3],
+    ) -> Kept<F, S> {
         let h = match self {
             Self::Tanh => tanh(a[0]),
             Self::Relu => relu(a[0]),

@@ -376,10 +376,7 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         self.net.prepare(&self.params, &mut w);
         if let Some(state) = state {
             self.check_one_direction()?;
-            if state.n_sequences() != sequences.n_sequences() {
-                let rule = format!("one entry for each of the {} sequences", sequences.n_sequences());
-                return Err(Error::shape("state", rule, state.n_sequences()));
-            }
+            state.check(&self.net, sequences.n_sequences())?;
             state.enter(&self.net, &mut w, |part| part);
         }
         self.net.forward(&self.params, inputs, &mut w, None);

@@ -6,14 +6,15 @@ use ndarray::{Array2, ArrayView2};
 
 use super::cell::Cell;
 use crate::float::Float;
-use crate::kernel::nets::product::{AddTransposed, Multiply, packed_index, padded, panels};
-use crate::kernel::nets::recurrent::{Backward, Forward, Project, Rows, transpose, transpose_packed};
+use crate::kernel::nets::product::{AddTransposed, Multiply, packed_index, padded, panels, pieces};
+use crate::kernel::nets::recurrent::{Backward, Forward, Project, Rows, Shared, transpose, transpose_packed};
 use crate::kernel::simd::dispatch;
+use crate::par;
 
 /// A recurrent layer in one direction: its sizes, and where its parameters lie in the vector of all.
 ///
-/// `w_x[block][input][slot][lane]`, `w_h[block][hidden][slot][lane]`, `b_x` and `b_h [block][slot][lane]`: packed as the product reads
-/// them. Lanes behind the last unit are 0 and have gradient 0, so they stay 0.
+/// `w_x[block][input][slot][lane]`, `w_h[block][hidden][slot][lane]`, `b_x` and `b_h [block][slot][lane]`, `p[block][peephole][lane]`: packed as
+/// the product reads them. Lanes behind the last unit are 0 and have gradient 0, so they stay 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Layer<C> {
@@ -67,18 +68,19 @@ impl<C: Cell> Layer<C> {
         padded::<F>(self.n_hidden)
     }
 
-    /// Where `w_x`, `w_h`, `b_x` and `b_h` begin, and where the last ends.
-    fn parts<F: Float>(&self) -> [usize; 5] {
+    /// Where `w_x`, `w_h`, `b_x`, `b_h` and `p` begin, and where the last ends.
+    fn parts<F: Float>(&self) -> [usize; 6] {
         let width = self.width::<F>();
         let w_h = self.at + width * self.n_inputs * C::FROM_INPUT;
         let b_x = w_h + width * self.n_hidden * C::FROM_HIDDEN;
         let b_h = b_x + width * C::FROM_INPUT;
-        [self.at, w_h, b_x, b_h, b_h + width * C::FROM_HIDDEN]
+        let p = b_h + width * C::FROM_HIDDEN;
+        [self.at, w_h, b_x, b_h, p, p + width * C::PEEPHOLES.len()]
     }
 
     /// Behind its last parameter.
     pub(super) fn end<F: Float>(&self) -> usize {
-        self.parts::<F>()[4]
+        self.parts::<F>()[5]
     }
 
     /// Makes room for `n_rows` rows of `n_sequences` sequences, and adds up the biases.
@@ -103,10 +105,10 @@ impl<C: Cell> Layer<C> {
 
     /// The bias of each slot: that of the inputs and that of the hidden state together.
     fn add_biases<F: Float>(&self, params: &[F], bias: &mut [F]) {
-        let [_, _, b_x, b_h, end] = self.parts::<F>();
+        let [_, _, b_x, b_h, p, _] = self.parts::<F>();
         let (of_x, of_h) = (C::FROM_INPUT * F::BLOCK, C::FROM_HIDDEN * F::BLOCK);
         let slots = C::SLOTS * F::BLOCK;
-        let (b_x, b_h) = (params[b_x..b_h].chunks_exact(of_x), params[b_h..end].chunks_exact(of_h));
+        let (b_x, b_h) = (params[b_x..b_h].chunks_exact(of_x), params[b_h..p].chunks_exact(of_h));
         for ((bias, b_x), b_h) in bias.chunks_exact_mut(slots).zip(b_x).zip(b_h) {
             bias[..of_x].copy_from_slice(b_x);
             bias[of_x..].fill(F::zero());
@@ -128,11 +130,14 @@ impl<C: Cell> Layer<C> {
         x_row: usize,
         trace: &mut Trace<F>,
     ) {
-        let [w_x, w_h, b_x, ..] = self.parts::<F>();
+        let [w_x, w_h, b_x, _, p, end] = self.parts::<F>();
         let rows = self.rows(steps, n_rows);
         let Trace { slots, hidden, memory, bias, .. } = trace;
-        dispatch(Project { cell: PhantomData::<C>, rows, x, x_row, w_x: &params[w_x..w_h], bias, slots });
-        dispatch(Forward { cell: self.cell, rows, w_h: &params[w_h..b_x], slots, hidden, memory });
+        let w_x = &params[w_x..w_h];
+        Project { cell: PhantomData::<C>, rows, x, x_row, w_x, bias, slots: Shared::new(slots) }.compute();
+        let (cell, w_h, peepholes) = (self.cell, &params[w_h..b_x], &params[p..end]);
+        let (slots, hidden, memory) = (Shared::new(slots), Shared::new(hidden), Shared::new(memory));
+        Forward { cell, rows, w_h, peepholes, slots, hidden, memory }.compute();
     }
 
     /// Adds the gradients of the parameters to `grads` and, where asked, `dL/dx` to `d_x`.
@@ -151,9 +156,9 @@ impl<C: Cell> Layer<C> {
         grads: &mut [F],
         d_x: Option<&mut [F]>,
     ) {
-        let [w_x, w_h, b_x, b_h, _] = self.parts::<F>();
+        let [w_x, w_h, b_x, b_h, p, end] = self.parts::<F>();
         let (width, n_blocks) = (self.width::<F>(), self.n_blocks::<F>());
-        let (of_x, of_h, row) = (C::FROM_INPUT * F::BLOCK, C::FROM_HIDDEN * F::BLOCK, C::SLOTS * F::BLOCK);
+        let (of_x, row) = (C::FROM_INPUT * F::BLOCK, C::SLOTS * F::BLOCK);
         let n_sequences = steps.first().copied().unwrap_or(0);
         let rows = self.rows(steps, n_rows);
         let Trace { slots, hidden, memory, d_hidden, carry, w_x_transposed, w_h_transposed, .. } = trace;
@@ -163,47 +168,28 @@ impl<C: Cell> Layer<C> {
         carry[..n_sequences * width].fill(F::zero());
         grow(w_h_transposed, width * width * C::FROM_HIDDEN);
         transpose(&params[w_h..b_x], self.n_hidden, C::FROM_HIDDEN, w_h_transposed);
-        dispatch(Backward { cell: self.cell, rows, w_h_transposed, slots, hidden, memory, d_hidden, carry });
-
-        // d_w_x = x^T d_a, d_w_h = h_before^T d_a, d_b = the column sums of d_a.
-        for block in 0..n_blocks {
-            let d_a = &slots[block * n_rows * row..][..n_rows * row];
-            let c = &mut grads[w_x + block * self.n_inputs * of_x..][..self.n_inputs * of_x];
-            let n_k = self.n_inputs;
-            dispatch(AddTransposed {
-                n_rows,
-                n_k,
-                width: C::FROM_INPUT,
-                a: x,
-                a_row: x_row,
-                b: d_a,
-                b_row: row,
-                c,
-            });
-
-            let c = &mut grads[w_h + block * self.n_hidden * of_h..][..self.n_hidden * of_h];
-            for (before, now, n_rows) in runs(steps) {
-                let (a, b) = (&hidden[before * width..], &d_a[now * row + row - of_h..]);
-                let n_k = self.n_hidden;
-                dispatch(AddTransposed {
-                    n_rows,
-                    n_k,
-                    width: C::FROM_HIDDEN,
-                    a,
-                    a_row: width,
-                    b,
-                    b_row: row,
-                    c,
-                });
-            }
-
-            let (d_b_x, d_b_h) = grads[b_x..].split_at_mut(b_h - b_x);
-            let (d_b_x, d_b_h) = (&mut d_b_x[block * of_x..][..of_x], &mut d_b_h[block * of_h..][..of_h]);
-            for d_a in d_a.chunks_exact(row) {
-                add(d_b_x, &d_a[..of_x]);
-                add(d_b_h, &d_a[row - of_h..]);
-            }
+        Backward {
+            cell: self.cell,
+            rows,
+            w_h_transposed,
+            peepholes: &params[p..end],
+            slots: Shared::new(slots),
+            hidden,
+            memory,
+            d_hidden: Shared::new(d_hidden),
+            carry: Shared::new(carry),
         }
+        .compute();
+
+        let grads = &mut grads[w_x..end];
+        let (d_w_x, grads) = grads.split_at_mut(w_h - w_x);
+        let (d_w_h, grads) = grads.split_at_mut(b_x - w_h);
+        let (d_b_x, grads) = grads.split_at_mut(b_h - b_x);
+        let (d_b_h, d_p) = grads.split_at_mut(p - b_h);
+        let seen = Seen { n_rows, steps, x, x_row, d_a: slots, hidden, memory };
+        let n_products = n_rows * width * (self.n_inputs * C::FROM_INPUT + self.n_hidden * C::FROM_HIDDEN);
+        let blocks = Blocks { n: n_blocks, d_w_x, d_w_h, d_b_x, d_b_h, d_p };
+        self.add_gradients(pieces(n_products), 0, blocks, &seen);
 
         // d_x = d_a w_x^T.
         if let Some(d_x) = d_x {
@@ -211,7 +197,7 @@ impl<C: Cell> Layer<C> {
             grow(w_x_transposed, n_blocks * of_x * columns);
             transpose(&params[w_x..w_h], self.n_inputs, C::FROM_INPUT, w_x_transposed);
             d_x[..n_rows * columns].fill(F::zero());
-            dispatch(Multiply {
+            Multiply {
                 n_rows,
                 n_outer: n_blocks,
                 n_inner: of_x,
@@ -222,7 +208,77 @@ impl<C: Cell> Layer<C> {
                 b: w_x_transposed,
                 bias: None,
                 c: d_x,
+            }
+            .compute();
+        }
+    }
+
+    /// `d_w_x = x^T d_a`, `d_w_h = h_before^T d_a`, `d_b` = the column sums of `d_a`, `d_p` = those of `c d_a`, added for the units of some
+    /// blocks from `first` on; a block is computed on one thread.
+    fn add_gradients<F: Float>(
+        &self,
+        pieces: usize,
+        first: usize,
+        blocks: Blocks<'_, F>,
+        seen: &Seen<'_, F>,
+    ) {
+        if pieces > 1 && blocks.n > 1 {
+            let n = blocks.n / 2;
+            let (a, b) = blocks.split_at(n);
+            par::join(
+                true,
+                || self.add_gradients(pieces / 2, first, a, seen),
+                || self.add_gradients(pieces - pieces / 2, first + n, b, seen),
+            );
+            return;
+        }
+        let Seen { n_rows, steps, x, x_row, d_a, hidden, memory } = *seen;
+        let (n_inputs, n_hidden, width) = (self.n_inputs, self.n_hidden, self.width::<F>());
+        let (of_x, of_h, row) = (C::FROM_INPUT * F::BLOCK, C::FROM_HIDDEN * F::BLOCK, C::SLOTS * F::BLOCK);
+        let n_sequences = steps.first().copied().unwrap_or(0);
+        for i in 0..blocks.n {
+            let block = first + i;
+            let d_a = &d_a[block * n_rows * row..][..n_rows * row];
+            let c = &mut blocks.d_w_x[i * n_inputs * of_x..][..n_inputs * of_x];
+            let (n_k, width_x) = (n_inputs, C::FROM_INPUT);
+            dispatch(AddTransposed {
+                n_rows,
+                n_k,
+                width: width_x,
+                a: x,
+                a_row: x_row,
+                b: d_a,
+                b_row: row,
+                c,
             });
+
+            let c = &mut blocks.d_w_h[i * n_hidden * of_h..][..n_hidden * of_h];
+            for (before, now, n_rows) in runs(steps) {
+                let (a, b) = (&hidden[before * width..], &d_a[now * row + row - of_h..]);
+                let (n_k, a_row, b_row) = (n_hidden, width, row);
+                dispatch(AddTransposed { n_rows, n_k, width: C::FROM_HIDDEN, a, a_row, b, b_row, c });
+            }
+
+            let (d_b_x, d_b_h) =
+                (&mut blocks.d_b_x[i * of_x..][..of_x], &mut blocks.d_b_h[i * of_h..][..of_h]);
+            for d_a in d_a.chunks_exact(row) {
+                add(d_b_x, &d_a[..of_x]);
+                add(d_b_h, &d_a[row - of_h..]);
+            }
+
+            for (j, &(slot, after)) in C::PEEPHOLES.iter().enumerate() {
+                let d_p = &mut blocks.d_p[(i * C::PEEPHOLES.len() + j) * F::BLOCK..][..F::BLOCK];
+                for (before, now, n_rows) in runs(steps) {
+                    let c = &memory[if after { n_sequences + now } else { before } * width..];
+                    let d_a = d_a[now * row..].chunks_exact(row);
+                    for (c, d_a) in c.chunks_exact(width).zip(d_a).take(n_rows) {
+                        let (c, d_a) = (&c[block * F::BLOCK..], &d_a[slot * F::BLOCK..]);
+                        for ((d_p, &c), &d_a) in d_p.iter_mut().zip(c).zip(d_a) {
+                            *d_p += c * d_a;
+                        }
+                    }
+                }
+            }
         }
     }
 
@@ -249,6 +305,11 @@ impl<C: Cell> Layer<C> {
         self.parts::<F>()[3] + (unit / F::BLOCK * C::FROM_HIDDEN + slot) * F::BLOCK + unit % F::BLOCK
     }
 
+    fn peephole_index<F: Float>(&self, peephole: usize, unit: usize) -> usize {
+        let block = unit / F::BLOCK * C::PEEPHOLES.len();
+        self.parts::<F>()[4] + (block + peephole) * F::BLOCK + unit % F::BLOCK
+    }
+
     /// Its tensors as PyTorch has them: name, shape, and the place of each element among the parameters.
     pub(super) fn tensors<F: Float>(&self, suffix: &str) -> Vec<Tensor> {
         let n = self.n_hidden;
@@ -265,9 +326,60 @@ impl<C: Cell> Layer<C> {
             matrix("bias_ih", of_x, 1, &|r, _| self.b_x_index::<F>(r / n, r % n)),
             matrix("bias_hh", of_h, 1, &|r, _| self.b_h_index::<F>(r / n, r % n)),
         ];
-        tensors[2].shape.pop();
-        tensors[3].shape.pop();
+        if !C::PEEPHOLES.is_empty() {
+            let of_p = C::PEEPHOLES.len() * n;
+            tensors.push(matrix("weight_peephole", of_p, 1, &|r, _| self.peephole_index::<F>(r / n, r % n)));
+        }
+        for vector in &mut tensors[2..] {
+            vector.shape.pop();
+        }
         tensors
+    }
+}
+
+/// What the gradients of a layer are made of.
+struct Seen<'a, F> {
+    n_rows: usize,
+    steps: &'a [usize],
+    x: &'a [F],
+    x_row: usize,
+    d_a: &'a [F],
+    hidden: &'a [F],
+    memory: &'a [F],
+}
+
+/// The gradients of the parameters of `n` blocks of units.
+struct Blocks<'a, F> {
+    n: usize,
+    d_w_x: &'a mut [F],
+    d_w_h: &'a mut [F],
+    d_b_x: &'a mut [F],
+    d_b_h: &'a mut [F],
+    d_p: &'a mut [F],
+}
+
+impl<F> Blocks<'_, F> {
+    fn split_at(self, first: usize) -> (Self, Self) {
+        let Self { n, d_w_x, d_w_h, d_b_x, d_b_h, d_p } = self;
+        // Each has as many numbers for every block.
+        let cut = |d: &[F]| d.len() / n * first;
+        let (x, h, b_x, b_h, p) = (cut(d_w_x), cut(d_w_h), cut(d_b_x), cut(d_b_h), cut(d_p));
+        let (d_w_x, d_w_x_rest) = d_w_x.split_at_mut(x);
+        let (d_w_h, d_w_h_rest) = d_w_h.split_at_mut(h);
+        let (d_b_x, d_b_x_rest) = d_b_x.split_at_mut(b_x);
+        let (d_b_h, d_b_h_rest) = d_b_h.split_at_mut(b_h);
+        let (d_p, d_p_rest) = d_p.split_at_mut(p);
+        (
+            Self { n: first, d_w_x, d_w_h, d_b_x, d_b_h, d_p },
+            Self {
+                n: n - first,
+                d_w_x: d_w_x_rest,
+                d_w_h: d_w_h_rest,
+                d_b_x: d_b_x_rest,
+                d_b_h: d_b_h_rest,
+                d_p: d_p_rest,
+            },
+        )
     }
 }
 
@@ -328,7 +440,7 @@ impl Dense {
 
     /// Shapes: `x (n_rows, n_inputs)` at distance `x_row`; `y (n_rows, padded outputs)`.
     pub(super) fn forward<F: Float>(&self, params: &[F], n_rows: usize, x: &[F], x_row: usize, y: &mut [F]) {
-        dispatch(Multiply {
+        Multiply {
             n_rows,
             n_outer: 1,
             n_inner: self.n_inputs,
@@ -339,7 +451,8 @@ impl Dense {
             b: &params[self.at..self.bias_at::<F>()],
             bias: Some(&params[self.bias_at::<F>()..self.end::<F>()]),
             c: y,
-        });
+        }
+        .compute();
     }
 
     /// Adds `x^T d_y` and the column sums of `d_y` to `grads`, and writes `d_x = d_y w^T`.
@@ -372,7 +485,7 @@ impl Dense {
         grow(transposed, self.n_outputs * columns);
         transpose_packed(&params[self.at..bias_at], n_k, self.n_outputs, transposed);
         d_x[..n_rows * columns].fill(F::zero());
-        dispatch(Multiply {
+        Multiply {
             n_rows,
             n_outer: 1,
             n_inner: self.n_outputs,
@@ -383,7 +496,8 @@ impl Dense {
             b: transposed,
             bias: None,
             c: d_x,
-        });
+        }
+        .compute();
     }
 
     /// Its tensors as PyTorch's `Linear` has them.

@@ -37,10 +37,12 @@ mod model;
 mod net;
 mod params;
 mod state;
+#[cfg(feature = "serde")]
+mod stored;
 mod text;
 mod torch;
 
-pub use cell::{Cell, GruCell, LstmCell, RnnCell};
+pub use cell::{Cell, GruCell, LstmCell, PeepholeLstmCell, RnnCell};
 pub use diagnose::{Flow, GateSaturation, GradientThroughTime};
 pub use fit::Gradients;
 pub use model::{Recurrent, Values};
@@ -54,6 +56,9 @@ use crate::params::Params;
 
 /// A net of long short-term memories.
 pub type Lstm<F, T = Values> = Recurrent<F, LstmCell, T>;
+
+/// A net of long short-term memories with peepholes.
+pub type PeepholeLstm<F, T = Values> = Recurrent<F, PeepholeLstmCell, T>;
 
 /// A net of gated recurrent units.
 pub type Gru<F, T = Values> = Recurrent<F, GruCell, T>;

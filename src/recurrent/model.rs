@@ -39,6 +39,14 @@ pub struct Values;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(
+        try_from = "super::stored::Model<F, C, T>",
+        bound(deserialize = "F: Float + serde::Deserialize<'de>, C: Cell + serde::Deserialize<'de>, \
+                             T: super::stored::Kind + serde::Deserialize<'de>")
+    )
+)]
 pub struct Recurrent<F, C, T = Values> {
     pub(super) net: Net<C>,
     pub(super) params: Vec<F>,
@@ -294,10 +302,7 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         let inputs = self.inputs(&records, sequences.records().ncols())?;
         if let Some(state) = &state {
             self.check_one_direction()?;
-            if state.n_sequences() != lengths.len() {
-                let rule = format!("one entry for each of the {} sequences", lengths.len());
-                return Err(Error::shape("state", rule, state.n_sequences()));
-            }
+            state.check(&self.net, lengths.len())?;
         }
         if outputs.dim() != (self.n_answers(sequences), self.net.n_outputs()) {
             let rule = format!("the shape {} x {}", self.n_answers(sequences), self.net.n_outputs());
@@ -400,7 +405,7 @@ impl<F, C, T> crate::stored::Stored for Recurrent<F, C, T>
 where
     F: Float + serde::Serialize + serde::de::DeserializeOwned,
     C: Cell + serde::Serialize + serde::de::DeserializeOwned,
-    T: crate::stored::Stored,
+    T: crate::stored::Stored + super::stored::Kind,
 {
     const VERSION: u16 = T::VERSION;
 
@@ -411,8 +416,7 @@ where
     fn validate(&self) -> Result<()> {
         use crate::stored::hold_finite;
         self.targets.validate()?;
-        self.net.validate(&self.params)?;
-        hold_finite("parameters", &self.params)?;
+        super::stored::check(&self.net, &self.params, &self.targets)?;
         hold_finite("losses", &self.losses)?;
         hold_finite("validation_losses", &self.validation_losses)
     }

@@ -23,11 +23,15 @@ use crate::float::Float;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(try_from = "super::stored::Rows<F>", bound(deserialize = "F: Float + serde::Deserialize<'de>"))
+)]
 pub struct State<F> {
     /// `(n_sequences, n_hidden)` for each layer.
-    hidden: Vec<Array2<F>>,
+    pub(super) hidden: Vec<Array2<F>>,
     /// The same, for cells that have a memory.
-    memory: Vec<Array2<F>>,
+    pub(super) memory: Vec<Array2<F>>,
 }
 
 impl<F: Float> State<F> {
@@ -94,6 +98,27 @@ impl<F: Float> State<F> {
             return Err(Error::shape(name, rule, format_args!("({rows}, {columns})")));
         }
         layer.assign(&values);
+        Ok(())
+    }
+
+    /// Errors unless it is of so many sequences, and of a net of these sizes.
+    pub(super) fn check<C: Cell>(&self, net: &Net<C>, n_sequences: usize) -> Result<()> {
+        if self.n_sequences() != n_sequences {
+            let rule = format!("one entry for each of the {n_sequences} sequences");
+            return Err(Error::shape("state", rule, self.n_sequences()));
+        }
+        let (n_layers, n_hidden) = (net.layers.len(), net.layers[0][0].n_hidden);
+        let n_memory = if C::HAS_MEMORY { n_layers } else { 0 };
+        let sizes = (self.hidden.len(), self.memory.len(), self.hidden[0].ncols());
+        if sizes != (n_layers, n_memory, n_hidden) {
+            let rule = format!("{n_layers} layers of {n_hidden} units, {n_memory} of them with a memory");
+            let (hidden, memory, units) = sizes;
+            return Err(Error::shape(
+                "state",
+                rule,
+                format_args!("{hidden} of {units}, {memory} with a memory"),
+            ));
+        }
         Ok(())
     }
 

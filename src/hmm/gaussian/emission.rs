@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::float::Float;
 use crate::hmm::draw_normal;
 use crate::hmm::emission::{Emission, Start};
-use crate::kernel::chain::gauss::{TILE, add_moments, sq_whitened};
+use crate::kernel::chain::gauss::{TILE, add_moments, add_spreads, sq_whitened};
 
 impl<F: Float> Gaussian<F> {
     /// Scratch numbers for the densities of rows with `len` elements.
@@ -65,25 +65,46 @@ impl<F: Float> Gaussian<F> {
         let (weighted, rest) = rest.split_at_mut(n);
         let (first, second) = rest.split_at_mut(d);
         transpose(x, d, by_feature);
-        // A missing row counts for nothing.
-        by_feature.iter_mut().filter(|v| v.is_nan()).for_each(|v| *v = F::zero());
+        let missing = x.iter().step_by(d).any(|v| v.is_nan());
+        if missing {
+            // A missing row counts for nothing.
+            by_feature.iter_mut().filter(|v| v.is_nan()).for_each(|v| *v = F::zero());
+        }
         for state in 0..k {
-            for (t, weight) in weights.iter_mut().enumerate() {
-                *weight = if x[t * d].is_nan() { F::zero() } else { gamma[t * k + state] };
+            let of_state = gamma[state..].iter().step_by(k);
+            weights.iter_mut().zip(of_state).for_each(|(weight, &gamma)| *weight = gamma);
+            if missing {
+                let gone = weights.iter_mut().zip(x.iter().step_by(d)).filter(|(_, x)| x.is_nan());
+                gone.for_each(|(weight, _)| *weight = F::zero());
             }
-            let weight: F = weights.iter().copied().sum();
+            let weight = sum(weights);
             if weight == F::zero() {
                 continue;
             }
-            centre(by_feature, n, sums.origins.row(state), centred);
             first.fill(F::zero());
             second.fill(F::zero());
-            add_moments(n, centred, weights, weighted, first, second);
+            if self.covariance.is_diagonal() || d == 1 {
+                let origin = sums.origins.row(state);
+                add_spreads(n, by_feature, weights, origin.to_slice().unwrap_or_default(), first, second);
+            } else {
+                centre(by_feature, n, sums.origins.row(state), centred);
+                add_moments(n, centred, weights, weighted, first, second);
+            }
             sums.weights[state] += weight.as_f64();
             sums.first.row_mut(state).iter_mut().zip(&*first).for_each(|(sum, v)| *sum += v.as_f64());
             sums.second.row_mut(state).iter_mut().zip(&*second).for_each(|(sum, v)| *sum += v.as_f64());
         }
     }
+}
+
+/// A sum with eight chains instead of one.
+fn sum<F: Float>(x: &[F]) -> F {
+    let mut acc = [F::zero(); 8];
+    let (chunks, rest) = x.as_chunks::<8>();
+    for chunk in chunks {
+        acc.iter_mut().zip(chunk).for_each(|(sum, &v)| *sum += v);
+    }
+    rest.iter().chain(&acc).copied().sum()
 }
 
 impl<F: Float> Emission for Gaussian<F> {

@@ -206,6 +206,24 @@ impl Blocks for f32 {
     }
 }
 
+/// The points of `b` within the radius of one point, for a body that runs already.
+#[inline(always)]
+pub(crate) fn hits_in<F: Blocks, N: Norm, S: Simd>(point: &[F], b: &[F], radius: &Radius<F, N>) -> u32 {
+    let mut found = 0;
+    let visit = |_, hits| {
+        found = hits;
+        true
+    };
+    EachHits { a: point, stride: 1, rows: 1, b, radius, visit }.run::<S>();
+    found
+}
+
+/// [`totals_of`] for a body that runs already.
+#[inline(always)]
+pub(crate) fn totals_in<N: Norm, F: Blocks, S: Simd>(point: &[F], b: &[F]) -> [f64; BLOCK] {
+    Totals { point, b, norm: PhantomData::<N> }.run::<S>()
+}
+
 /// The points of `b` within the radius of each point of `rows` in `a`; coordinate `j` of point `i` is `a[stride * j + i]`.
 struct EachHits<'a, F, N, V> {
     a: &'a [F],

@@ -4,6 +4,8 @@ mod block;
 mod near;
 mod partition;
 
-pub(crate) use block::{Absolutes, BLOCK, Blocks, Largest, Norm, Radius, Squares, bits, totals_of};
+pub(crate) use block::{
+    Absolutes, BLOCK, Blocks, Largest, Norm, Radius, Squares, bits, hits_in, totals_in, totals_of,
+};
 pub(crate) use near::{Band, PAD, Run, count_near, each_near, each_near_other};
 pub(crate) use partition::{Columns, Movable, partition};

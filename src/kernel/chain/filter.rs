@@ -63,22 +63,20 @@ impl<F: Real> Forward<'_, F> {
     fn any<S: Simd>(self) -> Option<i64> {
         let (k, n) = (self.k, self.b.len() / self.k);
         let (a, b, alpha) = (self.a, self.b, self.alpha);
-        let row = |alpha: &mut [F], t: usize| {
-            let (before, after) = alpha.split_at_mut((t + 1) * k);
-            step::<F, SumProduct, S>(a, &before[t * k..], &b[t * k..], &mut after[..k]);
-        };
         let (mut t, mut exponent) = (0, 0);
         while t < n {
             let end = group_end(self.first, t, n);
             if (self.first + t) % GROUP == 0 {
-                row(alpha, t);
+                row::<F, S>(k, t, a, b, alpha);
                 exponent += scale(&mut alpha[(t + 1) * k..][..k])?;
                 t += 1;
             }
-            (t..end).for_each(|t| row(alpha, t));
+            for t in t..end {
+                row::<F, S>(k, t, a, b, alpha);
+            }
             if !(sum(&alpha[end * k..][..k]) >= F::FADED) {
                 for t in t..end {
-                    row(alpha, t);
+                    row::<F, S>(k, t, a, b, alpha);
                     exponent += scale(&mut alpha[(t + 1) * k..][..k])?;
                 }
             }
@@ -88,9 +86,16 @@ impl<F: Real> Forward<'_, F> {
     }
 }
 
+/// Row `t + 1` from row `t`.
+#[inline(always)]
+fn row<F: Real, S: Simd>(k: usize, t: usize, a: &[F], b: &[F], alpha: &mut [F]) {
+    let (before, after) = alpha.split_at_mut((t + 1) * k);
+    step::<F, SumProduct, S>(a, &before[t * k..], &b[t * k..], &mut after[..k]);
+}
+
 /// Scales a row by a power of two where its sum is small, and returns the exponent; `None` where one step took too much.
 #[inline(always)]
-fn scale<F: Real>(row: &mut [F]) -> Option<i64> {
+pub(super) fn scale<F: Real>(row: &mut [F]) -> Option<i64> {
     let mass = sum(row);
     if mass >= F::LOW {
         return Some(0);
@@ -115,7 +120,7 @@ impl<F: Real> Task for Forward<'_, F> {
             4 => self.small::<S, 4>(),
             5 => self.small::<S, 5>(),
             6 => self.small::<S, 6>(),
-            8 => self.small::<S, 8>(),
+            7 => self.small::<S, 7>(),
             _ => self.any::<S>(),
         }
     }

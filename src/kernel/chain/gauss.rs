@@ -3,6 +3,7 @@
 //! A block is held by features, `(d, n)`: the vectors run along time, so they are long for every number of features and states.
 
 use super::Real;
+use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::{Simd, Task, dispatch, fma};
 
 /// Rows that are worked on at once: four vectors of the widest registers.
@@ -114,25 +115,23 @@ fn dots<F: Real, S: Simd, const R: usize>(g: &[F], x: &[F], n: usize) -> [F; R] 
     })
 }
 
-/// `g = w x`, and the sums of `g` and of `g x`.
+/// `g = w x`, and the sum of `g`.
 #[inline(always)]
-fn weigh<F: Real, S: Simd>(w: &[F], x: &[F], g: &mut [F]) -> (F, F) {
-    let (mut first, mut second) = ([F::zero(); 8], [F::zero(); 8]);
+fn weigh<F: Real>(w: &[F], x: &[F], g: &mut [F]) -> F {
+    let mut first = [F::zero(); 8];
     let ((ws, w), (xs, x), (gs, g)) = (w.as_chunks::<8>(), x.as_chunks::<8>(), g.as_chunks_mut::<8>());
     for ((w, x), g) in ws.iter().zip(xs).zip(gs) {
         for l in 0..8 {
             g[l] = w[l] * x[l];
             first[l] += g[l];
-            second[l] = fma::<F, S>(g[l], x[l], second[l]);
         }
     }
-    let mut sums = (F::zero(), F::zero());
+    let mut sum = F::zero();
     for ((&w, &x), g) in w.iter().zip(x).zip(g) {
         *g = w * x;
-        sums = (sums.0 + *g, fma::<F, S>(*g, x, sums.1));
+        sum += *g;
     }
-    let total = |start: F, lanes: [F; 8]| lanes.into_iter().fold(start, |s, v| s + v);
-    (total(sums.0, first), total(sums.1, second))
+    first.into_iter().fold(sum, |s, v| s + v)
 }
 
 impl<F: Real> Task for Moments<'_, F> {
@@ -142,15 +141,9 @@ impl<F: Real> Task for Moments<'_, F> {
     fn run<S: Simd>(self) {
         let n = self.n;
         let d = self.first.len();
-        let full = self.second.len() > d || d == 1;
         for i in 0..d {
             let xi = &self.x[i * n..][..n];
-            let (sum, square) = weigh::<F, S>(self.weights, xi, self.weighted);
-            self.first[i] += sum;
-            if !full {
-                self.second[i] += square;
-                continue;
-            }
+            self.first[i] += weigh::<F>(self.weights, xi, self.weighted);
             let row = &mut self.second[i * d..=i * d + i];
             let mut j = 0;
             while j + 4 <= i + 1 {
@@ -169,7 +162,7 @@ impl<F: Real> Task for Moments<'_, F> {
     }
 }
 
-/// `first_i += sum_t w_t x_ti` and `second_ij += sum_t w_t x_ti x_tj` for `j <= i`, or for `j = i` alone where `second` has length `d`.
+/// `first_i += sum_t w_t x_ti` and `second_ij += sum_t w_t x_ti x_tj` for `j <= i`.
 ///
 /// `x` is held by features; `weighted` is scratch of `n`.
 pub(crate) fn add_moments<F: Real>(
@@ -181,6 +174,64 @@ pub(crate) fn add_moments<F: Real>(
     second: &mut [F],
 ) {
     dispatch(Moments { n, x, weights, weighted, first, second });
+}
+
+struct Spreads<'a, F> {
+    n: usize,
+    x: &'a [F],
+    weights: &'a [F],
+    origin: &'a [F],
+    first: &'a mut [F],
+    second: &'a mut [F],
+}
+
+impl<F: Real> Task for Spreads<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let n = Lanes::<F, S>::N;
+        let whole = self.n - self.n % (2 * n);
+        let mut lanes = [F::zero(); 16];
+        for (i, x) in self.x.chunks_exact(self.n).enumerate() {
+            let origin = Lanes::<F, S>::splat(self.origin[i]);
+            let (mut first, mut second) = ([Lanes::<F, S>::zero(); 2], [Lanes::<F, S>::zero(); 2]);
+            for t in (0..whole).step_by(2 * n) {
+                for u in 0..2 {
+                    let w = Lanes::<F, S>::load(&self.weights[t + u * n..]);
+                    let centred = Lanes::<F, S>::load(&x[t + u * n..]) - origin;
+                    let g = w * centred;
+                    first[u] = first[u] + g;
+                    second[u] = g.mul_add(centred, second[u]);
+                }
+            }
+            let mut total = |pair: [Lanes<F, S>; 2]| {
+                (pair[0] + pair[1]).store(&mut lanes);
+                lanes[..n].iter().fold(F::zero(), |sum, &v| sum + v)
+            };
+            let (mut sum, mut square) = (total(first), total(second));
+            for t in whole..self.n {
+                let centred = x[t] - self.origin[i];
+                let g = self.weights[t] * centred;
+                sum += g;
+                square = fma::<F, S>(g, centred, square);
+            }
+            self.first[i] += sum;
+            self.second[i] += square;
+        }
+    }
+}
+
+/// `first_i += sum_t w_t (x_ti - origin_i)` and `second_i += sum_t w_t (x_ti - origin_i)^2`, for `n` rows `x` held by features.
+pub(crate) fn add_spreads<F: Real>(
+    n: usize,
+    x: &[F],
+    weights: &[F],
+    origin: &[F],
+    first: &mut [F],
+    second: &mut [F],
+) {
+    dispatch(Spreads { n, x, weights, origin, first, second });
 }
 
 #[cfg(test)]
@@ -226,23 +277,35 @@ mod tests {
                 for d in [1, 2, 3, 5, 9] {
                     let (x, weights) = (numbers(n * d, 3), numbers(n, 4));
                     let (mut scratch, mut first) = (vec![0.0; n], vec![1.0; d]);
-                    for mut second in [vec![0.0; d], vec![0.0; d * d]] {
-                        first.fill(1.0);
-                        let full = second.len() > d || d == 1;
-                        let (weighted, first, second) = (&mut scratch[..], &mut first[..], &mut second[..]);
-                        dispatch_on(isa, Moments { n, x: &x, weights: &weights, weighted, first, second });
-                        for i in 0..d {
-                            let sum = |j: usize| -> f64 {
-                                (0..n).map(|t| weights[t] * x[i * n + t] * x[j * n + t]).sum()
-                            };
-                            let plain: f64 = (0..n).map(|t| weights[t] * x[i * n + t]).sum();
-                            assert!((first[i] - 1.0 - plain).abs() < 1e-12);
-                            if full {
-                                (0..=i).for_each(|j| assert!((second[i * d + j] - sum(j)).abs() < 1e-12));
-                            } else {
-                                assert!((second[i] - sum(i)).abs() < 1e-12);
-                            }
-                        }
+                    let mut second = vec![0.0; d * d];
+                    let weighted = &mut scratch[..];
+                    let job = Moments {
+                        n,
+                        x: &x,
+                        weights: &weights,
+                        weighted,
+                        first: &mut first,
+                        second: &mut second,
+                    };
+                    dispatch_on(isa, job);
+                    let origin = numbers(d, 6);
+                    let (mut sums, mut squares) = (vec![1.0; d], vec![0.0; d]);
+                    let (weights, to) = (&weights[..], (&mut sums[..], &mut squares[..]));
+                    dispatch_on(
+                        isa,
+                        Spreads { n, x: &x, weights, origin: &origin, first: to.0, second: to.1 },
+                    );
+                    for i in 0..d {
+                        let sum = |j: usize| -> f64 {
+                            (0..n).map(|t| weights[t] * x[i * n + t] * x[j * n + t]).sum()
+                        };
+                        let plain: f64 = (0..n).map(|t| weights[t] * x[i * n + t]).sum();
+                        assert!((first[i] - 1.0 - plain).abs() < 1e-12);
+                        (0..=i).for_each(|j| assert!((second[i * d + j] - sum(j)).abs() < 1e-12));
+                        let centred = |t: usize| x[i * n + t] - origin[i];
+                        let plain: f64 = (0..n).map(|t| weights[t] * centred(t)).sum();
+                        let square: f64 = (0..n).map(|t| weights[t] * centred(t).powi(2)).sum();
+                        assert!((sums[i] - 1.0 - plain).abs() < 1e-12 && (squares[i] - square).abs() < 1e-12);
                     }
                 }
             }

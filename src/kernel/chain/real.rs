@@ -14,6 +14,8 @@ pub trait Real: Float + Element {
     const LOST: Self;
     /// A group of steps that ends below this is done again, each step under its own scale.
     const FADED: Self;
+    /// Its exponent.
+    const FADED_EXPONENT: i64;
     /// Below this, [`exp`](Self::exp_flushed) is 0.
     const EXP_ZERO: Self;
 
@@ -28,6 +30,7 @@ impl Real for f64 {
     const LOW: Self = f64::from_bits((1023 - 64) << 52);
     const LOST: Self = f64::from_bits((1023 - 900) << 52);
     const FADED: Self = f64::from_bits((1023 - 450) << 52);
+    const FADED_EXPONENT: i64 = -450;
     const EXP_ZERO: Self = -708.0;
 
     #[inline(always)]
@@ -73,6 +76,7 @@ impl Real for f32 {
     const LOW: Self = f32::from_bits((127 - 24) << 23);
     const LOST: Self = f32::from_bits((127 - 96) << 23);
     const FADED: Self = f32::from_bits((127 - 72) << 23);
+    const FADED_EXPONENT: i64 = -72;
     const EXP_ZERO: Self = -87.0;
 
     #[inline(always)]

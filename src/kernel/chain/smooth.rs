@@ -2,7 +2,8 @@
 
 use super::Real;
 use super::filter::GROUP;
-use super::step::{SumProduct, matrix, product, small_step, step, sum};
+use super::step::{Algebra, Finish, SumProduct, matrix, product, small_step, step, step_into, sum};
+use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::{Simd, Task, dispatch, fma};
 
 pub(super) struct Backward<'a, F> {
@@ -67,16 +68,19 @@ impl<F: Real> Backward<'_, F> {
                     let (alpha, b) = (&self.alpha[t * k..][..k], &self.b[t * k..][..k]);
                     let (below, u) = self.u.split_at_mut(t * k);
                     let (u, gamma) = (&mut u[..k], &mut self.gamma[t * k..][..k]);
-                    step::<F, SumProduct, S>(self.at, u, ones, beta);
-                    if each || t + 1 == top {
-                        let Some(w) = weight::<F, S>(alpha, beta) else { return false };
-                        beta.iter_mut().for_each(|beta| *beta *= w);
-                        u.iter_mut().for_each(|v| *v *= w);
-                    }
                     // `v` of the row below is its `u`; that of the row below the group waits until the group is done.
                     let v = if t > bottom { &mut below[(t - 1) * k..] } else { &mut *last };
-                    let (beta, v) = (&beta[..k], &mut v[..k]);
+                    let v = &mut v[..k];
+                    if !each && t + 1 < top {
+                        step_into::<F, SumProduct, S>(self.at, u, &mut Joined { alpha, b, gamma, v });
+                        continue;
+                    }
+                    step::<F, SumProduct, S>(self.at, u, ones, beta);
+                    let Some(w) = weight::<F, S>(alpha, beta) else { return false };
+                    let beta = &mut beta[..k];
                     for l in 0..k {
+                        beta[l] = beta[l] * w;
+                        u[l] = u[l] * w;
                         gamma[l] = alpha[l] * beta[l];
                         v[l] = b[l] * beta[l];
                     }
@@ -89,6 +93,28 @@ impl<F: Real> Backward<'_, F> {
             top = bottom;
         }
         true
+    }
+}
+
+/// `gamma = alpha o beta` and `v = b o beta`.
+struct Joined<'a, F> {
+    alpha: &'a [F],
+    b: &'a [F],
+    gamma: &'a mut [F],
+    v: &'a mut [F],
+}
+
+impl<F: Real> Finish<F> for Joined<'_, F> {
+    #[inline(always)]
+    fn one<G: Algebra<F>>(&mut self, j: usize, beta: F) {
+        self.gamma[j] = self.alpha[j] * beta;
+        self.v[j] = self.b[j] * beta;
+    }
+
+    #[inline(always)]
+    fn some<G: Algebra<F>, S: Simd>(&mut self, j: usize, beta: Lanes<F, S>) {
+        (Lanes::load(&self.alpha[j..]) * beta).store(&mut self.gamma[j..]);
+        (Lanes::load(&self.b[j..]) * beta).store(&mut self.v[j..]);
     }
 }
 
@@ -138,7 +164,7 @@ impl<F: Real> Task for Backward<'_, F> {
             4 => self.small::<S, 4>(),
             5 => self.small::<S, 5>(),
             6 => self.small::<S, 6>(),
-            8 => self.small::<S, 8>(),
+            7 => self.small::<S, 7>(),
             _ => self.any::<S>(),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Real;
 use crate::kernel::Aligned;
+use crate::kernel::lanes::{Element, Lanes};
 use crate::kernel::simd::{Simd, fma};
 
 /// The two ways in which a path's steps are put together.
@@ -14,6 +15,19 @@ pub(super) trait Algebra<F> {
     fn join(a: F, b: F) -> F;
     /// A finished accumulator and the step's own factor.
     fn weigh(acc: F, b: F) -> F;
+    /// As the four above, for a register.
+    fn zeros<S: Simd>() -> Lanes<F, S>
+    where
+        F: Element;
+    fn push_all<S: Simd>(acc: Lanes<F, S>, x: Lanes<F, S>, m: Lanes<F, S>) -> Lanes<F, S>
+    where
+        F: Element;
+    fn join_all<S: Simd>(a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S>
+    where
+        F: Element;
+    fn weigh_all<S: Simd>(acc: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S>
+    where
+        F: Element;
 }
 
 /// Sums of products: probabilities.
@@ -38,6 +52,22 @@ impl<F: Real> Algebra<F> for SumProduct {
     fn weigh(acc: F, b: F) -> F {
         acc * b
     }
+    #[inline(always)]
+    fn zeros<S: Simd>() -> Lanes<F, S> {
+        Lanes::zero()
+    }
+    #[inline(always)]
+    fn push_all<S: Simd>(acc: Lanes<F, S>, x: Lanes<F, S>, m: Lanes<F, S>) -> Lanes<F, S> {
+        x.mul_add(m, acc)
+    }
+    #[inline(always)]
+    fn join_all<S: Simd>(a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
+        a + b
+    }
+    #[inline(always)]
+    fn weigh_all<S: Simd>(acc: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
+        acc * b
+    }
 }
 
 impl<F: Real> Algebra<F> for MaxPlus {
@@ -58,40 +88,100 @@ impl<F: Real> Algebra<F> for MaxPlus {
     fn weigh(acc: F, b: F) -> F {
         acc + b
     }
+    #[inline(always)]
+    fn zeros<S: Simd>() -> Lanes<F, S> {
+        Lanes::splat(F::neg_infinity())
+    }
+    #[inline(always)]
+    fn push_all<S: Simd>(acc: Lanes<F, S>, x: Lanes<F, S>, m: Lanes<F, S>) -> Lanes<F, S> {
+        (x + m).max(acc)
+    }
+    #[inline(always)]
+    fn join_all<S: Simd>(a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
+        a.max(b)
+    }
+    #[inline(always)]
+    fn weigh_all<S: Simd>(acc: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
+        acc + b
+    }
 }
 
-/// `(x M) o b` for a panel of `W` columns, with `U` accumulators so that the chain of dependent steps is `k / U` long.
+/// `x M` for a panel of `W` columns, with `U` accumulators so that the chain of dependent steps is `k / U` long.
 #[inline(always)]
 fn panel<F: Real, G: Algebra<F>, S: Simd, const W: usize, const U: usize>(
     panel: &[F],
     x: &[F],
-    b: &[F],
-    out: &mut [F],
+    j: usize,
+    finish: &mut impl Finish<F>,
 ) {
-    let mut acc = [[G::zero(); W]; U];
-    let (rows, _) = panel.as_chunks::<W>();
-    let (x, rest) = x.as_chunks::<U>();
-    let (rows, rest_rows) = rows.split_at(x.len() * U);
-    let (rows, _) = rows.as_chunks::<U>();
-    for (x, rows) in x.iter().zip(rows) {
-        for u in 0..U {
+    let k = x.len();
+    let whole = k - k % U;
+    let n = Lanes::<F, S>::N;
+    if !W.is_multiple_of(n) {
+        // Columns that fill no register.
+        let mut acc = [G::zero(); W];
+        for (&x, row) in x.iter().zip(panel.as_chunks::<W>().0) {
             for l in 0..W {
-                acc[u][l] = G::push::<S>(acc[u][l], x[u], rows[u][l]);
+                acc[l] = G::push::<S>(acc[l], x, row[l]);
+            }
+        }
+        for l in 0..W {
+            finish.one::<G>(j + l, acc[l]);
+        }
+        return;
+    }
+    // As many of them as a row of the panel has registers: at most 64 columns in fours.
+    let mut acc = [[G::zeros::<S>(); 16]; U];
+    for i in (0..whole).step_by(U) {
+        let x = &x[i..][..U];
+        let rows = &panel[i * W..][..U * W];
+        for u in 0..U {
+            let x = Lanes::<F, S>::splat(x[u]);
+            for c in 0..W / n {
+                acc[u][c] = G::push_all(acc[u][c], x, Lanes::load(&rows[u * W + c * n..]));
             }
         }
     }
-    for (&x, row) in rest.iter().zip(rest_rows) {
-        for l in 0..W {
-            acc[0][l] = G::push::<S>(acc[0][l], x, row[l]);
+    for i in whole..k {
+        let x = Lanes::<F, S>::splat(x[i]);
+        let row = &panel[i * W..][..W];
+        for c in 0..W / n {
+            acc[0][c] = G::push_all(acc[0][c], x, Lanes::load(&row[c * n..]));
         }
     }
-    let (b, out) = (&b[..W], &mut out[..W]);
-    for l in 0..W {
-        let mut sum = acc[0][l];
+    for c in 0..W / n {
+        let mut sum = acc[0][c];
         for part in &acc[1..] {
-            sum = G::join(sum, part[l]);
+            sum = G::join_all(sum, part[c]);
         }
-        out[l] = G::weigh(sum, b[l]);
+        finish.some::<G, S>(j + c * n, sum);
+    }
+}
+
+/// What becomes of the columns of a product.
+pub(super) trait Finish<F: Element> {
+    /// Takes column `j`.
+    fn one<G: Algebra<F>>(&mut self, j: usize, column: F);
+
+    /// Takes the columns from `j` on.
+    fn some<G: Algebra<F>, S: Simd>(&mut self, j: usize, columns: Lanes<F, S>);
+}
+
+/// `out = (x M) o b`.
+struct Weighed<'a, F> {
+    b: &'a [F],
+    out: &'a mut [F],
+}
+
+impl<F: Real> Finish<F> for Weighed<'_, F> {
+    #[inline(always)]
+    fn one<G: Algebra<F>>(&mut self, j: usize, column: F) {
+        self.out[j] = G::weigh(column, self.b[j]);
+    }
+
+    #[inline(always)]
+    fn some<G: Algebra<F>, S: Simd>(&mut self, j: usize, columns: Lanes<F, S>) {
+        G::weigh_all(columns, Lanes::load(&self.b[j..])).store(&mut self.out[j..]);
     }
 }
 
@@ -110,7 +200,7 @@ fn width(columns: usize) -> usize {
 
 /// Sizes that have a kernel of their own, with the matrix as it is.
 fn is_small(k: usize) -> bool {
-    matches!(k, 1..=6 | 8)
+    matches!(k, 1..=7)
 }
 
 /// The matrix in the order in which the kernels read it: by panels of neighbouring columns, row after row in each.
@@ -134,18 +224,24 @@ pub(crate) fn pack<F: Real>(k: usize, m: &[F]) -> Aligned<F> {
 /// `out = (x M) o b` for a packed `M`.
 #[inline(always)]
 pub(super) fn step<F: Real, G: Algebra<F>, S: Simd>(m: &[F], x: &[F], b: &[F], out: &mut [F]) {
+    step_into::<F, G, S>(m, x, &mut Weighed { b, out });
+}
+
+/// `x M` for a packed `M`, a panel of columns at a time.
+#[inline(always)]
+pub(super) fn step_into<F: Real, G: Algebra<F>, S: Simd>(m: &[F], x: &[F], finish: &mut impl Finish<F>) {
     let k = x.len();
     let mut j = 0;
     while j < k {
         let w = width(k - j);
-        let (m, b, out) = (&m[j * k..(j + w) * k], &b[j..], &mut out[j..]);
+        let m = &m[j * k..(j + w) * k];
         match w {
-            64 => panel::<F, G, S, 64, 1>(m, x, b, out),
-            32 => panel::<F, G, S, 32, 2>(m, x, b, out),
-            16 => panel::<F, G, S, 16, 4>(m, x, b, out),
-            8 => panel::<F, G, S, 8, 4>(m, x, b, out),
-            4 => panel::<F, G, S, 4, 4>(m, x, b, out),
-            _ => panel::<F, G, S, 1, 4>(m, x, b, out),
+            64 => panel::<F, G, S, 64, 1>(m, x, j, finish),
+            32 => panel::<F, G, S, 32, 2>(m, x, j, finish),
+            16 => panel::<F, G, S, 16, 4>(m, x, j, finish),
+            8 => panel::<F, G, S, 8, 4>(m, x, j, finish),
+            4 => panel::<F, G, S, 4, 4>(m, x, j, finish),
+            _ => panel::<F, G, S, 1, 4>(m, x, j, finish),
         }
         j += w;
     }

@@ -104,6 +104,16 @@ impl Register for __m256 {
         // SAFETY: AVX2 is there.
         unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(self))) }
     }
+
+    #[inline(always)]
+    fn exponent_and_fraction(self) -> (Self, Self) {
+        // SAFETY: AVX2 is there.
+        unsafe {
+            let e = _mm256_cvtepi32_ps(_mm256_srli_epi32::<23>(_mm256_castps_si256(self)));
+            let low = _mm256_and_ps(self, _mm256_set1_ps(f32::from_bits(0x007f_ffff)));
+            (_mm256_sub_ps(e, _mm256_set1_ps(127.0)), _mm256_or_ps(low, _mm256_set1_ps(1.0)))
+        }
+    }
 }
 
 impl Register for __m256d {
@@ -205,5 +215,18 @@ impl Register for __m256d {
     fn exp2_of_low_bits(self) -> Self {
         // SAFETY: AVX2 is there.
         unsafe { _mm256_castsi256_pd(_mm256_slli_epi64::<52>(_mm256_castpd_si256(self))) }
+    }
+
+    #[inline(always)]
+    fn exponent_and_fraction(self) -> (Self, Self) {
+        // With the bits of 2^52 above it, a small integer is the float 2^52 + itself.
+        let above = 4_503_599_627_370_496.0;
+        // SAFETY: AVX2 is there.
+        unsafe {
+            let e = _mm256_castsi256_pd(_mm256_srli_epi64::<52>(_mm256_castpd_si256(self)));
+            let e = _mm256_sub_pd(_mm256_or_pd(e, _mm256_set1_pd(above)), _mm256_set1_pd(above + 1023.0));
+            let low = _mm256_and_pd(self, _mm256_set1_pd(f64::from_bits(0x000f_ffff_ffff_ffff)));
+            (e, _mm256_or_pd(low, _mm256_set1_pd(1.0)))
+        }
     }
 }

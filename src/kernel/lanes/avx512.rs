@@ -115,6 +115,15 @@ impl Register for __m512 {
         // SAFETY: AVX-512 is there.
         unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(self))) }
     }
+
+    #[inline(always)]
+    fn exponent_and_fraction(self) -> (Self, Self) {
+        // SAFETY: AVX-512 is there.
+        unsafe {
+            let m = _mm512_getmant_ps::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_SRC>(self);
+            (_mm512_getexp_ps(self), m)
+        }
+    }
 }
 
 impl Register for __m512d {
@@ -194,6 +203,18 @@ impl Register for __m512d {
     }
 
     #[inline(always)]
+    fn reciprocal(self) -> Self {
+        // As above, with two steps.
+        // SAFETY: AVX-512 is there.
+        unsafe {
+            let one = _mm512_set1_pd(1.0);
+            let r = _mm512_rcp14_pd(self);
+            let r = _mm512_fmadd_pd(r, _mm512_fnmadd_pd(self, r, one), r);
+            _mm512_fmadd_pd(r, _mm512_fnmadd_pd(self, r, one), r)
+        }
+    }
+
+    #[inline(always)]
     fn at_most(self, b: Self) -> u32 {
         // SAFETY: AVX-512 is there.
         u32::from(unsafe { _mm512_cmp_pd_mask::<_CMP_LE_OQ>(self, b) })
@@ -215,5 +236,14 @@ impl Register for __m512d {
     fn exp2_of_low_bits(self) -> Self {
         // SAFETY: AVX-512 is there.
         unsafe { _mm512_castsi512_pd(_mm512_slli_epi64::<52>(_mm512_castpd_si512(self))) }
+    }
+
+    #[inline(always)]
+    fn exponent_and_fraction(self) -> (Self, Self) {
+        // SAFETY: AVX-512 is there.
+        unsafe {
+            let m = _mm512_getmant_pd::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_SRC>(self);
+            (_mm512_getexp_pd(self), m)
+        }
     }
 }

@@ -48,6 +48,9 @@ pub trait Element:
 
     /// `2^n` for a number whose lowest bits hold `n` with the bias of an exponent.
     fn exp2_of_low_bits(self) -> Self;
+
+    /// `e` and `m` of a positive normal number `2^e m`, `1 <= m < 2`.
+    fn exponent_and_fraction(self) -> (Self, Self);
 }
 
 impl Element for f32 {
@@ -71,6 +74,12 @@ impl Element for f32 {
     fn exp2_of_low_bits(self) -> f32 {
         f32::from_bits(self.to_bits() << 23)
     }
+
+    #[inline(always)]
+    fn exponent_and_fraction(self) -> (f32, f32) {
+        let bits = self.to_bits();
+        ((bits >> 23) as f32 - 127.0, f32::from_bits(bits & 0x007f_ffff | 0x3f80_0000))
+    }
 }
 
 impl Element for f64 {
@@ -92,6 +101,12 @@ impl Element for f64 {
     #[inline(always)]
     fn exp2_of_low_bits(self) -> f64 {
         f64::from_bits(self.to_bits() << 52)
+    }
+
+    #[inline(always)]
+    fn exponent_and_fraction(self) -> (f64, f64) {
+        let bits = self.to_bits();
+        ((bits >> 52) as f64 - 1023.0, f64::from_bits(bits & 0x000f_ffff_ffff_ffff | 0x3ff0_0000_0000_0000))
     }
 }
 
@@ -128,6 +143,7 @@ pub trait Register: Copy + Debug {
     fn one_where_unequal(self, b: Self) -> Self;
     fn one_where_above(self, b: Self) -> Self;
     fn exp2_of_low_bits(self) -> Self;
+    fn exponent_and_fraction(self) -> (Self, Self);
 }
 
 /// A register's worth of numbers; every operation works on each of them alone.
@@ -252,6 +268,13 @@ impl<F: Element, S: Simd> Lanes<F, S> {
     #[inline(always)]
     pub(crate) fn exp2_of_low_bits(self) -> Self {
         Self(self.0.exp2_of_low_bits())
+    }
+
+    /// `e` and `m` of positive normal numbers `2^e m`, `1 <= m < 2`.
+    #[inline(always)]
+    pub(crate) fn exponent_and_fraction(self) -> (Self, Self) {
+        let (e, m) = self.0.exponent_and_fraction();
+        (Self(e), Self(m))
     }
 }
 

@@ -107,4 +107,10 @@ impl<F: Element + NdFloat> Register for Four<F> {
     fn exp2_of_low_bits(self) -> Self {
         Self(self.0.map(Element::exp2_of_low_bits))
     }
+
+    #[inline(always)]
+    fn exponent_and_fraction(self) -> (Self, Self) {
+        let parts = self.0.map(Element::exponent_and_fraction);
+        (Self(parts.map(|(e, _)| e)), Self(parts.map(|(_, m)| m)))
+    }
 }

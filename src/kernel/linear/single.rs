@@ -103,8 +103,9 @@ impl WeightedSum<'_> {
         for (v, sum) in sums.iter().enumerate() {
             sum.store(&mut s);
             let first = j + v * lanes;
-            for l in new.saturating_sub(first)..lanes {
-                self.g[first + l] += s[l];
+            let done = new.saturating_sub(first);
+            for (g, s) in self.g[first + done..first + lanes].iter_mut().zip(&s[done..]) {
+                *g += s;
             }
         }
     }

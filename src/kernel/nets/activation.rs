@@ -20,6 +20,10 @@ pub trait Real: Element {
     const EXP: &'static [f64];
     /// `tanh` is 1 from here on.
     const TANH_END: f64;
+    /// `(ln(1 + s) - ln(1 - s) - 2 s) / s^3` as a polynomial in `s^2`, the constant first, for `|s| <= 3 - 2 sqrt(2)`.
+    const LOG: &'static [f64];
+    /// The least normal number and the largest.
+    const RANGE: (f64, f64);
 }
 
 impl Real for f32 {
@@ -37,6 +41,9 @@ impl Real for f32 {
         1.987_569_15e-4,
     ];
     const TANH_END: f64 = 10.0;
+    // Sun Microsystems, fdlibm `e_logf.c`.
+    const LOG: &'static [f64] = &[0.666_666_626_93, 0.400_009_721_52, 0.284_987_866_88, 0.242_790_788_41];
+    const RANGE: (f64, f64) = (f32::MIN_POSITIVE as f64, f32::MAX as f64);
 }
 
 impl Real for f64 {
@@ -61,6 +68,18 @@ impl Real for f64 {
         1.0 / 6_227_020_800.0,
     ];
     const TANH_END: f64 = 20.0;
+    // Sun Microsystems, fdlibm `e_log.c`; errs by less than 2^-58.
+    #[allow(clippy::excessive_precision, reason = "as published")]
+    const LOG: &'static [f64] = &[
+        6.666_666_666_666_735_13e-1,
+        3.999_999_999_940_941_908e-1,
+        2.857_142_874_366_239_149e-1,
+        2.222_219_843_214_978_396e-1,
+        1.818_357_216_161_805_012e-1,
+        1.531_383_769_920_937_332e-1,
+        1.479_819_860_511_658_591e-1,
+    ];
+    const RANGE: (f64, f64) = (f64::MIN_POSITIVE, f64::MAX);
 }
 
 /// `(2^n, exp(r) - 1)` with `x = n ln(2) + r`, so that `exp(x) = 2^n (1 + (exp(r) - 1))`.

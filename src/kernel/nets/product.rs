@@ -4,9 +4,12 @@
 //! `panel[k][g][lane]`. So the inner loop reads it from front to end, whatever the registers. What happens before and after the
 //! sum over `k` is the business of a [`Finish`]: load a bias, apply the gates of a cell, store.
 
+use std::ops::Range;
+
 use super::activation::Real;
 use crate::kernel::lanes::Lanes;
-use crate::kernel::simd::{Simd, Task};
+use crate::kernel::simd::{Simd, Task, dispatch};
+use crate::par;
 
 /// Where the left factor of row `m` and inner index `k = (outer, inner)` lies: at `m * row + outer * jump + inner * step`.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +62,16 @@ pub(crate) unsafe fn rows<F: Real, S: Simd, const G: usize>(
         }
     };
     let mut m = 0;
+    if left.n_outer == 0 {
+        for m in 0..n_rows {
+            // SAFETY: `m` is one of the rows.
+            unsafe {
+                let sums = finish.start(m);
+                finish.finish(m, sums);
+            }
+        }
+        return;
+    }
     // SAFETY: the caller's promises, for the rows `m..m + M` that are below `n_rows` by the conditions.
     unsafe {
         while most >= 8 && n_rows - m >= 8 {
@@ -83,6 +96,7 @@ pub(crate) unsafe fn rows<F: Real, S: Simd, const G: usize>(
             match G {
                 1 => tile::<F, S, 1, G, 8>(m, left, right, stride, finish),
                 2 => tile::<F, S, 1, G, 4>(m, left, right, stride, finish),
+                _ if Lanes::<F, S>::COUNT >= 32 => tile::<F, S, 1, G, 4>(m, left, right, stride, finish),
                 _ => tile::<F, S, 1, G, 2>(m, left, right, stride, finish),
             }
         }
@@ -233,6 +247,54 @@ impl<F: Real> Task for Multiply<'_, F> {
             }
         }
     }
+}
+
+impl<F: Real> Multiply<'_, F> {
+    /// Computes it, some rows on each thread where that is worth its while.
+    pub(crate) fn compute(self) {
+        let n_products = self.n_rows * self.n_outer * self.n_inner * self.n_blocks * F::BLOCK;
+        self.in_pieces(pieces(n_products));
+    }
+
+    fn in_pieces(self, pieces: usize) {
+        let Some(middle) = middle(pieces, 0..self.n_rows) else {
+            return dispatch(self);
+        };
+        let Self { n_rows, n_outer, n_inner, n_blocks, a, a_row, a_jump, b, bias, c } = self;
+        let (c, c_rest) = c.split_at_mut(middle * n_blocks * F::BLOCK);
+        let first = Multiply { n_rows: middle, n_outer, n_inner, n_blocks, a, a_row, a_jump, b, bias, c };
+        let (a, c, n_rows) = (&a[middle * a_row..], c_rest, n_rows - middle);
+        let rest = Multiply { n_rows, n_outer, n_inner, n_blocks, a, a_row, a_jump, b, bias, c };
+        par::join(true, || first.in_pieces(pieces / 2), || rest.in_pieces(pieces - pieces / 2));
+    }
+}
+
+/// Into how many pieces so many multiplications are cut: as many as there are threads, where each is worth waking one up.
+pub(crate) fn pieces(n_products: usize) -> usize {
+    const WORTH: usize = 1 << 22;
+    if n_products < WORTH { 1 } else { par::n_threads() }
+}
+
+/// Where some rows are cut in two for so many pieces, if they are.
+///
+/// At an even number: a row is added up in the same order as in one piece, two rows at a time and the last alone where it is left over.
+pub(crate) fn middle(pieces: usize, rows: Range<usize>) -> Option<usize> {
+    let half = (rows.len() / 2).next_multiple_of(2);
+    (pieces > 1 && rows.len() >= 16).then_some(rows.start + half)
+}
+
+/// Runs `work` on parts of `0..n`, which make `n_products` multiplications.
+pub(crate) fn side_by_side(n_products: usize, n: usize, work: &(impl Fn(Range<usize>) + Sync)) {
+    fn cut(pieces: usize, rows: Range<usize>, work: &(impl Fn(Range<usize>) + Sync)) {
+        match middle(pieces, rows.clone()) {
+            None => work(rows),
+            Some(middle) => {
+                let (first, rest) = (rows.start..middle, middle..rows.end);
+                par::join(true, || cut(pieces / 2, first, work), || cut(pieces - pieces / 2, rest, work));
+            }
+        }
+    }
+    cut(pieces(n_products), 0..n, work);
 }
 
 /// Rows that are summed over before the next columns of `a`: 24 KB of `b` stay in the nearest cache.

@@ -8,11 +8,12 @@
 //! pass the gradient of their arguments.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use super::activation::Real;
-use super::product::{Finish, Left, panels, rows};
+use super::product::{Finish, Left, panels, rows, side_by_side};
 use crate::kernel::lanes::Lanes;
-use crate::kernel::simd::{Simd, Task};
+use crate::kernel::simd::{Simd, Task, dispatch};
 
 /// The arithmetic of one unit of a cell.
 pub trait Gates: Copy + Send + Sync + 'static {
@@ -24,9 +25,17 @@ pub trait Gates: Copy + Send + Sync + 'static {
     const FROM_HIDDEN: usize;
     /// Whether there is a memory beside the hidden state; without, the memory is the hidden state.
     const HAS_MEMORY: bool;
+    /// For each weight with which a unit looks at its own memory, the slot that it adds to and whether it sees the memory after the step
+    /// or the one before it; at most 3.
+    const PEEPHOLES: &'static [(usize, bool)] = &[];
 
-    /// One step: from the slots' arguments `a` and the memory before it, the slots to keep, the memory and the hidden state.
-    fn forward<F: Real, S: Simd>(self, a: [Lanes<F, S>; 4], memory: Lanes<F, S>) -> Kept<F, S>;
+    /// One step: from the slots' arguments `a`, the memory before it and the peephole weights, the slots to keep, the memory and the hidden state.
+    fn forward<F: Real, S: Simd>(
+        self,
+        a: [Lanes<F, S>; 4],
+        memory: Lanes<F, S>,
+        peepholes: [Lanes<F, S>; 3],
+    ) -> Kept<F, S>;
 
     /// The same step backwards: from what was kept, `d_hidden` and `carry` (a gradient that the next step passed on without
     /// a matrix), the gradient of the arguments and the carry for the step before.
@@ -44,6 +53,7 @@ pub struct Kept<F: Real, S: Simd> {
 /// What [`Gates::backward`] sees.
 #[derive(Debug, Clone, Copy)]
 pub struct Step<F: Real, S: Simd> {
+    pub peepholes: [Lanes<F, S>; 3],
     pub slots: [Lanes<F, S>; 4],
     pub memory_before: Lanes<F, S>,
     pub memory: Lanes<F, S>,
@@ -70,11 +80,37 @@ impl Rows<'_> {
     fn check<F: Real, C: Gates>(&self) {
         assert!(self.steps.iter().sum::<usize>() == self.n_rows && self.steps.is_sorted_by(|a, b| a >= b));
         assert!(C::SLOTS <= 4 && C::FROM_INPUT <= C::SLOTS && C::FROM_HIDDEN <= C::SLOTS);
+        assert!(C::PEEPHOLES.len() <= 3);
     }
 
     fn n_sequences(&self) -> usize {
         self.steps.first().copied().unwrap_or(0)
     }
+}
+
+/// Numbers that several threads write at once, each those of its own rows.
+#[derive(Debug)]
+pub(crate) struct Shared<'a, F> {
+    start: *mut F,
+    len: usize,
+    numbers: PhantomData<&'a mut [F]>,
+}
+
+impl<'a, F> Shared<'a, F> {
+    pub(crate) fn new(numbers: &'a mut [F]) -> Self {
+        Self { start: numbers.as_mut_ptr(), len: numbers.len(), numbers: PhantomData }
+    }
+}
+
+// SAFETY: it is `&mut [F]`; this file alone reads and writes through it, and gives each row to one thread.
+unsafe impl<F: Send + Sync> Sync for Shared<'_, F> {}
+// SAFETY: as above.
+unsafe impl<F: Send + Sync> Send for Shared<'_, F> {}
+
+/// A task on some of its rows, or of its sequences, and no others.
+struct Part<'a, T> {
+    of: &'a T,
+    rows: Range<usize>,
 }
 
 /// `slots = bias + x w_x`: the part of every slot's argument that does not depend on the hidden state.
@@ -89,10 +125,20 @@ pub(crate) struct Project<'a, F, C> {
     pub(crate) x_row: usize,
     pub(crate) w_x: &'a [F],
     pub(crate) bias: &'a [F],
-    pub(crate) slots: &'a mut [F],
+    pub(crate) slots: Shared<'a, F>,
 }
 
-impl<F: Real, C: Gates> Task for Project<'_, F, C> {
+impl<F: Real, C: Gates> Project<'_, F, C> {
+    /// Computes it, some rows on each thread where that is worth its while.
+    pub(crate) fn compute(self) {
+        let Rows { n_rows, n_inputs, n_hidden, .. } = self.rows;
+        side_by_side(n_rows * n_inputs * n_hidden * C::FROM_INPUT, n_rows, &|rows| {
+            dispatch(Part { of: &self, rows });
+        });
+    }
+}
+
+impl<F: Real, C: Gates> Task for Part<'_, Project<'_, F, C>> {
     type Output = ();
 
     #[inline(always)]
@@ -108,20 +154,21 @@ impl<F: Real, C: Gates> Task for Project<'_, F, C> {
     }
 }
 
-impl<F: Real, C: Gates> Project<'_, F, C> {
+impl<F: Real, C: Gates> Part<'_, Project<'_, F, C>> {
     #[inline(always)]
     fn with<S: Simd, const G: usize>(self) {
-        let Self { rows: Rows { n_rows, n_inputs, .. }, x, x_row, w_x, bias, slots, .. } = self;
-        let n_blocks = self.rows.n_blocks::<F>();
+        let Project { rows: Rows { n_rows, n_inputs, .. }, x, x_row, w_x, bias, ref slots, .. } = *self.of;
+        let n_blocks = self.of.rows.n_blocks::<F>();
         let row_len = C::SLOTS * F::BLOCK;
         if n_rows == 0 {
             return;
         }
         assert!(n_inputs == 0 || x.len() >= (n_rows - 1) * x_row + n_inputs);
         assert!(w_x.len() >= n_blocks * n_inputs * G * F::BLOCK);
-        assert!(bias.len() >= n_blocks * row_len && slots.len() >= n_blocks * n_rows * row_len);
-        for first in (0..n_rows).step_by(192) {
-            let here = (n_rows - first).min(192);
+        assert!(bias.len() >= n_blocks * row_len && slots.len >= n_blocks * n_rows * row_len);
+        assert!(self.rows.end <= n_rows);
+        for first in self.rows.clone().step_by(192) {
+            let here = (self.rows.end - first).min(192);
             for block in 0..n_blocks {
                 for lane in (0..F::BLOCK).step_by(Lanes::<F, S>::N) {
                     // SAFETY: by the assertions every block, row and slot below exists.
@@ -132,7 +179,7 @@ impl<F: Real, C: Gates> Project<'_, F, C> {
                         let right = w_x.as_ptr().add(block * n_inputs * G * F::BLOCK + lane);
                         let mut finish = Biased {
                             bias: bias.as_ptr().add(block * row_len + lane),
-                            slots: slots.as_mut_ptr().add((block * n_rows + first) * row_len + lane),
+                            slots: slots.start.add((block * n_rows + first) * row_len + lane),
                             n_slots: C::SLOTS,
                         };
                         rows::<F, S, G>(here, &left, right, G * F::BLOCK, &mut finish);
@@ -174,19 +221,29 @@ impl<F: Real, S: Simd, const G: usize> Finish<F, S, G> for Biased<F> {
 
 /// The steps in order: `slots`, `memory` and `hidden` of each from the hidden state before it.
 ///
-/// Shapes: `w_h[block][hidden][last FROM_HIDDEN slots][lane]`; `hidden` and `memory (n_sequences + n_rows, n_blocks * BLOCK)`, which
+/// Shapes: `w_h[block][hidden][last FROM_HIDDEN slots][lane]`; `peepholes[block][peephole][lane]`; `hidden` and `memory (n_sequences + n_rows, n_blocks * BLOCK)`, which
 /// begin with the state before the first step; `memory` is empty where the cell has none.
 #[derive(Debug)]
 pub(crate) struct Forward<'a, F, C> {
     pub(crate) cell: C,
     pub(crate) rows: Rows<'a>,
     pub(crate) w_h: &'a [F],
-    pub(crate) slots: &'a mut [F],
-    pub(crate) hidden: &'a mut [F],
-    pub(crate) memory: &'a mut [F],
+    pub(crate) peepholes: &'a [F],
+    pub(crate) slots: Shared<'a, F>,
+    pub(crate) hidden: Shared<'a, F>,
+    pub(crate) memory: Shared<'a, F>,
 }
 
-impl<F: Real, C: Gates> Task for Forward<'_, F, C> {
+impl<F: Real, C: Gates> Forward<'_, F, C> {
+    /// Computes it, some sequences on each thread where that is worth its while.
+    pub(crate) fn compute(self) {
+        let Rows { n_rows, n_hidden, .. } = self.rows;
+        let n_products = n_rows * n_hidden * n_hidden * C::FROM_HIDDEN;
+        side_by_side(n_products, self.rows.n_sequences(), &|rows| dispatch(Part { of: &self, rows }));
+    }
+}
+
+impl<F: Real, C: Gates> Task for Part<'_, Forward<'_, F, C>> {
     type Output = ();
 
     #[inline(always)]
@@ -202,51 +259,59 @@ impl<F: Real, C: Gates> Task for Forward<'_, F, C> {
     }
 }
 
-impl<F: Real, C: Gates> Forward<'_, F, C> {
+impl<F: Real, C: Gates> Part<'_, Forward<'_, F, C>> {
     #[inline(always)]
     fn with<S: Simd, const G: usize>(self) {
-        self.rows.check::<F, C>();
-        let Rows { steps, n_rows, n_hidden, .. } = self.rows;
-        let (n_blocks, n_sequences) = (self.rows.n_blocks::<F>(), self.rows.n_sequences());
+        let Forward { cell, rows: shape, w_h, peepholes, ref slots, ref hidden, ref memory } = *self.of;
+        shape.check::<F, C>();
+        let Rows { steps, n_rows, n_hidden, .. } = shape;
+        let (n_blocks, n_sequences) = (shape.n_blocks::<F>(), shape.n_sequences());
         let (width, row_len) = (n_blocks * F::BLOCK, C::SLOTS * F::BLOCK);
-        assert!(self.w_h.len() >= width * n_hidden * G && self.slots.len() >= n_rows * n_blocks * row_len);
-        assert!(self.hidden.len() >= (n_sequences + n_rows) * width);
-        assert!(!C::HAS_MEMORY || self.memory.len() >= (n_sequences + n_rows) * width);
-        let hidden = self.hidden.as_mut_ptr();
-        let memory = if C::HAS_MEMORY { self.memory.as_mut_ptr() } else { hidden };
-        let (mut before, mut now, mut first) = (0, n_sequences, 0);
+        assert!(w_h.len() >= width * n_hidden * G && slots.len >= n_rows * n_blocks * row_len);
+        assert!(hidden.len >= (n_sequences + n_rows) * width);
+        assert!(!C::HAS_MEMORY || memory.len >= (n_sequences + n_rows) * width);
+        assert!(peepholes.len() >= C::PEEPHOLES.len() * width);
+        let memory = if C::HAS_MEMORY { memory.start } else { hidden.start };
+        // The states before this part's rows of a step, those after it, and the rows.
+        let from = self.rows.start;
+        let (mut before, mut now, mut first) = (from, n_sequences + from, from);
         for (t, &n) in steps.iter().enumerate() {
+            if n <= from {
+                break;
+            }
+            let here = n.min(self.rows.end) - from;
             for i in 0..n_blocks {
                 // To and fro: what this step read last of the weights is what the next reads first, still in the cache.
                 let block = if t % 2 == 0 { i } else { n_blocks - 1 - i };
                 for lane in (0..F::BLOCK).step_by(Lanes::<F, S>::N) {
                     let unit = block * F::BLOCK + lane;
-                    // SAFETY: by the assertions every row and unit below exists. The rows `before..before + n` of the state are
-                    // read and the rows `now..now + n` written; they do not overlap, as no step has more rows than the one before.
+                    // SAFETY: by the assertions every row and unit below exists. The rows `before..before + here` of the state are
+                    // read and the rows `now..now + here` written; they do not overlap, as no step has more rows than the one before.
                     unsafe {
                         let mut finish = ApplyGates {
-                            cell: self.cell,
-                            slots: self.slots.as_mut_ptr().add((block * n_rows + first) * row_len + lane),
+                            cell,
+                            peepholes: peepholes.as_ptr().add(block * C::PEEPHOLES.len() * F::BLOCK + lane),
+                            slots: slots.start.add((block * n_rows + first) * row_len + lane),
                             width,
                             memory_before: memory.add(before * width + unit),
                             memory: memory.add(now * width + unit),
-                            hidden: hidden.add(now * width + unit),
+                            hidden: hidden.start.add(now * width + unit),
                         };
-                        let start = hidden.add(before * width).cast_const();
+                        let start = hidden.start.add(before * width).cast_const();
                         let mut left =
                             Left { start, row: width, jump: 0, n_outer: 1, step: 1, n_inner: n_hidden };
-                        let mut right = self.w_h.as_ptr().add(block * n_hidden * G * F::BLOCK + lane);
+                        let mut right = w_h.as_ptr().add(block * n_hidden * G * F::BLOCK + lane);
                         // Many rows pass the weights in parts that stay in the nearest cache; all but the last only add up.
                         while n > 8 && left.n_inner > INNER_AT_ONCE + INNER_AT_ONCE / 2 {
                             let rest = left.n_inner - INNER_AT_ONCE;
                             left.n_inner = INNER_AT_ONCE;
                             let mut add = AddUp { slots: finish.slots, n_slots: C::SLOTS };
-                            rows::<F, S, G>(n, &left, right, G * F::BLOCK, &mut add);
+                            rows::<F, S, G>(here, &left, right, G * F::BLOCK, &mut add);
                             left.start = left.start.add(INNER_AT_ONCE);
                             left.n_inner = rest;
                             right = right.add(INNER_AT_ONCE * G * F::BLOCK);
                         }
-                        rows::<F, S, G>(n, &left, right, G * F::BLOCK, &mut finish);
+                        rows::<F, S, G>(here, &left, right, G * F::BLOCK, &mut finish);
                     }
                 }
             }
@@ -288,8 +353,23 @@ impl<F: Real, S: Simd, const G: usize> Finish<F, S, G> for AddUp<F> {
     }
 }
 
+/// The weights of one register of units; 0 where the cell has none.
+///
+/// # Safety
+/// `from` holds them, a block apart.
+#[inline(always)]
+unsafe fn peepholes<F: Real, S: Simd, C: Gates>(from: *const F) -> [Lanes<F, S>; 3] {
+    let mut weights = [Lanes::zero(); 3];
+    for (p, weight) in weights.iter_mut().enumerate().take(C::PEEPHOLES.len()) {
+        // SAFETY: the caller's promise.
+        *weight = unsafe { Lanes::read(from.add(p * F::BLOCK)) };
+    }
+    weights
+}
+
 struct ApplyGates<F, C> {
     cell: C,
+    peepholes: *const F,
     slots: *mut F,
     width: usize,
     memory_before: *const F,
@@ -323,7 +403,8 @@ impl<F: Real, S: Simd, C: Gates, const G: usize> Finish<F, S, G> for ApplyGates<
             } else {
                 Lanes::of(0.0)
             };
-            let Kept { slots, memory, hidden } = self.cell.forward(a, before);
+            let Kept { slots, memory, hidden } =
+                self.cell.forward(a, before, peepholes::<F, S, C>(self.peepholes));
             for (s, slot) in slots.into_iter().enumerate().take(C::SLOTS) {
                 slot.write(row.add(s * block));
             }
@@ -345,76 +426,86 @@ pub(crate) struct Backward<'a, F, C> {
     pub(crate) cell: C,
     pub(crate) rows: Rows<'a>,
     pub(crate) w_h_transposed: &'a [F],
-    pub(crate) slots: &'a mut [F],
+    pub(crate) peepholes: &'a [F],
+    pub(crate) slots: Shared<'a, F>,
     pub(crate) hidden: &'a [F],
     pub(crate) memory: &'a [F],
-    pub(crate) d_hidden: &'a mut [F],
-    pub(crate) carry: &'a mut [F],
+    pub(crate) d_hidden: Shared<'a, F>,
+    pub(crate) carry: Shared<'a, F>,
 }
 
-impl<F: Real, C: Gates> Task for Backward<'_, F, C> {
+impl<F: Real, C: Gates> Backward<'_, F, C> {
+    /// Computes it, some sequences on each thread where that is worth its while.
+    pub(crate) fn compute(self) {
+        let Rows { n_rows, n_hidden, .. } = self.rows;
+        let n_products = n_rows * n_hidden * n_hidden * C::FROM_HIDDEN;
+        side_by_side(n_products, self.rows.n_sequences(), &|rows| dispatch(Part { of: &self, rows }));
+    }
+}
+
+impl<F: Real, C: Gates> Task for Part<'_, Backward<'_, F, C>> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        self.rows.check::<F, C>();
-        let Rows { steps, n_rows, .. } = self.rows;
-        let (n_blocks, n_sequences) = (self.rows.n_blocks::<F>(), self.rows.n_sequences());
+        let Backward { cell, rows: shape, w_h_transposed, peepholes, .. } = *self.of;
+        let Backward { slots, hidden, memory, d_hidden, carry, .. } = self.of;
+        shape.check::<F, C>();
+        let Rows { steps, n_rows, .. } = shape;
+        let (n_blocks, n_sequences) = (shape.n_blocks::<F>(), shape.n_sequences());
         let (width, row_len) = (n_blocks * F::BLOCK, C::SLOTS * F::BLOCK);
         let n_inner = C::FROM_HIDDEN * F::BLOCK;
-        assert!(self.w_h_transposed.len() >= n_blocks * n_inner * width);
-        assert!(self.slots.len() >= n_rows * n_blocks * row_len && self.d_hidden.len() >= n_rows * width);
-        assert!(
-            self.carry.len() >= n_sequences * width && self.hidden.len() >= (n_sequences + n_rows) * width
-        );
-        assert!(!C::HAS_MEMORY || self.memory.len() >= (n_sequences + n_rows) * width);
-        let memory = if C::HAS_MEMORY { self.memory.as_ptr() } else { self.hidden.as_ptr() };
-        let slots = self.slots.as_mut_ptr();
-        // Rows of this step and of the next.
-        let (mut first, mut next_n) = (n_rows, 0);
+        assert!(w_h_transposed.len() >= n_blocks * n_inner * width);
+        assert!(slots.len >= n_rows * n_blocks * row_len && d_hidden.len >= n_rows * width);
+        assert!(carry.len >= n_sequences * width && hidden.len() >= (n_sequences + n_rows) * width);
+        assert!(!C::HAS_MEMORY || memory.len() >= (n_sequences + n_rows) * width);
+        assert!(peepholes.len() >= C::PEEPHOLES.len() * width);
+        let memory = if C::HAS_MEMORY { memory.as_ptr() } else { hidden.as_ptr() };
+        let Range { start: from, end } = self.rows;
+        // First row of the next step, and this part's rows in it.
+        let (mut next, mut next_here) = (n_rows, 0);
         for (t, &n) in steps.iter().enumerate().rev() {
-            let next = first;
-            first -= n;
+            let first = next - n;
+            let here = n.min(end).saturating_sub(from);
             // The state after a step lies `n_sequences` rows behind it, and the state before it at the step before.
-            let (now, before) =
-                (n_sequences + first, if t == 0 { 0 } else { n_sequences + first - steps[t - 1] });
-            for (block, w) in panels(n_blocks) {
+            let now = n_sequences + first + from;
+            let before = if t == 0 { from } else { now - steps[t - 1] };
+            for (block, w) in panels(if here > 0 { n_blocks } else { 0 }) {
                 for lane in (0..F::BLOCK).step_by(Lanes::<F, S>::N) {
                     let unit = block * F::BLOCK + lane;
-                    // SAFETY: by the assertions every row and unit below exists; slots of the rows from `next` on are read, those of the rows
-                    // `first..first + n` (which end at `next`) are written.
+                    // SAFETY: by the assertions every row and unit below exists; of this part's sequences, slots of the rows from `next` on are read,
+                    // those of the rows from `first` to `next` are written.
                     unsafe {
                         let mut finish = UndoGates {
-                            cell: self.cell,
+                            cell,
+                            peepholes: peepholes.as_ptr().add(block * C::PEEPHOLES.len() * F::BLOCK + lane),
                             width,
-                            slots: slots.add((block * n_rows + first) * row_len + lane),
+                            slots: slots.start.add((block * n_rows + first + from) * row_len + lane),
                             slots_jump: n_rows * row_len,
                             memory_before: memory.add(before * width + unit),
                             memory: memory.add(now * width + unit),
-                            d_hidden: self.d_hidden.as_mut_ptr().add(first * width + unit),
-                            carry: self.carry.as_mut_ptr().add(unit),
+                            d_hidden: d_hidden.start.add((first + from) * width + unit),
+                            carry: carry.start.add(from * width + unit),
                         };
+                        let skip = (next + from) * row_len + (C::SLOTS - C::FROM_HIDDEN) * F::BLOCK;
                         let mut left = Left {
-                            start: slots
-                                .wrapping_add(next * row_len + (C::SLOTS - C::FROM_HIDDEN) * F::BLOCK)
-                                .cast_const(),
+                            start: slots.start.wrapping_add(skip).cast_const(),
                             row: row_len,
                             jump: n_rows * row_len,
                             n_outer: n_blocks,
                             step: 1,
                             n_inner,
                         };
-                        let right =
-                            self.w_h_transposed.as_ptr().add(block * F::BLOCK * n_blocks * n_inner + lane);
-                        both::<F, S, C>(w, next_n, &left, right, &mut finish);
+                        let right = w_h_transposed.as_ptr().add(block * F::BLOCK * n_blocks * n_inner + lane);
+                        both::<F, S, C>(w, next_here, &left, right, &mut finish);
                         // Sequences that end with this step get nothing from a later one.
                         left.n_outer = 0;
-                        finish.skip(next_n);
-                        both::<F, S, C>(w, n - next_n, &left, right, &mut finish);
+                        finish.skip(next_here);
+                        both::<F, S, C>(w, here - next_here, &left, right, &mut finish);
                     }
                 }
             }
-            next_n = n;
+            (next, next_here) = (first, here);
         }
     }
 }
@@ -444,6 +535,7 @@ unsafe fn both<F: Real, S: Simd, C: Gates>(
 
 struct UndoGates<F, C> {
     cell: C,
+    peepholes: *const F,
     width: usize,
     slots: *mut F,
     slots_jump: usize,
@@ -491,6 +583,7 @@ impl<F: Real, S: Simd, C: Gates, const G: usize> Finish<F, S, G> for UndoGates<F
                     *slot = Lanes::read(row.add(s * block));
                 }
                 let (d_slots, carry) = self.cell.backward(Step {
+                    peepholes: peepholes::<F, S, C>(self.peepholes.add(g * C::PEEPHOLES.len() * F::BLOCK)),
                     slots,
                     memory_before: Lanes::read(self.memory_before.add(at)),
                     memory: Lanes::read(self.memory.add(at)),

@@ -169,3 +169,95 @@ impl<F: Element, M: Finish<F>> Task for Row<'_, F, M> {
 
 /// The most numbers that a register holds.
 const WIDEST: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::simd::{available, dispatch_on};
+
+    /// `naive(entry, beside)` gives the new value and the watched number.
+    fn agrees<F: Element + linfa::Float, M: Finish<F>>(map: M, naive: impl Fn(f64, f64) -> (f64, f64)) {
+        for n in 1..=70 {
+            let entries: Vec<F> =
+                (0..n).map(|i| F::cast(((i * 37 + n) % 41) as f64 / 32.0 - 0.125)).collect();
+            let beside: Vec<F> = (0..n).map(|i| F::cast(((i * 29 + n) % 23) as f64 / 8.0 + 1.0)).collect();
+            for beside in [&beside[..], &[]] {
+                let pairs = entries
+                    .iter()
+                    .enumerate()
+                    .map(|(i, &v)| (v, beside.get(i).copied().unwrap_or(F::zero())));
+                let expected: Vec<(f64, f64)> = pairs.map(|(v, b)| naive(wide(v), wide(b))).collect();
+                let least = expected.iter().fold(f64::INFINITY, |least, e| least.min(e.1));
+                for isa in available() {
+                    let mut row = entries.clone();
+                    let got = dispatch_on(isa, Row { map, row: &mut row, beside });
+                    let close = |got: f64, expected: f64| {
+                        got == expected
+                            || (got.is_nan() && expected.is_nan())
+                            || (got - expected).abs() <= 4.0 * wide(F::epsilon()) * (1.0 + expected.abs())
+                    };
+                    for (i, (&got, expected)) in row.iter().zip(&expected).enumerate() {
+                        assert!(close(wide(got), expected.0), "{isa:?} {i} of {n}: {got} {expected:?}");
+                    }
+                    assert!(close(wide(got), least), "{isa:?} {n}: {got} {least}");
+                }
+            }
+        }
+    }
+
+    fn wide<F: linfa::Float>(v: F) -> f64 {
+        v.to_f64().expect("a float has a value in f64")
+    }
+
+    fn every_map_agrees<F: Element + linfa::Float>() {
+        agrees::<F, _>(Similarity, |v, _| (v.clamp(-1.0, 1.0), 1.0 - v.clamp(-1.0, 1.0)));
+        agrees::<F, _>(OneMinus, |v, _| ((1.0 - v).clamp(0.0, 2.0), (1.0 - v).clamp(0.0, 2.0)));
+        agrees::<F, _>(Times(F::cast(-2)), |v, _| (-2.0 * v, -2.0 * v));
+        agrees::<F, _>(SquaredDistance { x: F::cast(0.5), share: F::cast(0.25) }, |v, y| {
+            let squared = (0.5 + y - 2.0 * v).max(0.0);
+            (squared, squared - 0.25 * (0.5 + y))
+        });
+        agrees::<F, _>(SymmetricDifference(F::cast(3)), |common, y| {
+            let union = 3.0 + y - common;
+            ((union - common) / union, (union - common) / union)
+        });
+    }
+
+    #[test]
+    fn every_map_is_its_formula_on_every_length() {
+        every_map_agrees::<f64>();
+        every_map_agrees::<f32>();
+    }
+
+    #[test]
+    fn roots_watch_both_ends() {
+        for n in 1..=70 {
+            for isa in available() {
+                let mut row: Vec<f64> = (0..n).map(|i| f64::from(i + 4)).collect();
+                let map = Root { low: 2.0, high: 80.0 };
+                let least = dispatch_on(isa, Row { map, row: &mut row, beside: &[] });
+                assert_eq!(least, f64::min(2.0, 80.0 - f64::from(n + 3)), "{isa:?} {n}");
+                assert!(row.iter().zip(0..n).all(|(&v, i)| v == f64::from(i + 4).sqrt()));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_through_nothing_is_nothing() {
+        for isa in available() {
+            let mut row = vec![0.0, 0.0, 3.0];
+            dispatch_on(isa, Row { map: Quotient, row: &mut row, beside: &[0.0, 2.0, 4.0] });
+            assert_eq!(row, [0.0, 0.0, 0.75]);
+            let mut row = vec![0.0_f32, 1.0];
+            dispatch_on(isa, Row { map: SymmetricDifference(0.0), row: &mut row, beside: &[0.0, 2.0] });
+            assert_eq!(row, [0.0, 0.0]);
+        }
+        assert_eq!(finish(Quotient, &mut [0.0_f64; 0], &[]), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "one number beside each entry")]
+    fn another_number_beside_is_refused() {
+        finish(Quotient, &mut [1.0, 2.0], &[1.0]);
+    }
+}

@@ -7,9 +7,11 @@ mod finish;
 mod finite;
 mod fold;
 mod matrix;
+mod powers;
 mod step;
 mod tile;
 
+pub(crate) use ahead::expect_reads;
 pub(crate) use chord::squared_chord;
 pub(crate) use find::find_at_most;
 pub(crate) use finish::{
@@ -18,7 +20,9 @@ pub(crate) use finish::{
 pub(crate) use finite::all_finite;
 pub(crate) use fold::{fold, gram};
 pub(crate) use matrix::{rectangle, rectangle_into, symmetric, symmetric_into};
+pub(crate) use powers::{Entropy, PowerOf};
 pub(crate) use step::{
-    Difference, LargestDifference, Power, Product, RelativeDifference, SquaredDifference, Step, Sum, Unequal,
+    Difference, LargestDifference, NormalRelativeDifference, Power, Product, RelativeDifference,
+    SquaredDifference, Step, Sum, Unequal,
 };
 pub(crate) use tile::{Panels, TILE, tile};

@@ -1,12 +1,16 @@
 //! What one pair of components adds to a sum: the heart of every kernel over two points.
 
 use crate::kernel::lanes::{Element, Lanes};
+use crate::kernel::nets::activation::Real;
 use crate::kernel::simd::Simd;
 
 /// How a pair of components `(a, b)` goes into a running total, which starts at 0.
 ///
 /// `(0, 0)` must leave every total as it is: kernels fill up to whole registers with zeros.
 pub(crate) trait Step<F: Element>: Copy + Send + Sync {
+    /// Whether a step takes so long that nothing is gained by many under way at a time.
+    const LONG: bool = false;
+
     /// The total with the pair in it.
     fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S>;
 
@@ -44,6 +48,10 @@ pub(crate) struct Unequal;
 /// `sum |a - b| / (|a| + |b|)`, where 0 / 0 is 0.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RelativeDifference;
+
+/// The same for components whose sums `|a| + |b|` are 0 or have a normal inverse; to 2 units in the last place of each term.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NormalRelativeDifference;
 
 /// `sum |a - b|^p` for a whole number `p >= 1`.
 #[derive(Debug, Clone, Copy)]
@@ -103,6 +111,14 @@ impl<F: Element> Step<F> for RelativeDifference {
         // A denominator of 0 comes with a numerator of 0, so any positive number may stand for it.
         let denominator = (a.abs() + b.abs()).max(Lanes::splat(F::TINIEST));
         total + (a - b).abs() / denominator
+    }
+}
+
+impl<F: Real> Step<F> for NormalRelativeDifference {
+    #[inline(always)]
+    fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
+        let denominator = (a.abs() + b.abs()).max(Lanes::of(F::RANGE.0));
+        (a - b).abs().mul_add(denominator.reciprocal(), total)
     }
 }
 

@@ -156,6 +156,7 @@ impl<F: Element, P: Step<F>> Task for Square<'_, F, P> {
     fn run<S: Simd>(self) {
         // Three totals for each row, three registers of the second panel and one of the first.
         match S::ISA {
+            _ if P::LONG => self.by_rows::<S, 1>(),
             Isa::Avx512 => self.by_rows::<S, 8>(),
             Isa::Avx2 | Isa::Portable => self.by_rows::<S, 4>(),
         }

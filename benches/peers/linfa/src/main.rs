@@ -29,7 +29,7 @@ fn fit(data: &Dataset<f64, usize, ndarray::Ix1>, k: usize, tolerance: f64) -> (f
         let model = params.fit(data).unwrap();
         let seconds = start.elapsed().as_secs_f64();
         let z = x.dot(model.params()) + model.intercept();
-        let positive = *model.labels().pos.class;
+        let positive = model.labels().pos.class;
         let losses = z.iter().zip(y).map(|(&z, &y)| {
             let u = if y == positive { -z } else { z };
             u.max(0.0) + (-u.abs()).exp().ln_1p()
