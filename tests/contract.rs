@@ -12,8 +12,9 @@ use sapwood::linfa::{DatasetBase, ParamGuard};
 use sapwood::ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder, concatenate, s};
 use sapwood::observe::{Observer, Progress};
 use sapwood::{
-    CategoricalHmm, CategoricalNb, Dbscan, Error, Float, GaussianHmm, Gru, Lstm, GaussianMixtureHmm, LinearDiscriminant,
-    LogisticRegression, PoissonHmm, QuadraticDiscriminant, Result, ndarray, with_threads,
+    CategoricalHmm, CategoricalNb, Dbscan, Error, Float, GaussianHmm, GaussianMixtureHmm, Gru,
+    LinearDiscriminant, LogisticRegression, Lstm, PoissonHmm, QuadraticDiscriminant, Result, ndarray,
+    with_threads,
 };
 
 /// One line for each model: its kind, its parameters with nothing set, and the setters that fit it to [`Table::new`].

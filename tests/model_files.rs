@@ -305,7 +305,10 @@ fn a_broken_invariant_is_named() {
     let mut net = lstm();
     net.parameters_mut()[3] = f32::NAN;
     let error = message::<Lstm<f32>>(&io::to_bytes(&net).unwrap());
-    assert!(error.ends_with("one whose `parameters` must be finite, got NaN in row 3, column 0"), "{error}");
+    assert!(
+        error.ends_with("a valid LSTM<f32, Values>, found one whose parts do not fit together"),
+        "{error}"
+    );
 
     let error = message::<sapwood::dbscan::DbscanParams>(&forged("DbscanParams", &(-1.0, 3_usize, 0_u8)));
     assert!(error.ends_with("one whose `eps` must be greater than 0, got -1"), "{error}");
