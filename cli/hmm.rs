@@ -271,9 +271,8 @@ where
     }
     summary.set("bic", model.bic(dataset.records())?);
     summary.set("initial", model.initial().to_vec());
-    for row in model.transition().rows() {
-        summary.set("transition", row.to_vec());
-    }
+    let rows = model.transition().rows().into_iter().map(|row| row.to_vec());
+    summary.set("transition", rows.collect::<Vec<_>>());
     if !stopped() {
         return summary.print(json, &[]);
     }
