@@ -271,8 +271,9 @@ where
     }
     summary.set("bic", model.bic(dataset.records())?);
     summary.set("initial", model.initial().to_vec());
-    let rows = model.transition().rows().into_iter().map(|row| row.to_vec());
-    summary.set("transition", rows.collect::<Vec<_>>());
+    let transition = model.transition();
+    let rows: Vec<Vec<f64>> = transition.rows().into_iter().map(|row| row.to_vec()).collect();
+    summary.set("transition", rows);
     if !stopped() {
         return summary.print(json, &[]);
     }
