@@ -271,9 +271,9 @@ where
     }
     summary.set("bic", model.bic(dataset.records())?);
     summary.set("initial", model.initial().to_vec());
-    for row in model.transition().rows() {
-        summary.set("transition", row.to_vec());
-    }
+    let transition = model.transition();
+    let rows: Vec<Vec<f64>> = transition.rows().into_iter().map(|row| row.to_vec()).collect();
+    summary.set("transition", rows);
     if !stopped() {
         return summary.print(json, &[]);
     }

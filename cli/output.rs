@@ -51,7 +51,10 @@ fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "undefined".to_owned(),
-        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(" "),
+        Value::Array(values) => {
+            let between = if values.iter().any(Value::is_array) { " | " } else { " " };
+            values.iter().map(plain).collect::<Vec<_>>().join(between)
+        }
         Value::Number(number) if number.is_f64() => {
             let x = number.as_f64().unwrap_or(f64::NAN);
             let digits = (5 - x.abs().log10().floor().clamp(-9.0, 5.0) as i32).max(0) as usize;

@@ -32,7 +32,7 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
     /// use sapwood::{GaussianHmm, data::Sequences, hmm::Gaussian, ndarray::array};
     ///
     /// let emission = Gaussian::diagonal(array![[0.0], [10.0]].view(), array![[1.0], [1.0]].view())?;
-    /// let model = GaussianHmm::new(array![0.5, 0.5], array![[0.9, 0.1], [0.2, 0.8]], emission)?;
+    /// let model = GaussianHmm::<f64>::new(array![0.5, 0.5], array![[0.9, 0.1], [0.2, 0.8]], emission)?;
     /// let x = Sequences::new(array![[0.1], [0.2], [9.8]], vec![2, 1])?;
     /// let next = model.next_means(&x)?;
     /// assert!((next[[0, 0]] - 1.0).abs() < 1e-9 && (next[[1, 0]] - 8.0).abs() < 1e-9);

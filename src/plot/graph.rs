@@ -31,7 +31,10 @@ impl Graph {
             [middle[0] + around * cos, middle[1] + around * sin]
         };
         for &(i, j, p) in &self.edges {
-            let colour = theme.colour(2).mixed(theme.background(), 0.55 * (1.0 - p));
+            // On a dark ground blue has to be lighter, to be seen where it is thin.
+            let lift = if theme == Theme::Light { 0.0 } else { 0.45 };
+            let strong = theme.colour(2).mixed(theme.text(), lift);
+            let colour = strong.mixed(theme.background(), 0.5 * (1.0 - p));
             let arrow = if i == j { loop_at(place(i), angle(i), r) } else { bow(place(i), place(j), r) };
             arrow.draw(&mut canvas, colour, 0.8 + 3.2 * p, &super::short(p));
         }
