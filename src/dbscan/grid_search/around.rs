@@ -51,9 +51,9 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
         }
     }
 
-    /// Goes to a cell, its own cells first; returns the number of points around.
-    pub(super) fn enter(&mut self, cell: usize) -> usize {
-        self.find_cells(cell);
+    /// Goes to one or two cells, their own row first; returns the number of points around.
+    pub(super) fn enter(&mut self, here: Range<usize>) -> usize {
+        self.find_cells(here);
         let own = self.cells.len() / 2;
         self.cells.swap(0, own);
         self.find_runs()
@@ -62,7 +62,7 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
     /// Goes to a cell; tells whether there are core points around.
     pub(super) fn enter_for_cores(&mut self, cell: usize, cores: &Cores) -> bool {
         let grid = self.search.grid;
-        let n = self.enter(cell);
+        let n = self.enter(cell..cell + 1);
         let mut subs = self.cells.iter().flat_map(|cells| grid.subs(cells.clone()));
         if !subs.any(|sub| cores.n_cores[sub] > 0) {
             return false;
@@ -73,33 +73,38 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
         true
     }
 
-    /// Goes to a cell, with the cells before it only; the last offset is that of its own row.
-    pub(super) fn enter_before(&mut self, cell: usize) -> usize {
-        self.find_cells(cell);
+    /// Goes to one or two cells, with the cells before them only; the last offset is that of their own row.
+    pub(super) fn enter_before(&mut self, here: Range<usize>) -> usize {
+        self.find_cells(here.clone());
         let own = self.cells.len() - 1;
-        self.cells[own].end = cell + 1;
+        self.cells[own].end = here.end;
         self.cells.reverse();
         self.find_runs()
     }
 
-    fn find_cells(&mut self, cell: usize) {
+    fn find_cells(&mut self, here: Range<usize>) {
         let keys = &self.search.grid.keys;
         self.cells.clear();
         for ((first, end), offset) in self.at.iter_mut().zip(self.offsets) {
-            let key = keys[cell].wrapping_add(*offset);
+            let before = keys[here.start].wrapping_add(*offset) - 1;
+            let behind = keys[here.end - 1].wrapping_add(*offset) + 1;
             // A few steps without a branch are nearly always enough.
             for _ in 0..2 {
-                *first += usize::from(keys[*first] < key - 1);
+                *first += usize::from(keys[*first] < before);
             }
-            while keys[*first] < key - 1 {
+            while keys[*first] < before {
                 *first += 1;
             }
             *end = (*end).max(*first);
             for _ in 0..2 {
-                *end += usize::from(keys[*end] <= key + 1);
+                *end += usize::from(keys[*end] <= behind);
             }
-            while keys[*end] <= key + 1 {
+            while keys[*end] <= behind {
                 *end += 1;
+            }
+            // Two cells were entered before the second of them.
+            while *end > *first && keys[*end - 1] > behind {
+                *end -= 1;
             }
             self.cells.push(*first..*end);
         }

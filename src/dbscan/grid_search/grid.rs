@@ -37,6 +37,9 @@ const TABLE_BITS: u32 = 14;
 const BUCKET: usize = 4096;
 const CHUNK: usize = 1 << 15;
 
+/// Points of two cells up to which they are searched together.
+const TOGETHER: usize = 24;
+
 /// Parts into which the work is cut at most, and again the number of chunks.
 const PARTS: usize = 64;
 
@@ -73,6 +76,26 @@ impl<const W: usize> Grid<W> {
     #[inline]
     pub(super) fn subs(&self, cells: Range<usize>) -> Range<usize> {
         self.cells[cells.start] as usize..self.cells[cells.end] as usize
+    }
+
+    /// Cells one by one, or two by two where they are neighbours of one row with few points: what lies around them is fetched once then.
+    ///
+    /// Two cells and those around are four in a row. A difference of more than two cells, up to three, comes out of 16 bits as one of more than one cell to
+    /// the other side: beyond `eps` as well.
+    pub(super) fn together(&self, cells: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let mut next = cells.start;
+        std::iter::from_fn(move || {
+            let start = next;
+            if start >= cells.end {
+                return None;
+            }
+            next += 1;
+            let two = next < cells.end
+                && self.keys[next] == self.keys[start] + 1
+                && self.points(start..next + 1).len() <= TOGETHER;
+            next += usize::from(two);
+            Some(start..next)
+        })
     }
 
     /// The points of a sub-cell.

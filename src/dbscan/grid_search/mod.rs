@@ -163,9 +163,9 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
         let Self { grid, need, .. } = *self;
         let (first_point, first_sub) = (grid.points(cells.clone()).start, grid.subs(cells.clone()).start);
         let mut around = Around::new(self, cells.start, &grid.offsets);
-        for cell in cells.clone() {
+        for here in grid.together(cells.clone()) {
             let mut n_thin = 0;
-            for sub in grid.subs(cell..cell + 1) {
+            for sub in grid.subs(here.clone()) {
                 let points = grid.sub(sub);
                 if points.len() >= need {
                     n_cores[sub - first_sub] = points.len() as u32;
@@ -177,12 +177,12 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
             if n_thin == 0 {
                 continue;
             }
-            let n = around.enter(cell);
+            let n = around.enter(here.clone());
             // The more points ask, the more a copy is worth.
             if n <= GATHERED && n <= 64 * n_thin {
                 around.gather();
             }
-            for sub in grid.subs(cell..cell + 1).filter(|&sub| grid.sub(sub).len() < need) {
+            for sub in grid.subs(here.clone()).filter(|&sub| grid.sub(sub).len() < need) {
                 for i in grid.sub(sub) {
                     let core = n >= need && around.has_enough(i);
                     n_cores[sub - first_sub] += u32::from(core);
@@ -215,25 +215,28 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
         let grid = self.grid;
         let middle = grid.offsets.len() / 2;
         let mut around = Around::new(self, cells.start, &grid.offsets[..=middle]);
-        for cell in cells.clone() {
-            let subs = grid.subs(cell..cell + 1);
+        for here in grid.together(cells.clone()) {
+            let subs = grid.subs(here.clone());
             let n: usize = cores.n_cores[subs.clone()].iter().map(|&n| n as usize).sum();
             if n == 0 {
                 continue;
             }
-            let n_around = around.enter_before(cell);
+            let n_around = around.enter_before(here.clone());
             let n_subs: usize = around.cells.iter().map(|cells| grid.subs(cells.clone()).len()).sum();
             // Every core point against every point, or every sub-cell against every other?
             if n_around <= GATHERED && n * n_around <= 32 * n_subs * subs.len() {
                 around.gather();
                 self.connect_points(subs, &mut around, cores, sets);
-            } else {
-                self.connect_subs(subs, &around.cells, cores, sets);
+                continue;
+            }
+            for cell in here {
+                around.enter_before(cell..cell + 1);
+                self.connect_subs(grid.subs(cell..cell + 1), &around.cells, cores, sets);
             }
         }
     }
 
-    /// Connects the core points of one cell with those around, point by point.
+    /// Connects the core points of one or two cells with those around, point by point.
     fn connect_points(
         &self,
         subs: Range<usize>,

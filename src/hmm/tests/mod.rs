@@ -104,14 +104,15 @@ fn check_ranked<E: Emission<Float = f64>>(
     sequences: &Sequences<ndarray::OwnedRepr<E::Elem>>,
     paths: &[(Vec<usize>, f64)],
 ) {
-    let mut sorted: Vec<f64> = paths.iter().map(|path| path.1).filter(|&p| p > 0.0).collect();
+    // Far below, a product is subnormal and has lost digits.
+    let mut sorted: Vec<f64> = paths.iter().map(|path| path.1).filter(|&p| p > 1e-280).collect();
     sorted.sort_by(|a, b| b.total_cmp(a));
     for n_paths in [1, 2, 7, paths.len() + 3] {
         let ranked = model.ranked_paths(sequences, n_paths).unwrap().remove(0);
         // What is listed beyond those is too improbable for a product.
         let listed = ranked.len();
         assert!(listed <= n_paths && listed >= n_paths.min(sorted.len()));
-        assert!(ranked[listed.min(sorted.len())..].iter().all(|path| path.log_probability < -700.0));
+        assert!(ranked[listed.min(sorted.len())..].iter().all(|path| path.log_probability < -644.0));
         assert_eq!(ranked[0].states, model.viterbi(sequences).unwrap().states);
         let mut seen = std::collections::HashSet::new();
         for (path, expected) in ranked.iter().zip(&sorted) {
