@@ -22,7 +22,7 @@ fn subjects() -> Vec<Subject> {
     vec![
         clusters!(Dbscan::params(4), |params| params.eps(0.5)),
         classes!(LogisticRegression::params(), |params| params),
-        classes!(LogisticRegression::params().l1_ratio(0.5), |params| params),
+        classes!(LogisticRegression::params().l1_ratio(0.5), |params| params.tol(1e-6)),
         classes!(LinearDiscriminant::params(), |params| params),
         classes!(QuadraticDiscriminant::params(), |params| params.shrinkage(Shrinkage::Ball(0.1))),
         categories!(CategoricalNb::params(), |params| params.min_categories(CATEGORIES)),
