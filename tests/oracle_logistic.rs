@@ -1,6 +1,8 @@
 //! Logistic regression against scikit-learn, statsmodels and R; the numbers are made by `fixtures/make_logistic.py`.
 
 use ndarray::{Array1, Array2, Axis, ShapeBuilder, array, s};
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
 use sapwood::linfa::traits::{Fit, Predict};
 use sapwood::linfa::{Dataset, DatasetBase};
 use sapwood::logistic::{ClassWeight, LogisticRegressionParams, Outcome, Solver};
@@ -461,4 +463,27 @@ fn a_path_gives_the_models_of_its_penalties() {
         }
     }
     assert!(LogisticRegression::params().fit_path(&data, &[]).is_err());
+}
+
+/// Between two weak penalties the optimum hardly moves, while the gap at the old one is large.
+#[test]
+fn a_lasso_path_down_to_weak_penalties_converges() {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
+    let classes = Array1::from_shape_fn(600, |i| i * 7 % 3);
+    let x = Array2::from_shape_fn((600, 6), |(i, j)| {
+        let pull = [1.4, -0.9, 0.6, 0.3, 0.0, 0.0][j];
+        pull * classes[i] as f64 + (0..4).map(|_| rng.gen_range(-1.0..1.0)).sum::<f64>()
+    });
+    let data = Dataset::new(x, classes.mapv(|class| class == 2));
+    let mut last: Option<(Array2<f64>, Array1<f64>)> = None;
+    for i in 0..70 {
+        let alpha = 300.0 * 0.85_f64.powi(i);
+        let mut params = LogisticRegression::params().l1_ratio(1.0).alpha(alpha);
+        if let Some((coefficients, intercepts)) = &last {
+            params = params.start_from(coefficients.view(), intercepts.view());
+        }
+        let model = params.fit(&data).unwrap_or_else(|error| panic!("{alpha}: {error}"));
+        assert!(model.report().gap <= 1e-10);
+        last = Some((model.coefficients().to_owned(), model.intercepts().to_owned()));
+    }
 }

@@ -26,6 +26,8 @@ const FIRST_FEATURES: usize = 64;
 /// Sweeps of coordinate descent for one step, and halvings of a step.
 const MAX_SWEEPS: usize = 300;
 const MAX_HALVINGS: usize = 30;
+/// Factor of the tolerance of a step, at least.
+const LEAST_CARE: f64 = 1e-6;
 /// Sweep after which the features in use are solved for at once, and again after twice as many.
 const POLISH: usize = 16;
 /// Ratio of the gains of two steps up to which the Hessian is kept: a new one costs as much as many steps.
@@ -57,6 +59,8 @@ pub(super) fn minimize<F: Float>(
     };
     let penalty = |w: f64| l1 * w.abs() + 0.5 * l2 * w * w;
     let mut part = Part::default();
+    // Where the gap is large for so small a distance that no step seems worth it, smaller ones are.
+    let mut care = 1.0;
     loop {
         let losses = losses_only.evaluate(v, &mut gradient, &mut workspace).sum;
         if report.passes == 0 {
@@ -111,9 +115,13 @@ pub(super) fn minimize<F: Float>(
         }
         let before = report.iterations;
         // While features are missing, a part of the present gap is close enough.
-        let tol = limits.tol.max(0.03 * report.gap.min(1.0));
+        let tol = care * limits.tol.max(0.03 * report.gap.min(1.0));
         on_features(objective, &mut part, l1, v, Limits { tol, ..limits }, &mut report, observer)?;
         if report.iterations == before && missing <= room {
+            if care > LEAST_CARE {
+                care *= 1e-2;
+                continue;
+            }
             // No step lowers the objective any more: rounding is all that is left of the gap.
             report.outcome = if report.gap <= 1e-12 { Outcome::Converged } else { Outcome::RanOut };
             return Ok(report);
