@@ -203,7 +203,8 @@ fn stepwise_em_comes_to_the_same_place() {
     let stepwise = params.mini_batches(5, 0.7).max_iter(4).tol(0.0).fit(&dataset).unwrap();
     let (best, found) = (whole.report().unwrap().objective(), stepwise.report().unwrap().objective());
     assert!(near(found, stepwise.score(&dataset.records).unwrap(), 1e-12));
-    // Four passes: within a hundredth of a percent of three hundred.
-    assert!((best - found).abs() < 1e-4 * best.abs(), "{best} {found}");
+    // Four passes: within a thousandth of three hundred, and above four of the whole.
+    let four = whole.report().unwrap().objectives[4];
+    assert!((best - found).abs() < 1e-3 * best.abs() && found > four, "{best} {found} {four}");
     assert!(stepwise.report().unwrap().n_iter() <= 4);
 }

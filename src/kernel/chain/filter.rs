@@ -35,7 +35,7 @@ impl<F: Real> Forward<'_, F> {
         let (mut t, mut exponent) = (0, 0);
         while t < b.len() {
             let end = group_end(self.first, t, b.len());
-            if (self.first + t) % GROUP == 0 {
+            if (self.first + t).is_multiple_of(GROUP) {
                 now = product(&small_step::<F, SumProduct, S, K>(&a, now), &b[t]);
                 exponent += scale(&mut now)?;
                 rows[t] = now;
@@ -46,7 +46,7 @@ impl<F: Real> Forward<'_, F> {
                 now = product(&small_step::<F, SumProduct, S, K>(&a, now), b);
                 *row = now;
             }
-            if !(sum(&now) >= F::FADED) {
+            if has_faded(&now) {
                 now = before;
                 for (b, row) in b[t..end].iter().zip(&mut rows[t..end]) {
                     now = product(&small_step::<F, SumProduct, S, K>(&a, now), b);
@@ -66,7 +66,7 @@ impl<F: Real> Forward<'_, F> {
         let (mut t, mut exponent) = (0, 0);
         while t < n {
             let end = group_end(self.first, t, n);
-            if (self.first + t) % GROUP == 0 {
+            if (self.first + t).is_multiple_of(GROUP) {
                 row::<F, S>(k, t, a, b, alpha);
                 exponent += scale(&mut alpha[(t + 1) * k..][..k])?;
                 t += 1;
@@ -74,7 +74,7 @@ impl<F: Real> Forward<'_, F> {
             for t in t..end {
                 row::<F, S>(k, t, a, b, alpha);
             }
-            if !(sum(&alpha[end * k..][..k]) >= F::FADED) {
+            if has_faded(&alpha[end * k..][..k]) {
                 for t in t..end {
                     row::<F, S>(k, t, a, b, alpha);
                     exponent += scale(&mut alpha[(t + 1) * k..][..k])?;
@@ -91,6 +91,13 @@ impl<F: Real> Forward<'_, F> {
 fn row<F: Real, S: Simd>(k: usize, t: usize, a: &[F], b: &[F], alpha: &mut [F]) {
     let (before, after) = alpha.split_at_mut((t + 1) * k);
     step::<F, SumProduct, S>(a, &before[t * k..], &b[t * k..], &mut after[..k]);
+}
+
+/// Whether the rows of a group must be scaled one by one.
+#[inline(always)]
+fn has_faded<F: Real>(row: &[F]) -> bool {
+    let mass = sum(row);
+    mass.is_nan() || mass < F::FADED
 }
 
 /// Scales a row by a power of two where its sum is small, and returns the exponent; `None` where one step took too much.

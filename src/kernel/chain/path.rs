@@ -69,8 +69,8 @@ impl<F: Real> Follow<'_, F> {
         for t in (0..self.path.len() - 1).rev() {
             let (row, into) = (&rows[t], &into[to]);
             let mut best = (row[0] + into[0], 0);
-            for i in 1..K {
-                let way = row[i] + into[i];
+            for (i, (&delta, &log_a)) in row.iter().zip(into).enumerate().skip(1) {
+                let way = delta + log_a;
                 best = if way > best.0 { (way, i) } else { best };
             }
             to = if best.0 > F::neg_infinity() { best.1 } else { 0 };
@@ -91,8 +91,8 @@ impl<F: Real> Follow<'_, F> {
                 best = way(i).max(best);
             }
             best.store(&mut lanes);
-            for i in whole..k {
-                let way = row[i] + into[i];
+            for (&delta, &log_a) in row[whole..].iter().zip(&into[whole..]) {
+                let way = delta + log_a;
                 lanes[0] = if way > lanes[0] { way } else { lanes[0] };
             }
             let mut width = n / 2;
