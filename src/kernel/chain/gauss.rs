@@ -210,9 +210,9 @@ impl<F: Real> Task for Spreads<'_, F> {
                 lanes[..n].iter().fold(F::zero(), |sum, &v| sum + v)
             };
             let (mut sum, mut square) = (total(first), total(second));
-            for t in whole..self.n {
-                let centred = x[t] - self.origin[i];
-                let g = self.weights[t] * centred;
+            for (&x, &w) in x[whole..self.n].iter().zip(&self.weights[whole..]) {
+                let centred = x - self.origin[i];
+                let g = w * centred;
                 sum += g;
                 square = fma::<F, S>(g, centred, square);
             }

@@ -19,7 +19,7 @@ impl<F: Real> Best<'_, F> {
         let mut now = vector::<F, K>(self.delta);
         for (b, out) in self.log_b.chunks_exact(K).zip(self.delta[K..].chunks_exact_mut(K)) {
             now = small_step::<F, MaxPlus, S, K>(&log_a, now);
-            (0..K).for_each(|l| now[l] = now[l] + b[l]);
+            (0..K).for_each(|l| now[l] += b[l]);
             out.copy_from_slice(&now);
         }
     }

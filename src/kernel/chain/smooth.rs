@@ -79,8 +79,8 @@ impl<F: Real> Backward<'_, F> {
                     let Some(w) = weight::<F, S>(alpha, beta) else { return false };
                     let beta = &mut beta[..k];
                     for l in 0..k {
-                        beta[l] = beta[l] * w;
-                        u[l] = u[l] * w;
+                        beta[l] *= w;
+                        u[l] *= w;
                         gamma[l] = alpha[l] * beta[l];
                         v[l] = b[l] * beta[l];
                     }

@@ -125,8 +125,8 @@ fn panel<F: Real, G: Algebra<F>, S: Simd, const W: usize, const U: usize>(
                 acc[l] = G::push::<S>(acc[l], x, row[l]);
             }
         }
-        for l in 0..W {
-            finish.one::<G>(j + l, acc[l]);
+        for (l, &sum) in acc.iter().enumerate() {
+            finish.one::<G>(j + l, sum);
         }
         return;
     }
