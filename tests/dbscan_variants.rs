@@ -262,6 +262,25 @@ fn parts_give_the_labels_of_one_run() {
     });
 }
 
+/// Lattices of f32 numbers that f64 tells apart: every search measures the stored numbers in f64.
+#[test]
+fn parts_and_predictions_of_f32_rows_agree_with_the_fit_at_ties() {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(11);
+    for metric in [Metric::Euclidean, Metric::Manhattan, Metric::Chebyshev] {
+        for round in 0..20 {
+            let x = Array2::from_shape_simple_fn((200, 1 + round % 3), || 0.1 * rng.gen_range(0..9) as f32);
+            let eps = f64::from(0.1_f32) + f64::from(0.2_f32);
+            let params = Dbscan::params(4 + 9 * (round % 2)).eps(eps).metric(metric);
+            let model = params.fit(&DatasetBase::from(x.view())).expect("valid");
+            let parts = dbscan::partition(&x, eps, 5).expect("valid");
+            let found: Vec<_> = parts.map(|part| params.cluster_part(&part).expect("valid")).collect();
+            assert_eq!(dbscan::merge(&found).expect("one partition").labels(), model.labels(), "{metric:?}");
+            let predicted = model.try_predict(&x).expect("finite");
+            assert!(predicted.iter().zip(model.labels()).all(|(new, old)| new.is_some() == old.is_some()));
+        }
+    }
+}
+
 #[test]
 fn every_row_is_owned_by_one_part_and_all_within_two_eps_are_around() {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(9);

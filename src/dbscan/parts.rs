@@ -19,11 +19,11 @@ use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Axis, Data, Ix2};
 use super::union_find::UnionFind;
 use super::{Clusters, DbscanParams, DbscanValidParams, Metric};
 use crate::data::{check_finite, check_not_empty};
-use crate::distance::{self, Chebyshev, Manhattan};
+use crate::distance::{Chebyshev, Manhattan};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::index::Index;
 use crate::index::tree::Tree;
+use crate::index::{ByComponents, Index, Search};
 use crate::params::require;
 
 /// Rows that are clustered together: those that a part owns, and those around it.
@@ -233,25 +233,17 @@ impl DbscanValidParams {
             let add =
                 |near: &mut Vec<usize>, core: usize| near.extend(label(core).filter(|l| !near.contains(l)));
             let at = points.select(Axis(0), &borders);
-            let eps = F::cast(self.eps);
+            let cores = model.components();
             match self.metric {
                 Metric::Manhattan => {
-                    let visit = |i: usize, core, _| add(&mut near[i], core);
-                    distance::within_between(&at, model.components(), eps, Manhattan, visit)?;
+                    let index = Index::with_metric(cores, Search::Auto, Manhattan)?;
+                    each_near(&index, &at, self.eps, |i, core| add(&mut near[i], core))?;
                 }
                 Metric::Chebyshev => {
-                    let visit = |i: usize, core, _| add(&mut near[i], core);
-                    distance::within_between(&at, model.components(), eps, Chebyshev, visit)?;
+                    let index = Index::with_metric(cores, Search::Auto, Chebyshev)?;
+                    each_near(&index, &at, self.eps, |i, core| add(&mut near[i], core))?;
                 }
-                _ => {
-                    let index = Index::new(model.components())?;
-                    for (point, near) in at.rows().into_iter().zip(&mut near) {
-                        index.visit_within(point, self.eps, |core| {
-                            add(near, core.row);
-                            ControlFlow::Continue(())
-                        })?;
-                    }
-                }
+                _ => each_near(&Index::new(cores)?, &at, self.eps, |i, core| add(&mut near[i], core))?,
             }
         }
         let borders = borders.into_iter().zip(near).map(|(i, near)| (rows[i], near)).collect();
@@ -269,6 +261,22 @@ impl crate::stored::Stored for PartClusters {
     fn validate(&self) -> Result<()> {
         require(self.n_clusters <= self.cores.len(), "n_clusters", "at most the core points", self.n_clusters)
     }
+}
+
+/// Calls `visit(i, j)` for each row `i` of `points` and each indexed row `j` within `eps` of it.
+fn each_near<F: Float, M: ByComponents>(
+    index: &Index<F, M>,
+    points: &Array2<F>,
+    eps: f64,
+    mut visit: impl FnMut(usize, usize),
+) -> Result<()> {
+    for (i, point) in points.rows().into_iter().enumerate() {
+        index.visit_within(point, eps, |near| {
+            visit(i, near.row);
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(())
 }
 
 /// The clusters of the whole, from those of its parts in any order: the same as of one run.

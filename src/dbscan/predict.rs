@@ -8,19 +8,26 @@ use super::{CHUNK, Dbscan, Metric, metric};
 use crate::distance::{self, Chebyshev, Cosine, Manhattan};
 use crate::error::Result;
 use crate::float::Float;
-use crate::index::Index;
+use crate::index::{ByComponents, Index, Search};
 use crate::par;
 
 /// The core points as [`Dbscan::try_predict`] asks for them; made by the first call.
 #[derive(Debug, Clone)]
 pub(super) struct Core<F> {
     euclidean: OnceLock<Arc<Index<F>>>,
+    manhattan: OnceLock<Arc<Index<F, Manhattan>>>,
+    chebyshev: OnceLock<Arc<Index<F, Chebyshev>>>,
     on_sphere: OnceLock<Arc<Index<f64>>>,
 }
 
 impl<F> Default for Core<F> {
     fn default() -> Self {
-        Self { euclidean: OnceLock::new(), on_sphere: OnceLock::new() }
+        Self {
+            euclidean: OnceLock::new(),
+            manhattan: OnceLock::new(),
+            chebyshev: OnceLock::new(),
+            on_sphere: OnceLock::new(),
+        }
     }
 }
 
@@ -34,8 +41,8 @@ fn get_or_make<T>(cell: &OnceLock<Arc<T>>, make: impl FnOnce() -> Result<T>) -> 
 }
 
 /// For each row of `x`, the row nearest to it and how far that is, as `pick` turns them into a label.
-fn nearest<F: Float, L: Send>(
-    index: &Index<F>,
+fn nearest<F: Float, M: ByComponents, L: Send>(
+    index: &Index<F, M>,
     x: ArrayView2<'_, F>,
     pick: impl Fn(usize, usize, f64) -> L + Sync,
 ) -> Result<Vec<L>> {
@@ -55,6 +62,7 @@ impl<F: Float> Dbscan<F> {
     /// Labels of rows that were checked; there are core points.
     pub(super) fn labels_of(&self, x: ArrayView2<'_, F>) -> Result<Array1<Option<usize>>> {
         let label = |core: usize| self.clusters.labels[self.clusters.core_samples[core]];
+        let within_eps = |_, core, distance| (distance <= self.eps).then(|| label(core)).flatten();
         let labels = match self.metric {
             Metric::Euclidean => {
                 let index = get_or_make(&self.core.euclidean, || Index::new(&self.components))?;
@@ -77,8 +85,14 @@ impl<F: Float> Dbscan<F> {
                 })?
             }
             Metric::Cosine => self.labels_by_pairs(x, Cosine)?,
-            Metric::Manhattan => self.labels_by_pairs(x, Manhattan)?,
-            Metric::Chebyshev => self.labels_by_pairs(x, Chebyshev)?,
+            Metric::Manhattan => {
+                let index = || Index::with_metric(&self.components, Search::Auto, Manhattan);
+                nearest(get_or_make(&self.core.manhattan, index)?, x, within_eps)?
+            }
+            Metric::Chebyshev => {
+                let index = || Index::with_metric(&self.components, Search::Auto, Chebyshev);
+                nearest(get_or_make(&self.core.chebyshev, index)?, x, within_eps)?
+            }
         };
         Ok(Array1::from(labels))
     }
