@@ -147,8 +147,8 @@ impl DbscanParams {
 
     /// Sets the distance; Euclidean unless set. `eps` is in its unit.
     ///
-    /// Euclidean and haversine distances, and cosine distances in up to 16 columns, are found by a grid or a tree; the others by comparing all pairs of rows, `O(n^2 d)`, in
-    /// blocks that are never kept.
+    /// In up to 16 columns a grid or a tree finds the neighbours, by any of the distances. Above, all pairs of rows are compared, `O(n^2 d)`, in blocks that are
+    /// never kept; Euclidean distances come from the tree there too.
     ///
     /// # Example
     /// ```
@@ -266,8 +266,8 @@ impl<F: Float> Dbscan<F> {
     /// Assigns new points: the cluster of the nearest core point within `eps`, else `None`.
     ///
     /// A core point gets its own label. A border point gets the cluster that it is nearest to, which is not always the one in [`labels`](Self::labels). Of core points at
-    /// the same distance, one is chosen, on every run the same. `O(log n)` per point in low dimensions, Euclidean or haversine, where the first call
-    /// builds an index; for the other distances every core point is looked at.
+    /// the same distance, one is chosen, on every run the same. `O(log n)` per point in low dimensions, where the first call
+    /// builds an index; by cosine distance every core point is looked at.
     ///
     /// # Errors
     /// [`Error::Shape`] for another number of columns; [`Error::NonFinite`].
