@@ -29,6 +29,7 @@ pub(crate) fn isa() -> Isa {
 }
 
 /// Every instruction set of this machine, from the first to the best: what tests run through.
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
 pub(crate) fn available() -> Vec<Isa> {
     let mut sets = vec![Isa::Portable];
     #[cfg(target_arch = "x86_64")]

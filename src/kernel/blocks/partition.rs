@@ -9,7 +9,9 @@ use std::arch::x86_64::{
 };
 
 use crate::kernel::lanes::{Element, Lanes};
-use crate::kernel::simd::{Isa, Simd, Task, dispatch};
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::simd::Isa;
+use crate::kernel::simd::{Simd, Task, dispatch};
 
 /// Numbers that [`partition`] can move: plain data of 32 or 64 bits.
 ///
