@@ -55,7 +55,7 @@ pub use parts::{Part, PartClusters, Partition, merge, partition};
 use linfa::DatasetBase;
 use linfa::ParamGuard;
 use linfa::traits::{Fit, PredictInplace, Transformer};
-use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2, s};
+use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 
 use clusters::Found;
 use metric::Embedded;
@@ -65,6 +65,7 @@ use crate::data::{check_columns, check_finite, check_not_empty, rows};
 use crate::distance::{self, Chebyshev, Cosine, Manhattan};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::index::TREE_DIMENSIONS;
 use crate::index::tree::Tree;
 use crate::kernel::{Absolutes, Largest, Norm, Squares};
 use crate::observe::{FitObserved, Observer, Progress, report};
@@ -72,12 +73,6 @@ use crate::params::{Check, Params, require};
 
 /// Rows that a thread labels at a time.
 const CHUNK: usize = 1 << 14;
-
-/// Columns up to which cosine distances are looked for in a tree of unit vectors.
-const TREE_DIMENSIONS: usize = 16;
-
-/// Rows that are compared with all later ones between two reports.
-const PAIR_ROWS: usize = 1024;
 
 /// `min_samples` up to which the grid is used: above, counting point by point could take time quadratic in the points of a crowd.
 const GRID_MIN_SAMPLES: usize = 256;
@@ -306,14 +301,16 @@ impl<F: Float, D: Data<Elem = F>, T> FitObserved<ArrayBase<D, Ix2>, T> for Dbsca
         let weights = weights.map(|w| Weights::new(w, records.nrows(), self.min_samples)).transpose()?;
         let weights = weights.as_ref();
         let points = rows(&records);
+        if self.metric != Metric::Euclidean {
+            check_finite("records", &records)?;
+        }
         let found = match self.metric {
+            // The grid looks for NaN on its way.
             Metric::Euclidean => self.search(&points, &records, self.eps, weights, observer)?,
             Metric::Haversine => {
-                check_finite("records", &records)?;
                 self.search_embedded(metric::on_sphere("records", records, self.eps)?, weights, observer)?
             }
             Metric::Cosine => {
-                check_finite("records", &records)?;
                 let few_columns = records.ncols() <= TREE_DIMENSIONS;
                 match few_columns.then(|| metric::unit_vectors(records, self.eps)).flatten() {
                     Some(embedded) => self.search_embedded(embedded, weights, observer)?,
@@ -375,7 +372,6 @@ impl DbscanValidParams {
         if records.ncols() > TREE_DIMENSIONS {
             return self.search_pairs(records, metric, weights, observer);
         }
-        check_finite("records", &records)?;
         tree_search::cluster::<N, F>(records, self.eps, self.min_samples, weights, observer)
     }
 
@@ -388,21 +384,10 @@ impl DbscanValidParams {
         observer: &mut dyn Observer,
     ) -> Result<Found> {
         let (n, eps) = (records.nrows(), F::cast(self.eps));
-        check_finite("records", &records)?;
         report(observer, Progress::new("index", 1, 1))?;
         let found = pair_search::cluster(n, self.min_samples, weights, |visit| {
-            for first in (0..n).step_by(PAIR_ROWS) {
-                let end = n.min(first + PAIR_ROWS);
-                let (these, later) = (records.slice(s![first..end, ..]), records.slice(s![end.., ..]));
-                distance::within(&these, eps, metric, |i, j, _| visit(first + i, first + j))?;
-                if end < n {
-                    distance::within_between(&these, &later, eps, metric, |i, j, _| {
-                        visit(first + i, end + j);
-                    })?;
-                }
-                report(observer, Progress::new("core samples", end as u64, n as u64))?;
-            }
-            Ok(())
+            let done = |rows| report(observer, Progress::new("core samples", rows as u64, n as u64));
+            distance::pairs_within(&records, eps, metric, visit, done)
         })?;
         report(observer, Progress::new("labels", n as u64, n as u64))?;
         Ok(found)

@@ -50,5 +50,5 @@ pub use pairs::{
     between, between_into, blocks, condensed, cosine_distance, cosine_similarity, euclidean_distance,
     one_to_many, pairwise, pairwise_into, points,
 };
-pub(crate) use radius::{Ball, Columns, columns_above, each_column};
+pub(crate) use radius::{Ball, Columns, columns_above, each_column, pairs_within};
 pub use radius::{within, within_between};

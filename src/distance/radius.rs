@@ -162,7 +162,7 @@ pub fn within<F, S, M>(
     x: &ArrayBase<S, Ix2>,
     radius: F,
     metric: M,
-    visit: impl FnMut(usize, usize, F),
+    mut visit: impl FnMut(usize, usize, F),
 ) -> Result<()>
 where
     F: Float,
@@ -172,9 +172,28 @@ where
     check("x", &x.view(), &metric)?;
     let rows = metric.rows(x.view());
     let ball = Ball::new(&metric, &rows, &rows, radius)?;
-    let tiles = (0..x.nrows()).step_by(TILE).flat_map(|i| (i..x.nrows()).step_by(TILE).map(move |j| (i, j)));
-    visit_tiles(&ball, true, tiles, visit);
-    Ok(())
+    ball.visit_above_diagonal(|i, j| ball.with_distance(i, j), |(i, j, d)| visit(i, j, d), |_| Ok(()))
+}
+
+/// [`within`] without the distances: those of the pairs that a tile decides need not be computed again.
+///
+/// `done(rows)` is called now and then: all pairs of that many first rows were visited. Its error ends the search.
+pub(crate) fn pairs_within<F, S, M>(
+    x: &ArrayBase<S, Ix2>,
+    radius: F,
+    metric: M,
+    mut visit: impl FnMut(usize, usize),
+    done: impl FnMut(usize) -> Result<()>,
+) -> Result<()>
+where
+    F: Float,
+    S: Data<Elem = F>,
+    M: Metric<F>,
+{
+    check("x", &x.view(), &metric)?;
+    let rows = metric.rows(x.view());
+    let ball = Ball::new(&metric, &rows, &rows, radius)?;
+    ball.visit_above_diagonal(|i, j| (i, j), |(i, j)| visit(i, j), done)
 }
 
 /// Calls `visit(i, j, distance)` for every row `i` of `x` and row `j` of `y` with a distance of at most `radius`.
@@ -198,7 +217,7 @@ pub fn within_between<F, S, T, M>(
     y: &ArrayBase<T, Ix2>,
     radius: F,
     metric: M,
-    visit: impl FnMut(usize, usize, F),
+    mut visit: impl FnMut(usize, usize, F),
 ) -> Result<()>
 where
     F: Float,
@@ -210,39 +229,58 @@ where
     let (x, y) = (metric.rows(x.view()), metric.rows(y.view()));
     let ball = Ball::new(&metric, &x, &y, radius)?;
     let tiles = (0..x.n()).step_by(TILE).flat_map(|i| (0..y.n()).step_by(TILE).map(move |j| (i, j)));
-    visit_tiles(&ball, false, tiles, visit);
-    Ok(())
+    ball.visit(false, tiles, |i, j| ball.with_distance(i, j), |(i, j, d)| visit(i, j, d), |_| Ok(()))
 }
 
 /// Tiles that are searched before their pairs are visited; it bounds the memory.
 const TILES_AT_ONCE: usize = 16;
 
-fn visit_tiles<F: Float, M: Metric<F>>(
-    ball: &Ball<'_, F, M>,
-    only_above_diagonal: bool,
-    mut tiles: impl Iterator<Item = (usize, usize)>,
-    mut visit: impl FnMut(usize, usize, F),
-) {
-    loop {
-        let some: Vec<_> = tiles.by_ref().take(TILES_AT_ONCE).collect();
-        if some.is_empty() {
-            return;
-        }
-        let found = par::map(some.len(), |tile| {
-            let (i, j) = some[tile];
-            let (i, j) = (i..ball.x.n().min(i + TILE), j..ball.y.n().min(j + TILE));
-            let mut square = vec![F::zero(); TILE * TILE];
-            let mut pairs: Vec<(usize, usize, F)> = Vec::new();
-            ball.tile(&i, &j, &mut square, |r, columns| {
-                let above = if only_above_diagonal && i == j { columns_above(r) } else { [u64::MAX; _] };
-                for c in each_column(std::array::from_fn(|word| columns[word] & above[word])) {
-                    let (i, j) = (i.start + r, j.start + c);
-                    pairs.push((i, j, ball.metric.distance(ball.x.point(i), ball.y.point(j))));
-                }
+impl<F: Float, M: Metric<F>> Ball<'_, F, M> {
+    fn with_distance(&self, i: usize, j: usize) -> (usize, usize, F) {
+        (i, j, self.metric.distance(self.x.point(i), self.y.point(j)))
+    }
+
+    /// [`visit`](Self::visit) for the pairs `i < j` of one set of rows.
+    fn visit_above_diagonal<P: Send>(
+        &self,
+        pair: impl Fn(usize, usize) -> P + Send + Sync,
+        visit: impl FnMut(P),
+        done: impl FnMut(usize) -> Result<()>,
+    ) -> Result<()> {
+        let n = self.x.n();
+        let tiles = (0..n).step_by(TILE).flat_map(|i| (i..n).step_by(TILE).map(move |j| (i, j)));
+        self.visit(true, tiles, pair, visit, done)
+    }
+
+    /// Finds pairs on all threads, makes of each what `pair` says there, and visits them on this thread, tile by tile.
+    ///
+    /// `done` gets the number of rows before the last tile, after every few.
+    fn visit<P: Send>(
+        &self,
+        only_above_diagonal: bool,
+        mut tiles: impl Iterator<Item = (usize, usize)>,
+        pair: impl Fn(usize, usize) -> P + Send + Sync,
+        mut visit: impl FnMut(P),
+        mut done: impl FnMut(usize) -> Result<()>,
+    ) -> Result<()> {
+        loop {
+            let some: Vec<_> = tiles.by_ref().take(TILES_AT_ONCE).collect();
+            let Some(&(last, _)) = some.last() else { return Ok(()) };
+            let found = par::map(some.len(), |tile| {
+                let (i, j) = some[tile];
+                let (i, j) = (i..self.x.n().min(i + TILE), j..self.y.n().min(j + TILE));
+                let mut square = vec![F::zero(); TILE * TILE];
+                let mut pairs = Vec::new();
+                self.tile(&i, &j, &mut square, |r, columns| {
+                    let above = if only_above_diagonal && i == j { columns_above(r) } else { [u64::MAX; _] };
+                    let columns = std::array::from_fn(|word| columns[word] & above[word]);
+                    pairs.extend(each_column(columns).map(|c| pair(i.start + r, j.start + c)));
+                });
+                pairs
             });
-            pairs
-        });
-        found.into_iter().flatten().for_each(|(i, j, d)| visit(i, j, d));
+            found.into_iter().flatten().for_each(&mut visit);
+            done(last)?;
+        }
     }
 }
 

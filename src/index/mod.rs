@@ -32,7 +32,7 @@ use crate::kernel::Radius;
 use crate::params::require;
 
 /// Dimensions up to which the k-d tree is chosen. Above, nearly every box is near every query, and a scan of all rows is faster.
-const TREE_DIMENSIONS: usize = 16;
+pub(crate) const TREE_DIMENSIONS: usize = 16;
 
 /// A distance that grows with the difference in each single component, so that boxes bound it and a tree can search it.
 ///
