@@ -75,6 +75,21 @@ impl crate::stored::Stored for Clusters {
     }
 }
 
+/// Numbers sets by their smallest row: where a root holds that row (all ones elsewhere), it holds the number of its set afterwards. Returns how many there
+/// are.
+pub(super) fn number_by_smallest_row(of_roots: &[AtomicU32]) -> usize {
+    let mut first_rows: Vec<(u32, u32)> = (0..)
+        .zip(of_roots)
+        .map(|(root, row)| (row.load(Relaxed), root))
+        .filter(|&(row, _)| row != u32::MAX)
+        .collect();
+    first_rows.sort_unstable();
+    for (label, &(_, root)) in (0..).zip(&first_rows) {
+        of_roots[root as usize].store(label, Relaxed);
+    }
+    first_rows.len()
+}
+
 /// What a search writes: for each row, its cluster and whether it is a core point.
 ///
 /// Rows are independent of one another and each is written by one thread, so relaxed ordering is enough.

@@ -299,8 +299,15 @@ pub fn merge(parts: &[PartClusters]) -> Result<Clusters> {
         }
         owned[row] = true;
     }
-    let first = |part: usize| parts[..part].iter().map(|part| part.n_clusters).sum::<usize>();
-    let n_sets = first(parts.len());
+    // Clusters of the parts before.
+    let mut n_sets = 0;
+    let firsts: Vec<usize> = parts
+        .iter()
+        .map(|part| {
+            n_sets += part.n_clusters;
+            n_sets - part.n_clusters
+        })
+        .collect();
     let too_large = || Error::shape("parts", "fewer than 2^32 clusters", n_sets);
     let sets = UnionFind::new(u32::try_from(n_sets).map_err(|_| too_large())?);
     let invalid =
@@ -308,8 +315,7 @@ pub fn merge(parts: &[PartClusters]) -> Result<Clusters> {
 
     // For each core point, a cluster that it is in.
     let mut set_of = vec![u32::MAX; n];
-    for (number, part) in parts.iter().enumerate() {
-        let first = first(number);
+    for (part, &first) in parts.iter().zip(&firsts) {
         for &(row, cluster) in &part.cores {
             if row >= n || cluster >= part.n_clusters {
                 return Err(invalid(row));
@@ -333,8 +339,7 @@ pub fn merge(parts: &[PartClusters]) -> Result<Clusters> {
             Some(n_clusters - 1)
         });
     }
-    for (number, part) in parts.iter().enumerate() {
-        let first = first(number);
+    for (part, &first) in parts.iter().zip(&firsts) {
         for (row, near) in &part.borders {
             if *row >= n || near.iter().any(|&cluster| cluster >= part.n_clusters) {
                 return Err(invalid(*row));

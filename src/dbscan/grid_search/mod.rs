@@ -28,7 +28,7 @@ mod touch;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::clusters::Found;
+use super::clusters::{Found, number_by_smallest_row};
 use super::union_find::UnionFind;
 use crate::error::Result;
 use crate::float::Float;
@@ -353,16 +353,7 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
                 smallest[set as usize].fetch_min(row, Relaxed);
             }
         });
-        let mut first_rows: Vec<(u32, u32)> = (0..)
-            .zip(&smallest)
-            .map(|(root, row)| (row.load(Relaxed), root))
-            .filter(|&(row, _)| row != NONE)
-            .collect();
-        first_rows.sort_unstable();
-        let n_clusters = first_rows.len();
-        for (label, &(_, root)) in (0..).zip(&first_rows) {
-            smallest[root as usize].store(label, Relaxed);
-        }
+        let n_clusters = number_by_smallest_row(&smallest);
         let labels = par::tabulate(n_subs, |sub| match cores.n_cores[sub] {
             0 => NONE,
             _ => smallest[sets.find(sub as u32) as usize].load(Relaxed),

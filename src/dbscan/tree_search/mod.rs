@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use ndarray::ArrayView2;
 
-use super::clusters::Found;
+use super::clusters::{Found, number_by_smallest_row};
 use super::weights::Weights;
 use crate::error::Result;
 use crate::float::Float;
@@ -158,16 +158,7 @@ impl<F: Float, N: Norm> Search<'_, F, N> {
                 smallest[set as usize].fetch_min(row, Relaxed);
             }
         });
-        let mut first_rows: Vec<(u32, u32)> = (0..)
-            .zip(&smallest)
-            .map(|(root, row)| (row.load(Relaxed), root))
-            .filter(|&(row, _)| row != NO_ROW)
-            .collect();
-        first_rows.sort_unstable();
-        let n_clusters = first_rows.len();
-        for (label, &(_, root)) in (0..).zip(&first_rows) {
-            smallest[root as usize].store(label, Relaxed);
-        }
+        let n_clusters = number_by_smallest_row(&smallest);
         par::for_each_chunk_mut(&mut labels, CHUNK * BLOCK, |_, labels| {
             for label in labels.iter_mut().filter(|label| **label != NOISE) {
                 *label = smallest[*label as usize].load(Relaxed);
