@@ -4,7 +4,7 @@ use ndarray::{ArrayBase, Data, Ix2};
 
 use super::cell::Cell;
 use super::model::Recurrent;
-use super::net::Workspace;
+use super::net::{Pass, Workspace};
 use super::params::Element;
 use crate::data::{Sequences, rows};
 use crate::error::Result;
@@ -165,7 +165,7 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         let range = |i| sequences.range(i).map_or((0, 0), |range| (range.start, range.len()));
         w.batch.fill((0..sequences.n_sequences()).map(range));
         self.net.prepare(&self.params, &mut w);
-        self.net.forward(&self.params, inputs, &mut w, None);
+        self.net.forward(&self.params, inputs, &mut w, Pass::Trace(None));
         Ok(w)
     }
 }

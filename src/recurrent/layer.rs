@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView2};
 use super::cell::Cell;
 use crate::float::Float;
 use crate::kernel::nets::product::{AddTransposed, Multiply, padded, pieces};
-use crate::kernel::nets::recurrent::{Backward, Forward, Project, Rows, Shared, transpose};
+use crate::kernel::nets::recurrent::{Backward, Entry, Forward, Project, Rows, Shared, transpose};
 use crate::kernel::simd::dispatch;
 use crate::par;
 
@@ -92,7 +92,7 @@ impl<C: Cell> Layer<C> {
         n_rows: usize,
     ) {
         let width = self.width::<F>();
-        grow(&mut trace.slots, n_rows * width * C::SLOTS);
+        grow(&mut trace.slots, n_sequences * width * C::SLOTS);
         grow(&mut trace.hidden, (n_sequences + n_rows) * width);
         grow(&mut trace.memory, if C::HAS_MEMORY { (n_sequences + n_rows) * width } else { 0 });
         grow(&mut trace.bias, width * C::SLOTS);
@@ -118,9 +118,11 @@ impl<C: Cell> Layer<C> {
         }
     }
 
-    /// `slots`, `memory` and `hidden` for all steps. The state before the first step stands in `trace` already, as do the biases.
+    /// `memory` and `hidden` for all steps, and for a backward pass `slots`, which are else not `kept`. The state before the first step stands in
+    /// `trace` already, as do the biases.
     ///
     /// Shapes: `x (n_rows, n_inputs)` at distance `x_row`, rows as [`Rows`] says.
+    #[allow(clippy::too_many_arguments, reason = "the shape of the rows")]
     pub(super) fn forward<F: Float>(
         &self,
         params: &[F],
@@ -129,15 +131,56 @@ impl<C: Cell> Layer<C> {
         x: &[F],
         x_row: usize,
         trace: &mut Trace<F>,
+        kept: bool,
     ) {
+        /// Slots that stay in the second cache from the product with all inputs until their step.
+        const NEAR: usize = 1 << 20;
         let [w_x, w_h, b_x, _, p, end] = self.parts::<F>();
         let rows = self.rows(steps, n_rows);
         let Trace { slots, hidden, memory, bias, .. } = trace;
-        let w_x = &params[w_x..w_h];
-        Project { cell: PhantomData::<C>, rows, x, x_row, w_x, bias, slots: Shared::new(slots) }.compute();
-        let (cell, w_h, peepholes) = (self.cell, &params[w_h..b_x], &params[p..end]);
-        let (slots, hidden, memory) = (Shared::new(slots), Shared::new(hidden), Shared::new(memory));
-        Forward { cell, rows, w_h, peepholes, slots, hidden, memory }.compute();
+        let entry = Entry { x, x_row, w_x: &params[w_x..w_h], bias };
+        let n_sequences = steps.first().copied().unwrap_or(0);
+        let row = self.width::<F>() * C::SLOTS;
+        // Few rows at a time would read the weights of the inputs again and again.
+        let by_step = n_sequences >= 8 && n_rows * row * size_of::<F>() > NEAR;
+        let kept = kept || !by_step;
+        grow(slots, if kept { n_rows } else { n_sequences } * row);
+        if !by_step {
+            Project { cell: PhantomData::<C>, rows, entry, slots: Shared::new(slots) }.compute();
+        }
+        Forward {
+            cell: self.cell,
+            rows,
+            entry: by_step.then_some(entry),
+            kept,
+            from_end: false,
+            w_h: &params[w_h..b_x],
+            peepholes: &params[p..end],
+            slots: Shared::new(slots),
+            hidden: Shared::new(hidden),
+            memory: Shared::new(memory),
+        }
+        .compute();
+    }
+
+    /// One step of one sequence: the second row of `hidden` and `memory` from the first. Every other call goes through the weights `from_end`, to meet
+    /// first what is still in the cache.
+    pub(super) fn step<F: Float>(&self, params: &[F], x: &[F], trace: &mut Trace<F>, from_end: bool) {
+        let [w_x, w_h, b_x, _, p, end] = self.parts::<F>();
+        let Trace { slots, hidden, memory, bias, .. } = trace;
+        Forward {
+            cell: self.cell,
+            rows: self.rows(&[1], 1),
+            entry: Some(Entry { x, x_row: self.n_inputs, w_x: &params[w_x..w_h], bias }),
+            kept: false,
+            from_end,
+            w_h: &params[w_h..b_x],
+            peepholes: &params[p..end],
+            slots: Shared::new(slots),
+            hidden: Shared::new(hidden),
+            memory: Shared::new(memory),
+        }
+        .compute();
     }
 
     /// Adds the gradients of the parameters to `grads` and, where asked, `dL/dx` to `d_x`.

@@ -46,7 +46,7 @@ mod torch;
 
 pub use cell::{Cell, GruCell, LstmCell, PeepholeLstmCell, RnnCell};
 pub use diagnose::{Flow, GateSaturation, GradientThroughTime};
-pub use fit::Gradients;
+pub use fit::{Gradients, Taught};
 pub use model::{Recurrent, Values};
 pub use net::{Dropout, Workspace};
 pub use params::{Element, RecurrentParams};

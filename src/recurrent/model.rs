@@ -7,7 +7,7 @@ use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
 
 use super::cell::Cell;
 use super::layer::{collect, scatter};
-use super::net::{Inputs, Net, Workspace};
+use super::net::{Inputs, Net, Pass, Workspace};
 use super::params::{Element, RecurrentParams};
 use super::state::{State, Stream};
 use crate::data::{ClassIndex, Sequences, rows};
@@ -319,14 +319,17 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
             if let Some(state) = &state {
                 state.enter(&self.net, w, |part| first + part);
             }
-            self.net.forward(&self.params, inputs, w, None);
+            self.net.forward(&self.params, inputs, w, Pass::Answer);
             if let Some(state) = &mut state {
                 state.leave(&self.net, w, |part| first + part);
             }
-            let width = self.net.head.width::<F>();
+            let (width, n) = (self.net.head.width::<F>(), self.net.n_outputs());
             for (row, y) in w.y.chunks_exact(width).take(self.net.n_out_rows(&w.batch)).enumerate() {
                 let to = if self.net.each_row { w.batch.source[row] } else { first + w.batch.order[row] };
-                outputs.row_mut(to).iter_mut().zip(y).for_each(|(to, &y)| *to = y);
+                match outputs.as_slice_mut() {
+                    Some(outputs) => outputs[to * n..][..n].iter_mut().zip(y).for_each(|(to, &y)| *to = y),
+                    None => outputs.row_mut(to).iter_mut().zip(y).for_each(|(to, &y)| *to = y),
+                }
             }
             first += group;
         }

@@ -9,7 +9,9 @@ use super::dense::{Dense, Embedding};
 use super::layer::{Layer, Tensor, Trace, grow};
 use crate::error::Result;
 use crate::float::Float;
+use crate::kernel::nets::gather::Gather;
 use crate::kernel::nets::product::padded;
+use crate::kernel::simd::dispatch;
 use crate::optim::init;
 
 /// Shares of numbers that training sets to 0; what stays is divided by the share that stays.
@@ -45,6 +47,15 @@ pub enum Inputs<'a, F> {
     Values(&'a [F]),
     /// A token for each row, below the size of the embedding.
     Tokens(&'a [usize]),
+}
+
+/// What a forward pass is for.
+#[derive(Debug)]
+pub(super) enum Pass<'a> {
+    /// For the outputs.
+    Answer,
+    /// For a backward pass after it; with dropout, as in training.
+    Trace(Option<(Dropout, &'a mut Xoshiro256PlusPlus)>),
 }
 
 /// Everything between inputs and outputs: room that is used again for every batch.
@@ -162,6 +173,9 @@ impl<C: Cell> Net<C> {
     /// Makes room for the batch in `w.batch` and sets every state before the first step to 0.
     pub(super) fn prepare<F: Float>(&self, params: &[F], w: &mut Workspace<F>) {
         let (n_rows, n_sequences) = (w.batch.n_rows(), w.batch.n_sequences());
+        if self.bidirectional() {
+            w.batch.find_mirror();
+        }
         w.inputs.resize_with(self.layers.len(), Vec::new);
         w.d_inputs.resize_with(self.layers.len(), Vec::new);
         w.masks.resize_with(self.layers.len() + 1, Vec::new);
@@ -188,7 +202,7 @@ impl<C: Cell> Net<C> {
         if self.each_row { batch.n_rows() } else { batch.n_sequences() }
     }
 
-    /// `w.y` from `inputs`, of which the batch in `w` says the rows. With `dropout`, as in training.
+    /// `w.y` from `inputs`, of which the batch in `w` says the rows.
     ///
     /// [`prepare`](Self::prepare) comes before it, and whoever brings a state sets it in between.
     pub(super) fn forward<F: Float>(
@@ -196,8 +210,12 @@ impl<C: Cell> Net<C> {
         params: &[F],
         inputs: Inputs<'_, F>,
         w: &mut Workspace<F>,
-        mut dropout: Option<(Dropout, &mut Xoshiro256PlusPlus)>,
+        pass: Pass<'_>,
     ) {
+        let (kept, mut dropout) = match pass {
+            Pass::Answer => (false, None),
+            Pass::Trace(dropout) => (true, dropout),
+        };
         let Workspace { batch, inputs: xs, traces, masks, features, y, .. } = w;
         let n_rows = batch.n_rows();
         for (l, directions) in self.layers.iter().enumerate() {
@@ -206,15 +224,17 @@ impl<C: Cell> Net<C> {
             let (below, here) = traces.split_at_mut(l);
             let x = &mut xs[l][..n_rows * x_row];
             match below.last() {
-                None => {
-                    for (x, &row) in x.chunks_exact_mut(x_row).zip(&batch.source) {
-                        x[..n_inputs].copy_from_slice(match (inputs, &self.embedding) {
-                            (Inputs::Tokens(tokens), Some(embedding)) => embedding.row(params, tokens[row]),
-                            (Inputs::Values(values), _) => &values[row * n_inputs..][..n_inputs],
-                            (Inputs::Tokens(_), None) => unreachable!("tokens enter through an embedding"),
-                        });
+                None => match (inputs, &self.embedding) {
+                    (Inputs::Tokens(tokens), Some(embedding)) => {
+                        for (x, &row) in x.chunks_exact_mut(x_row).zip(&batch.source) {
+                            x[..n_inputs].copy_from_slice(embedding.row(params, tokens[row]));
+                        }
                     }
-                }
+                    (Inputs::Values(from), _) => {
+                        dispatch(Gather { n: n_inputs, from, source: &batch.source, to: x, to_row: x_row });
+                    }
+                    (Inputs::Tokens(_), None) => unreachable!("tokens enter through an embedding"),
+                },
                 Some(below) => self.gather(batch, &self.layers[l - 1], below, true, x, x_row),
             }
             if let Some((dropout, rng)) = &mut dropout {
@@ -223,11 +243,11 @@ impl<C: Cell> Net<C> {
             }
             for (direction, (layer, trace)) in directions.iter().zip(&mut here[0]).enumerate() {
                 if direction == 0 {
-                    layer.forward(params, &batch.steps, n_rows, x, x_row, trace);
+                    layer.forward(params, &batch.steps, n_rows, x, x_row, trace, kept);
                 } else {
                     trace.mirror_rows(&batch.mirror, x, x_row);
                     let mirrored = std::mem::take(&mut trace.mirrored);
-                    layer.forward(params, &batch.steps, n_rows, &mirrored, x_row, trace);
+                    layer.forward(params, &batch.steps, n_rows, &mirrored, x_row, trace, kept);
                     trace.mirrored = mirrored;
                 }
             }
@@ -244,6 +264,22 @@ impl<C: Cell> Net<C> {
             drop_out(features, dropout.after, &mut masks[top + 1], rng);
         }
         self.head.forward(params, n_out, features, features_row, y);
+    }
+
+    /// `w.y` one step on, for one sequence read from its beginning: the first row of every state is the one before the step, then the one after it.
+    pub(super) fn step<F: Float>(&self, params: &[F], x: &[F], w: &mut Workspace<F>, from_end: bool) {
+        for (l, directions) in self.layers.iter().enumerate() {
+            let (below, here) = w.traces.split_at_mut(l);
+            let (layer, trace) = (&directions[0], &mut here[0][0]);
+            layer.step(params, below.last().map_or(x, |below| &below[0].hidden), trace, from_end);
+            let width = layer.width::<F>();
+            trace.hidden.copy_within(width..2 * width, 0);
+            if C::HAS_MEMORY {
+                trace.memory.copy_within(width..2 * width, 0);
+            }
+        }
+        let hidden = &w.traces[self.layers.len() - 1][0].hidden;
+        self.head.forward(params, 1, hidden, padded::<F>(self.head.n_inputs), &mut w.y);
     }
 
     /// Adds the gradients of all parameters to `grads`, from `w.d_y`, after the forward pass of the same batch and dropout.

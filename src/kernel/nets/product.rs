@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::activation::Real;
 use crate::kernel::lanes::Lanes;
+use crate::kernel::pairs::expect_reads;
 use crate::kernel::simd::{Simd, Task, dispatch};
 use crate::par;
 
@@ -21,6 +22,39 @@ pub(crate) struct Left<F> {
     pub(crate) step: usize,
     pub(crate) n_inner: usize,
 }
+
+impl<F> Left<F> {
+    /// The first part of the sum, about `INNER_AT_ONCE` summands, and the rest where there is one.
+    ///
+    /// # Safety
+    /// What it spans can be read.
+    #[inline(always)]
+    unsafe fn split(self) -> (Self, Option<Self>) {
+        // SAFETY: both parts lie in the whole.
+        unsafe {
+            if self.n_outer > 1 {
+                let n = (INNER_AT_ONCE / self.n_inner.max(1)).max(1);
+                if n < self.n_outer {
+                    let start = self.start.add(n * self.jump);
+                    return (
+                        Self { n_outer: n, ..self },
+                        Some(Self { start, n_outer: self.n_outer - n, ..self }),
+                    );
+                }
+            } else if self.n_inner > INNER_AT_ONCE + INNER_AT_ONCE / 2 {
+                let (n, start) = (INNER_AT_ONCE, self.start.add(INNER_AT_ONCE * self.step));
+                return (
+                    Self { n_inner: n, ..self },
+                    Some(Self { start, n_inner: self.n_inner - n, ..self }),
+                );
+            }
+            (self, None)
+        }
+    }
+}
+
+/// Rows of a panel that are read together by many rows: 32 KB of four registers.
+const INNER_AT_ONCE: usize = 128;
 
 /// What a tile starts from, and what becomes of its sums.
 pub(crate) trait Finish<F: Real, S: Simd, const G: usize> {
@@ -37,7 +71,59 @@ pub(crate) trait Finish<F: Real, S: Simd, const G: usize> {
     unsafe fn finish(&mut self, m: usize, sums: [Lanes<F, S>; G]);
 }
 
-/// For each row `m < n_rows`: `start(m) + sum_k left[m][k] * right[k]`, handed to `finish(m)`.
+/// A [`Finish`] whose sums can be left on the way.
+pub(crate) trait Pause<F: Real, S: Simd, const G: usize>: Finish<F, S, G> {
+    /// Puts the sums of row `m` where `start` finds them.
+    ///
+    /// # Safety
+    /// As for `start`.
+    unsafe fn pause(&mut self, m: usize, sums: [Lanes<F, S>; G]);
+}
+
+/// A part of a sum that is not the last.
+struct Paused<'a, T>(&'a mut T);
+
+impl<F: Real, S: Simd, T: Pause<F, S, G>, const G: usize> Finish<F, S, G> for Paused<'_, T> {
+    #[inline(always)]
+    unsafe fn start(&self, m: usize) -> [Lanes<F, S>; G] {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.start(m) }
+    }
+
+    #[inline(always)]
+    unsafe fn finish(&mut self, m: usize, sums: [Lanes<F, S>; G]) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.pause(m, sums) }
+    }
+}
+
+/// [`rows`], where many rows pass the right matrix in parts that stay in the nearest cache. What is read next after it begins at `next`.
+///
+/// # Safety
+/// As for [`rows`].
+#[inline(always)]
+pub(crate) unsafe fn rows_in_parts<F: Real, S: Simd, const G: usize>(
+    n_rows: usize,
+    mut left: Left<F>,
+    mut right: *const F,
+    stride: usize,
+    next: *const F,
+    finish: &mut impl Pause<F, S, G>,
+) {
+    // SAFETY: the caller's promises, for each part.
+    unsafe {
+        if n_rows > 8 {
+            while let (part, Some(rest)) = left.split() {
+                let after = right.add(part.n_outer * part.n_inner * stride);
+                rows::<F, S, G>(n_rows, &part, right, stride, after, &mut Paused(finish));
+                (left, right) = (rest, after);
+            }
+        }
+        rows::<F, S, G>(n_rows, &left, right, stride, next, finish);
+    }
+}
+
+/// For each row `m < n_rows`: `start(m) + sum_k left[m][k] * right[k]`, handed to `finish(m)`. What is read next after `right` begins at `next`.
 ///
 /// # Safety
 /// All that `left` spans can be read. `right` is valid for `n_outer * n_inner` rows at distance `stride`, each with `G` registers
@@ -48,6 +134,7 @@ pub(crate) unsafe fn rows<F: Real, S: Simd, const G: usize>(
     left: &Left<F>,
     right: *const F,
     stride: usize,
+    mut next: *const F,
     finish: &mut impl Finish<F, S, G>,
 ) {
     // Sums plus one row of `right` plus a broadcast must fit into the registers.
@@ -75,34 +162,35 @@ pub(crate) unsafe fn rows<F: Real, S: Simd, const G: usize>(
     // SAFETY: the caller's promises, for the rows `m..m + M` that are below `n_rows` by the conditions.
     unsafe {
         while most >= 8 && n_rows - m >= 8 {
-            tile::<F, S, 8, G, 1>(m, left, right, stride, finish);
+            tile::<F, S, 8, G, 1>(m, left, right, stride, &mut next, finish);
             m += 8;
         }
         // 8 rows are better two fours than a six and a two.
         while most >= 6 && n_rows - m >= 6 && !(most == 6 && n_rows - m == 8) {
-            tile::<F, S, 6, G, 1>(m, left, right, stride, finish);
+            tile::<F, S, 6, G, 1>(m, left, right, stride, &mut next, finish);
             m += 6;
         }
         while most >= 4 && n_rows - m >= 4 {
-            tile::<F, S, 4, G, 1>(m, left, right, stride, finish);
+            tile::<F, S, 4, G, 1>(m, left, right, stride, &mut next, finish);
             m += 4;
         }
         while n_rows - m >= 2 {
-            tile::<F, S, 2, G, 1>(m, left, right, stride, finish);
+            tile::<F, S, 2, G, 1>(m, left, right, stride, &mut next, finish);
             m += 2;
         }
         if n_rows - m == 1 {
             // One row has too few sums to hide the latency of an addition: several partial sums.
             match G {
-                1 => tile::<F, S, 1, G, 8>(m, left, right, stride, finish),
-                2 => tile::<F, S, 1, G, 4>(m, left, right, stride, finish),
-                _ => tile::<F, S, 1, G, 2>(m, left, right, stride, finish),
+                1 => tile::<F, S, 1, G, 8>(m, left, right, stride, &mut next, finish),
+                2 => tile::<F, S, 1, G, 4>(m, left, right, stride, &mut next, finish),
+                _ => tile::<F, S, 1, G, 2>(m, left, right, stride, &mut next, finish),
             }
         }
     }
 }
 
-/// `M` rows from row `m` on, with `P` partial sums.
+/// `M` rows from row `m` on, with `P` partial sums, a power of two. Tiles of many rows have the time to bring near what comes `next`, a line with each row of
+/// `right`.
 ///
 /// # Safety
 /// As for [`rows`], with `m + M <= n_rows`.
@@ -113,6 +201,7 @@ unsafe fn tile<F: Real, S: Simd, const M: usize, const G: usize, const P: usize>
     left: &Left<F>,
     right: *const F,
     stride: usize,
+    next: &mut *const F,
     finish: &mut impl Finish<F, S, G>,
 ) {
     let block = F::BLOCK;
@@ -137,6 +226,10 @@ unsafe fn tile<F: Real, S: Simd, const M: usize, const G: usize, const P: usize>
                     }
                     a = a.add(left.step);
                     right = right.add(stride);
+                    if M >= 4 {
+                        expect_reads(*next, F::BLOCK);
+                        *next = next.wrapping_add(F::BLOCK);
+                    }
                 }
                 k += P;
             }
@@ -154,9 +247,18 @@ unsafe fn tile<F: Real, S: Simd, const M: usize, const G: usize, const P: usize>
             }
         }
         // A copy of its own: the sums would otherwise live in memory, as the loop over `finish` is too long to be unrolled.
-        let done: [[Lanes<F, S>; G]; M] = std::array::from_fn(|i| {
-            std::array::from_fn(|g| (1..P).fold(sums[0][i][g], |sum, p| sum + sums[p][i][g]))
-        });
+        let mut half = P / 2;
+        while half > 0 {
+            for p in 0..half {
+                for i in 0..M {
+                    for g in 0..G {
+                        sums[p][i][g] = sums[p][i][g] + sums[p + half][i][g];
+                    }
+                }
+            }
+            half /= 2;
+        }
+        let done: [[Lanes<F, S>; G]; M] = sums[0];
         for (i, sums) in done.into_iter().enumerate() {
             finish.finish(m + i, sums);
         }
@@ -252,7 +354,10 @@ impl<F: Real> Multiply<'_, F> {
     /// Computes it, some rows on each thread where that is worth its while.
     pub(crate) fn compute(self) {
         let n_products = self.n_rows * self.n_outer * self.n_inner * self.n_blocks * F::BLOCK;
-        self.in_pieces(pieces(n_products));
+        match pieces(n_products) {
+            1 => dispatch(self),
+            pieces => self.in_pieces(pieces),
+        }
     }
 
     fn in_pieces(self, pieces: usize) {
@@ -293,7 +398,10 @@ pub(crate) fn side_by_side(n_products: usize, n: usize, work: &(impl Fn(Range<us
             }
         }
     }
-    cut(pieces(n_products), 0..n, work);
+    match pieces(n_products) {
+        1 => work(0..n),
+        pieces => cut(pieces, 0..n, work),
+    }
 }
 
 /// Rows that are summed over before the next columns of `a`: 24 KB of `b` stay in the nearest cache.
@@ -363,7 +471,8 @@ unsafe fn panel<F: Real, S: Simd, const G: usize>(
         // SAFETY: `lane` is inside a block, and the blocks are the caller's promise.
         unsafe {
             let mut store = Store { c: c.add(lane), c_row, bias: bias.map(|bias| bias.add(lane)) };
-            rows::<F, S, G>(n_rows, left, right.add(lane), stride, &mut store);
+            let next = right.wrapping_add(left.n_outer * left.n_inner * stride);
+            rows::<F, S, G>(n_rows, left, right.add(lane), stride, next, &mut store);
         }
     }
 }

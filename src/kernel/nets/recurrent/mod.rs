@@ -20,7 +20,7 @@ use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::Simd;
 pub(crate) use backward::Backward;
 pub(crate) use forward::Forward;
-pub(crate) use project::Project;
+pub(crate) use project::{Entry, Project};
 
 /// The arithmetic of one unit of a cell.
 pub trait Gates: Copy + Send + Sync + 'static {
