@@ -90,13 +90,16 @@ impl<F: Real, S: Simd, T: Pause<F, S, G>, const G: usize> Finish<F, S, G> for Pa
     }
 }
 
-/// [`rows`], where many rows pass the right matrix in parts that stay in the nearest cache. What is read next after it begins at `next`.
+/// [`rows`], where `many` rows pass the right matrix in parts that stay in the nearest cache. What is read next after it begins at `next`.
+///
+/// Parts change the order in which a row that is left over alone is added up, so `many` must not depend on how the rows are cut.
 ///
 /// # Safety
 /// As for [`rows`].
 #[inline(always)]
 pub(crate) unsafe fn rows_in_parts<F: Real, S: Simd, const G: usize>(
     n_rows: usize,
+    many: bool,
     mut left: Left<F>,
     mut right: *const F,
     stride: usize,
@@ -105,7 +108,7 @@ pub(crate) unsafe fn rows_in_parts<F: Real, S: Simd, const G: usize>(
 ) {
     // SAFETY: the caller's promises, for each part.
     unsafe {
-        if n_rows > 8 {
+        if many {
             while let (part, Some(rest)) = left.split() {
                 let after = right.add(part.n_outer * part.n_inner * stride);
                 rows::<F, S, G>(n_rows, &part, right, stride, after, &mut Paused(finish));

@@ -2,7 +2,7 @@
 
 use super::super::activation::Real;
 use super::super::product::{Finish, Left, Pause, rows_in_parts, side_by_side};
-use super::{Entry, Gates, Kept, Part, Rows, Shared, peepholes};
+use super::{Entry, Gates, Kept, MANY, Part, Rows, Shared, peepholes};
 use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::{Simd, Task, dispatch};
 
@@ -116,7 +116,15 @@ impl<F: Real, C: Gates> Part<'_, Forward<'_, F, C>> {
                         let panel = n_hidden * G * F::BLOCK;
                         let right = w_h.as_ptr().add(block * panel + lane);
                         let next = if up { right.wrapping_add(panel) } else { right.wrapping_sub(panel) };
-                        rows_in_parts::<F, S, G>(here, left, right, G * F::BLOCK, next, &mut finish);
+                        rows_in_parts::<F, S, G>(
+                            here,
+                            n > MANY,
+                            left,
+                            right,
+                            G * F::BLOCK,
+                            next,
+                            &mut finish,
+                        );
                     }
                 }
             }

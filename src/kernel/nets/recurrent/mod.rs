@@ -95,6 +95,9 @@ impl Rows<'_> {
     }
 }
 
+/// More rows of a step than this read the weights in parts.
+const MANY: usize = 8;
+
 /// Numbers that several threads write at once, each those of its own rows.
 #[derive(Debug)]
 pub(crate) struct Shared<'a, F> {
