@@ -7,9 +7,9 @@ use linfa::dataset::{AsSingleTargets, Label};
 use linfa::traits::Fit;
 use ndarray::{ArrayBase, Data, Ix2};
 
+use super::curvature::Blocks;
 use super::factor::Factor;
 use super::fit::{Layout, Targets};
-use super::objective::Blocks;
 use super::params::LogisticRegressionParams;
 use super::rows::Rows;
 use super::{LogisticRegression, LogisticRegressionValidParams};

@@ -6,6 +6,7 @@ use ndarray::{Array2, ArrayView2};
 
 use super::cell::Cell;
 use crate::float::Float;
+use crate::kernel::Aligned;
 use crate::kernel::nets::product::{AddTransposed, Multiply, padded, pieces};
 use crate::kernel::nets::recurrent::{Backward, Entry, Forward, Project, Rows, Shared, transpose};
 use crate::kernel::simd::dispatch;
@@ -28,17 +29,17 @@ pub(super) struct Layer<C> {
 /// What a layer keeps from its forward for its backward pass, and its room for both.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trace<F> {
-    pub(super) slots: Vec<F>,
+    pub(super) slots: Aligned<F>,
     /// The states: `n_sequences` rows before the first step, then one for each row.
-    pub(super) hidden: Vec<F>,
-    pub(super) memory: Vec<F>,
-    pub(super) d_hidden: Vec<F>,
-    pub(super) carry: Vec<F>,
+    pub(super) hidden: Aligned<F>,
+    pub(super) memory: Aligned<F>,
+    pub(super) d_hidden: Aligned<F>,
+    pub(super) carry: Aligned<F>,
     /// The inputs in the order of a layer that reads from the end.
-    pub(super) mirrored: Vec<F>,
-    bias: Vec<F>,
-    w_x_transposed: Vec<F>,
-    w_h_transposed: Vec<F>,
+    pub(super) mirrored: Aligned<F>,
+    bias: Aligned<F>,
+    w_x_transposed: Aligned<F>,
+    w_h_transposed: Aligned<F>,
 }
 
 impl<F: Float> Trace<F> {
@@ -51,10 +52,10 @@ impl<F: Float> Trace<F> {
     }
 }
 
-/// Makes `v` at least `len` long; new values are 0.
-pub(super) fn grow<F: Float>(v: &mut Vec<F>, len: usize) {
+/// Makes `v` at least `len` long; if it was shorter, all values become 0.
+pub(super) fn grow<F: Float>(v: &mut Aligned<F>, len: usize) {
     if v.len() < len {
-        v.resize(len, F::zero());
+        v.resize(len);
     }
 }
 

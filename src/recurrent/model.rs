@@ -13,6 +13,7 @@ use super::state::{State, Stream};
 use crate::data::{ClassIndex, Sequences, rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::Aligned;
 use crate::math::softmax;
 use crate::params::Params;
 
@@ -49,7 +50,7 @@ pub struct Values;
 )]
 pub struct Recurrent<F, C, T = Values> {
     pub(super) net: Net<C>,
-    pub(super) params: Vec<F>,
+    pub(super) params: Aligned<F>,
     pub(super) targets: T,
     pub(super) losses: Vec<f64>,
     pub(super) validation_losses: Vec<f64>,

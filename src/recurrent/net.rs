@@ -9,6 +9,7 @@ use super::dense::{Dense, Embedding};
 use super::layer::{Layer, Tensor, Trace, grow};
 use crate::error::Result;
 use crate::float::Float;
+use crate::kernel::Aligned;
 use crate::kernel::nets::gather::Gather;
 use crate::kernel::nets::product::padded;
 use crate::kernel::simd::dispatch;
@@ -65,19 +66,19 @@ pub(super) enum Pass<'a> {
 pub struct Workspace<F> {
     pub(super) batch: Batch,
     /// Inputs of each layer `(n_rows, padded inputs)`.
-    pub(super) inputs: Vec<Vec<F>>,
-    pub(super) d_inputs: Vec<Vec<F>>,
+    pub(super) inputs: Vec<Aligned<F>>,
+    pub(super) d_inputs: Vec<Aligned<F>>,
     pub(super) traces: Vec<Vec<Trace<F>>>,
     /// Masks of the layers' inputs and of the features.
     masks: Vec<Vec<F>>,
     /// Inputs of the head `(n_outputs rows, padded features)`.
-    features: Vec<F>,
-    d_features: Vec<F>,
+    features: Aligned<F>,
+    d_features: Aligned<F>,
     /// Outputs of the head `(n_outputs rows, padded outputs)`.
-    pub(super) y: Vec<F>,
-    pub(super) d_y: Vec<F>,
-    d_x: Vec<F>,
-    transposed: Vec<F>,
+    pub(super) y: Aligned<F>,
+    pub(super) d_y: Aligned<F>,
+    d_x: Aligned<F>,
+    transposed: Aligned<F>,
 }
 
 impl<C: Cell> Net<C> {
@@ -137,8 +138,13 @@ impl<C: Cell> Net<C> {
 
     /// First values: Glorot (uniform) for what reads inputs, orthogonal for each gate's recurrent matrix, normal for an embedding, 0 for biases but
     /// `forget_bias` for the forget gate.
-    pub(super) fn init<F: Float>(&self, forget_bias: f64, rng: &mut Xoshiro256PlusPlus) -> Result<Vec<F>> {
-        let mut params = vec![F::zero(); self.n_params::<F>()];
+    pub(super) fn init<F: Float>(
+        &self,
+        forget_bias: f64,
+        rng: &mut Xoshiro256PlusPlus,
+    ) -> Result<Aligned<F>> {
+        let mut params = Aligned::default();
+        params.resize(self.n_params::<F>());
         for tensor in self.tensors::<F>() {
             let (rows, columns) = (tensor.shape[0], tensor.shape.get(1).copied());
             let n_hidden = self.layers[0][0].n_hidden;
@@ -176,8 +182,8 @@ impl<C: Cell> Net<C> {
         if self.bidirectional() {
             w.batch.find_mirror();
         }
-        w.inputs.resize_with(self.layers.len(), Vec::new);
-        w.d_inputs.resize_with(self.layers.len(), Vec::new);
+        w.inputs.resize_with(self.layers.len(), Aligned::default);
+        w.d_inputs.resize_with(self.layers.len(), Aligned::default);
         w.masks.resize_with(self.layers.len() + 1, Vec::new);
         w.traces.resize_with(self.layers.len(), Vec::new);
         for (l, directions) in self.layers.iter().enumerate() {

@@ -18,6 +18,7 @@ use super::state::State;
 use crate::data::{Sequences, rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::Aligned;
 use crate::observe::{FitObserved, Observer, Progress, report};
 use crate::optim::{self, EarlyStopping, MiniBatches};
 use crate::params::require;
@@ -35,7 +36,7 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
         n_outputs: usize,
         each_row: bool,
         rng: &mut Xoshiro256PlusPlus,
-    ) -> Result<(Net<C>, Vec<F>)> {
+    ) -> Result<(Net<C>, Aligned<F>)> {
         require((1..1 << 24).contains(&n_inputs), "n_inputs", "in 1..16777216", n_inputs)?;
         require((1..1 << 24).contains(&n_outputs), "n_outputs", "in 1..16777216", n_outputs)?;
         let tokens = n_tokens.map(|n_tokens| (n_tokens, self.embedding));
@@ -108,15 +109,17 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
             self.early_stopping.map(|(patience, _)| EarlyStopping::new(patience, 0.0)).transpose()?;
         let batch_size = self.batch_size.min(n_train);
         let mut batches = MiniBatches::new(n_train, batch_size, self.seed)?;
+        let mut grads = Aligned::default();
+        grads.resize(model.params.len());
         let mut trainer = Trainer {
             settings: self,
             w: Workspace::default(),
-            grads: vec![F::zero(); model.params.len()],
+            grads,
             memory: optim::State::new(),
             state: State::zeros(&model.net, batch_size),
             rng,
         };
-        let mut best: Option<Vec<F>> = None;
+        let mut best: Option<Aligned<F>> = None;
         let n_batches = batches.iter().len();
         // Room for all beforehand, unless somebody counts on the observer to stop.
         model.losses.reserve_exact(self.n_epochs.min(1 << 20));
@@ -153,7 +156,7 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
                 model.validation_losses.push(loss);
                 let stop = stopping.stops_at(loss);
                 if stopping.improved() {
-                    best.get_or_insert_with(Vec::new).clone_from(&model.params);
+                    best.get_or_insert_with(Aligned::default).copy(&model.params);
                 }
                 if stop {
                     break;

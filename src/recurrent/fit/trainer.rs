@@ -9,6 +9,7 @@ use super::super::params::RecurrentParams;
 use super::super::state::State;
 use super::loss::{Targets, loss_and_gradient};
 use crate::float::Float;
+use crate::kernel::Aligned;
 use crate::optim;
 
 /// Everything that a fit looks at.
@@ -24,7 +25,7 @@ pub(super) struct Examples<'a, F> {
 pub(super) struct Trainer<'a, F, C> {
     pub(super) settings: &'a RecurrentParams<F, C>,
     pub(super) w: Workspace<F>,
-    pub(super) grads: Vec<F>,
+    pub(super) grads: Aligned<F>,
     pub(super) memory: optim::State<F>,
     pub(super) state: State<F>,
     pub(super) rng: Xoshiro256PlusPlus,
