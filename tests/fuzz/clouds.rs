@@ -5,7 +5,7 @@ use sapwood::{Float, Result, ndarray::Array2};
 
 use super::tables::{refused_by_format, same};
 
-pub(super) fn target(bytes: &[u8]) {
+pub(crate) fn target(bytes: &[u8]) {
     let Some((&kind, file)) = bytes.split_first() else { return };
     let fields: &[&str] = match kind / 3 % 4 {
         0 | 1 => &XYZ,

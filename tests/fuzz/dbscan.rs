@@ -9,7 +9,7 @@ use sapwood::{Dbscan, Float};
 use super::Bytes;
 use super::naive::{self, Answer};
 
-pub(super) fn target(bytes: &[u8]) {
+pub(crate) fn target(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     if bytes.is() { run::<f32>(&mut bytes) } else { run::<f64>(&mut bytes) }
 }

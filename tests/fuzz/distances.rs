@@ -13,7 +13,7 @@ use sapwood::sprs::CsMat;
 
 use super::Bytes;
 
-pub(super) fn target(bytes: &[u8]) {
+pub(crate) fn target(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     if bytes.is() { run::<f32>(&mut bytes) } else { run::<f64>(&mut bytes) }
 }

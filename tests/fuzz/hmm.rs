@@ -11,9 +11,11 @@ use sapwood::{Hmm, Params};
 
 use super::Bytes;
 
-pub(super) fn target(bytes: &[u8]) {
+pub(crate) fn target(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
-    let (kind, k, t) = (bytes.below(8), 1 + bytes.below(4), 1 + bytes.below(6));
+    let (kind, k) = (bytes.below(8), 1 + bytes.below(6));
+    // At most some thousand paths.
+    let t = 1 + bytes.below([9, 9, 7, 5, 4, 4][k - 1]);
     let (wild, d) = (bytes.below(4) == 1, 1 + bytes.below(2));
     let any = |bytes: &mut Bytes<'_>, rows, columns| {
         if wild { bytes.table(rows, columns) } else { bytes.tame_table(rows, columns) }

@@ -12,7 +12,7 @@ use sapwood::{CategoricalNb, Float, LinearDiscriminant, LogisticRegression, Quad
 
 use super::Bytes;
 
-pub(super) fn target(bytes: &[u8]) {
+pub(crate) fn target(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     if bytes.is() { run::<f32>(&mut bytes) } else { run::<f64>(&mut bytes) }
 }

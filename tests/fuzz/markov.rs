@@ -10,7 +10,7 @@ use sapwood::ndarray::{Array1, Array2};
 
 use super::Bytes;
 
-pub(super) fn target(bytes: &[u8]) {
+pub(crate) fn target(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     match bytes.below(4) {
         0 => counted(&mut bytes),

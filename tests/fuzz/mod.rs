@@ -3,19 +3,19 @@
 //! `fuzz/` runs them under cargo-fuzz, `replay_corpora.rs` on the files of `corpora/`. A file that once failed stays there.
 
 mod bytes;
-mod clouds;
-mod dbscan;
-mod distances;
-mod hmm;
-mod linear;
-mod markov;
+pub(crate) mod clouds;
+pub(crate) mod dbscan;
+pub(crate) mod distances;
+pub(crate) mod hmm;
+pub(crate) mod linear;
+pub(crate) mod markov;
 #[cfg(feature = "serde")]
-mod models;
+pub(crate) mod models;
 #[path = "../naive/mod.rs"]
 mod naive;
-mod neighbours;
-mod recurrent;
-mod tables;
+pub(crate) mod neighbours;
+pub(crate) mod recurrent;
+pub(crate) mod tables;
 
 use bytes::Bytes;
 

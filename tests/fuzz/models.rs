@@ -13,7 +13,7 @@ use sapwood::{
 
 use super::tables::refused_by_format;
 
-pub(super) fn target(bytes: &[u8]) {
+pub(crate) fn target(bytes: &[u8]) {
     let Some((&kind, bytes)) = bytes.split_first() else { return };
     // A body behind the header of its kind, or bytes of which the header is a part.
     let whole = kind >= 128;

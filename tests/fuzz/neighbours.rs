@@ -9,7 +9,7 @@ use sapwood::ndarray::{Array1, Array2};
 
 use super::Bytes;
 
-pub(super) fn target(bytes: &[u8]) {
+pub(crate) fn target(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     let narrow = bytes.is();
     let kind = bytes.below(10);

@@ -12,7 +12,7 @@ use sapwood::recurrent::{
 
 use super::Bytes;
 
-pub(super) fn target(bytes: &[u8]) {
+pub(crate) fn target(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     match bytes.below(4) {
         0 => run::<LstmCell>(&mut bytes),

@@ -4,7 +4,7 @@ use sapwood::io::{self, CsvOptions};
 use sapwood::ndarray::Array2;
 use sapwood::{Error, Float, Result};
 
-pub(super) fn target(bytes: &[u8]) {
+pub(crate) fn target(bytes: &[u8]) {
     let Some((&kind, file)) = bytes.split_first() else { return };
     match kind {
         0..=63 => {
