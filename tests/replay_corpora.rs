@@ -1,8 +1,16 @@
-//! Every target of the fuzzers on the small files that are kept for it: those that reach far, and those that once failed.
+//! Every target of the fuzzers on the small files that are kept for it: those that reach far, and those that once failed; and on random bytes.
+//!
+//! `SAPWOOD_CASES=10000 SAPWOOD_SEED=7 cargo test --release --features serde --test replay_corpora` runs longer and elsewhere.
 
+#![allow(clippy::print_stdout, reason = "which target it was")]
+
+mod cases;
 mod fuzz;
 
 use std::path::Path;
+
+use cases::for_all;
+use proptest::prelude::*;
 
 #[test]
 fn every_kept_input_is_answered() {
@@ -22,4 +30,16 @@ fn every_kept_input_is_answered() {
         }
     }
     assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn random_bytes_are_answered() {
+    for (name, target) in fuzz::TARGETS {
+        let bytes = proptest::collection::vec(any::<u8>(), 0..400);
+        println!("{name}");
+        for_all(100, &bytes, |bytes| {
+            target(&bytes);
+            Ok(())
+        });
+    }
 }
