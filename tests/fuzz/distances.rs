@@ -146,6 +146,10 @@ impl<F: Float> Ask<'_, F> {
     fn both<M: SparseMetric<F>>(&self, metric: &M) {
         self.dense(metric);
         let Self { x, y, k, radius, .. } = *self;
+        if x.iter().chain(y).any(|v| v.is_nan()) {
+            // Not stored: nothing is greater than NaN.
+            return;
+        }
         let (sparse_x, sparse_y) = (rows(x), rows(y));
         let (Ok(sparse_x), Ok(sparse_y)) = (Csr::new(sparse_x.view()), Csr::new(sparse_y.view())) else {
             return;
