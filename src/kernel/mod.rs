@@ -9,6 +9,8 @@
 mod aligned;
 pub(crate) mod blocks;
 pub(crate) mod chain;
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod fence;
 pub(crate) mod lanes;
 pub(crate) mod linear;
 pub(crate) mod nets;
