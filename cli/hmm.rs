@@ -17,7 +17,7 @@ use sapwood::stored::Stored;
 use sapwood::{CategoricalHmm, GaussianHmm, GaussianMixtureHmm, Hmm, Params, PoissonHmm, io};
 
 use crate::output::{Summary, sink, write_svg};
-use crate::watch::{stopped, watch};
+use crate::watch::{end, watch};
 use crate::{Failure, Outcome, input};
 
 #[derive(Debug, clap::Subcommand)]
@@ -274,15 +274,8 @@ where
     let transition = model.transition();
     let rows: Vec<Vec<f64>> = transition.rows().into_iter().map(|row| row.to_vec()).collect();
     summary.set("transition", rows);
-    if !stopped() {
-        return summary.print(json, &[]);
-    }
     summary.print(json, &[])?;
-    let kept = match &arguments.save {
-        Some(path) => format!("stopped; the best model so far is in {}", path.display()),
-        None => "stopped; nothing was kept, for want of --save".to_owned(),
-    };
-    Err(Failure::Stopped(kept))
+    end(arguments.save.as_deref())
 }
 
 fn answer<E>(command: &Command, model: &Path, json: bool) -> Outcome

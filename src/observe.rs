@@ -38,7 +38,8 @@ pub struct Progress {
 /// let _: &mut dyn Observer = &mut enough;
 /// ```
 pub trait Observer {
-    /// Called after each step; [`ControlFlow::Break`] ends the fit with [`Error::Stopped`], or, in a model that can give what it has, early.
+    /// Called after each step; [`ControlFlow::Break`] ends the fit: hidden Markov models and recurrent nets give what they have by then, all others
+    /// [`Error::Stopped`].
     fn observe(&mut self, progress: &Progress) -> ControlFlow<()>;
 }
 
