@@ -6,7 +6,7 @@
 //! | [`.csv`](read_csv), `.txt`, `.tsv`, `.xyz` | comma, semicolon, tab or spaces; with or without header | comma |
 //! | [`.ply`](read_ply) | ASCII, binary of both byte orders; the rest of the file is skipped | [with labels](write_ply) |
 //! | [`.pcd`](read_pcd) | ASCII, binary, compressed; fields in any order | no |
-//! | [`.las`](read_las) | versions 1.0 to 1.4, point formats 0 to 10 | no |
+//! | [`.las`](read_las), with the feature `laz` also `.laz` | versions 1.0 to 1.4, point formats 0 to 10 | no |
 //!
 //! `read_*` takes the path of a regular file, `parse_*` takes the bytes, from wherever they come (standard
 //! input, an archive), `write_*` takes a path and `write_*_to` any [`Write`]. Values are converted to the
@@ -31,6 +31,8 @@
 
 mod csv;
 mod las;
+#[cfg(feature = "laz")]
+mod laz;
 #[cfg(feature = "serde")]
 mod model;
 mod npy;
