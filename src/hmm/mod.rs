@@ -394,7 +394,7 @@ mod stored {
             let Sums { initial, transitions, emission, log_likelihood, n_rows } = stored;
             let k = initial.len();
             if transitions.dim() != (k, k) {
-                let value = format_args!("{:?}", transitions.dim());
+                let value = format!("{:?}", transitions.dim());
                 return Err(Error::shape("transitions", format!("{k} rows and columns"), value));
             }
             let transitions = transitions.as_standard_layout().into_owned();
