@@ -7,6 +7,9 @@ use linfa::{DatasetBase, dataset::Records};
 use crate::error::{Error, Result};
 
 /// How far a fit is.
+///
+/// # Example
+/// See [`Observer`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -56,6 +59,9 @@ impl<C: FnMut(&Progress) -> ControlFlow<()>> Observer for C {
 }
 
 /// A fit that can be watched; [`Params::fit_observed`](crate::Params::fit_observed) is how it is called.
+///
+/// # Example
+/// See [`Params::fit_observed`](crate::Params::fit_observed).
 pub trait FitObserved<R: Records, T> {
     /// The fitted model.
     type Object;

@@ -87,6 +87,10 @@ pub(super) struct Header {
     pub(super) length: usize,
     pub(super) n_points: u64,
     /// Where the header ends, and where the points begin: both within the file.
+    #[cfg_attr(
+        not(feature = "laz"),
+        allow(dead_code, reason = "what lies between says how points are compressed")
+    )]
     pub(super) size: usize,
     pub(super) data_at: usize,
     scales: [f64; 3],

@@ -60,6 +60,15 @@ use crate::error::{Error, Position, Result};
 use crate::float::Float;
 
 /// The fields that make a point of a PLY or PCD file.
+///
+/// # Example
+/// ```
+/// use sapwood::{io, ndarray::array};
+///
+/// let bytes = b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\nend_header\n1 2 3\n";
+/// assert_eq!(io::parse_ply::<f64>(bytes, &io::XYZ)?, array![[1.0, 2.0, 3.0]]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 pub const XYZ: [&str; 3] = ["x", "y", "z"];
 
 /// The points of a file, `(n_points, n_columns)`, its format told by the extension.
