@@ -9,6 +9,7 @@
 mod aligned;
 pub(crate) mod blocks;
 pub(crate) mod chain;
+pub(crate) mod exp;
 pub(crate) mod lanes;
 pub(crate) mod linear;
 pub(crate) mod nets;
