@@ -104,7 +104,7 @@ mod tests {
             numbers.resize(len);
             assert_eq!((numbers.len(), numbers.as_ptr() as usize % LINE), (len, 0));
             let again = numbers.clone();
-            assert!(again == numbers && again.as_ptr() as usize % LINE == 0);
+            assert!(again == numbers && (again.as_ptr() as usize).is_multiple_of(LINE));
         }
     }
 }

@@ -137,6 +137,19 @@ impl LogisticRegressionParams {
 
     /// [`partial_loss`](Self::partial_loss) of sparse rows.
     ///
+    /// # Example
+    /// ```
+    /// use sapwood::{LogisticRegression, data::Csr, linfa::{DatasetBase, traits::Fit}, ndarray::array, sprs::CsMat};
+    ///
+    /// let x = CsMat::csr_from_dense(array![[1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [0.0, 1.0]].view(), 0.0);
+    /// let rows = DatasetBase::new(Csr::new(x.view())?, array![true, false, false, true]);
+    /// let params = LogisticRegression::params();
+    /// let model = params.fit(&rows)?;
+    /// let sum = params.partial_loss_sparse(&model, &rows, false)?;
+    /// assert_eq!((sum.n_rows(), sum.gradient().dim()), (4, (1, 3)));
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As there.
     pub fn partial_loss_sparse<F, T, L>(

@@ -34,6 +34,20 @@ pub struct Gradients<F> {
 impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
     /// The loss on the given sequences and its gradient, from a state (default 0) on: the mean squared error of numbers, the cross-entropy of labels.
     ///
+    /// # Example
+    /// ```
+    /// use sapwood::{Lstm, data::Sequences, ndarray::array};
+    ///
+    /// let net = Lstm::<f64>::untrained(&Lstm::params(4), 1, 1)?;
+    /// let x = Sequences::single(array![[0.1], [0.2], [0.3]])?;
+    /// let y = net.predict(&x)?;
+    /// // At its own answers the error is 0, and so is its gradient.
+    /// let gradients = net.gradients(&x, &y, None)?;
+    /// assert_eq!(gradients.loss, 0.0);
+    /// assert!(gradients.parameters.iter().all(|&d| d == 0.0));
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As for a fit, and [`Error::Parameter`] for an unknown label.
     pub fn gradients<S: Data, Y: Taught<F, Kind = T>>(

@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 
 /// Targets of a fit: a matrix of numbers, or an array of labels. Sealed.
+///
+/// # Example
+/// See [`Recurrent::gradients`](crate::recurrent::Recurrent::gradients).
 pub trait Taught<F: Float>: sealed::Sealed {
     /// What the model keeps of them: [`Values`], or the [`ClassIndex`] of the labels.
     type Kind;

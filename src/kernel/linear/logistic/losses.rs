@@ -113,3 +113,62 @@ pub(crate) fn softmax(z: &mut [f64], n: usize, reference: bool, top: &mut [f64],
         dispatch(Softmax { z, n, reference, top, sum });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{close, values};
+    use super::*;
+    use crate::kernel::simd::{available, dispatch_on};
+
+    #[test]
+    fn binary_losses_and_residuals_equal_the_naive_ones_for_all_lengths() {
+        for n in 0..=70 {
+            let z: Vec<f64> = values(n, 6).into_iter().map(|v| v * 50.0).collect();
+            let target: Vec<u32> = (0..n as u32).map(|i| i % 3 % 2).collect();
+            let weight: Vec<f64> = values(n, 7).into_iter().map(f64::abs).collect();
+            let (mut sum, mut worst, mut naive) = (0.0, 0.0_f64, vec![0.0; n]);
+            for i in 0..n {
+                let u = z[i] * (f64::from(target[i]) * 2.0 - 1.0);
+                let loss = (-u).max(0.0) + (-u.abs()).exp().ln_1p();
+                sum += weight[i] * loss;
+                worst = worst.max(loss);
+                naive[i] = weight[i] * (1.0 / (1.0 + (-z[i]).exp()) - f64::from(target[i]));
+            }
+            for isa in available() {
+                let mut r = vec![0.0; n];
+                let losses = &mut vec![0.0; n];
+                let losses =
+                    dispatch_on(isa, Binary { z: &z, target: &target, weight: &weight, r: &mut r, losses });
+                assert!(
+                    close(&r, &naive) && close(&[losses.sum, losses.worst], &[sum, worst]),
+                    "{isa:?} {n}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn softmax_equals_the_naive_one_and_survives_huge_margins() {
+        for isa in available() {
+            for n in 1..=70 {
+                for reference in [false, true] {
+                    let z: Vec<f64> = values(3 * n, 8).into_iter().map(|v| v * 1000.0).collect();
+                    let mut p = z.clone();
+                    let (mut top, mut sum) = (vec![0.0; n], vec![0.0; n]);
+                    dispatch_on(isa, Softmax { z: &mut p, n, reference, top: &mut top, sum: &mut sum });
+                    for i in 0..n {
+                        let mut logits = vec![z[i], z[n + i], z[2 * n + i]];
+                        if reference {
+                            logits.push(0.0);
+                        }
+                        let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                        let total: f64 = logits.iter().map(|z| (z - max).exp()).sum();
+                        let naive: Vec<f64> = logits.iter().map(|z| (z - max).exp() / total).collect();
+                        assert!(close(&[p[i], p[n + i], p[2 * n + i]], &naive[..3]), "{isa:?} {n} {i}");
+                        assert!((top[i] + sum[i].ln() - max - total.ln()).abs() < 1e-12);
+                    }
+                }
+            }
+        }
+    }
+}

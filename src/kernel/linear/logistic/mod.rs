@@ -303,7 +303,7 @@ mod tests {
     use crate::kernel::simd::{available, dispatch_on};
 
     /// Reproducible values in -1..1.
-    fn values(n: usize, seed: u64) -> Vec<f64> {
+    pub(super) fn values(n: usize, seed: u64) -> Vec<f64> {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let mut next = || {
             state ^= state << 13;
@@ -314,7 +314,7 @@ mod tests {
         (0..n).map(|_| next()).collect()
     }
 
-    fn close(a: &[f64], b: &[f64]) -> bool {
+    pub(super) fn close(a: &[f64], b: &[f64]) -> bool {
         a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-13 * (1.0 + b.abs()))
     }
 
@@ -383,58 +383,6 @@ mod tests {
             dispatch_on(isa, Margins { x: &narrow, n: 5, d: 13, m: 1, w: &w, z: &mut a });
             dispatch_on(isa, Margins { x: &wide, n: 5, d: 13, m: 1, w: &w, z: &mut b });
             assert_eq!(a, b);
-        }
-    }
-
-    #[test]
-    fn binary_losses_and_residuals_equal_the_naive_ones_for_all_lengths() {
-        for n in 0..=70 {
-            let z: Vec<f64> = values(n, 6).into_iter().map(|v| v * 50.0).collect();
-            let target: Vec<u32> = (0..n as u32).map(|i| i % 3 % 2).collect();
-            let weight: Vec<f64> = values(n, 7).into_iter().map(f64::abs).collect();
-            let (mut sum, mut worst, mut naive) = (0.0, 0.0_f64, vec![0.0; n]);
-            for i in 0..n {
-                let u = z[i] * (f64::from(target[i]) * 2.0 - 1.0);
-                let loss = (-u).max(0.0) + (-u.abs()).exp().ln_1p();
-                sum += weight[i] * loss;
-                worst = worst.max(loss);
-                naive[i] = weight[i] * (1.0 / (1.0 + (-z[i]).exp()) - f64::from(target[i]));
-            }
-            for isa in available() {
-                let mut r = vec![0.0; n];
-                let losses = &mut vec![0.0; n];
-                let losses =
-                    dispatch_on(isa, Binary { z: &z, target: &target, weight: &weight, r: &mut r, losses });
-                assert!(
-                    close(&r, &naive) && close(&[losses.sum, losses.worst], &[sum, worst]),
-                    "{isa:?} {n}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn softmax_equals_the_naive_one_and_survives_huge_margins() {
-        for isa in available() {
-            for n in 1..=70 {
-                for reference in [false, true] {
-                    let z: Vec<f64> = values(3 * n, 8).into_iter().map(|v| v * 1000.0).collect();
-                    let mut p = z.clone();
-                    let (mut top, mut sum) = (vec![0.0; n], vec![0.0; n]);
-                    dispatch_on(isa, Softmax { z: &mut p, n, reference, top: &mut top, sum: &mut sum });
-                    for i in 0..n {
-                        let mut logits = vec![z[i], z[n + i], z[2 * n + i]];
-                        if reference {
-                            logits.push(0.0);
-                        }
-                        let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                        let total: f64 = logits.iter().map(|z| (z - max).exp()).sum();
-                        let naive: Vec<f64> = logits.iter().map(|z| (z - max).exp() / total).collect();
-                        assert!(close(&[p[i], p[n + i], p[2 * n + i]], &naive[..3]), "{isa:?} {n} {i}");
-                        assert!((top[i] + sum[i].ln() - max - total.ln()).abs() < 1e-12);
-                    }
-                }
-            }
         }
     }
 }
