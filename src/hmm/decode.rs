@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, Data};
 use rand::RngCore;
 
-use super::engine::{Engine, Workspace};
+use super::engine::{Engine, Matrices, Workspace};
 use super::{Emission, Hmm, HmmSums, Observed, draw};
 use crate::data::Sequences;
 use crate::error::{Error, Result};
@@ -23,8 +23,13 @@ pub struct Path {
 
 impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
     pub(super) fn engine(&self) -> Engine<'_, E> {
+        self.engine_in(Matrices::default())
+    }
+
+    /// The engine in the memory of another.
+    pub(super) fn engine_in(&self, matrices: Matrices<F>) -> Engine<'_, E> {
         let initial = self.initial.as_slice().unwrap_or_default();
-        Engine::new(initial, self.transition.as_slice().unwrap_or_default(), &self.emission)
+        Engine::new(initial, self.transition.as_slice().unwrap_or_default(), &self.emission, matrices)
     }
 
     /// Log-likelihood of each sequence; `-inf` for one that is impossible.

@@ -19,14 +19,6 @@ pub(crate) struct Aligned<F> {
 }
 
 impl<F: Copy + Default> Aligned<F> {
-    /// A copy of `x`.
-    pub(crate) fn of(x: &[F]) -> Self {
-        let mut numbers = Self { room: Vec::new(), start: 0, len: 0 };
-        numbers.resize(x.len());
-        numbers.copy_from_slice(x);
-        numbers
-    }
-
     /// Makes room for `len` numbers; what they are is of no interest. Memory is kept when there is enough.
     pub(crate) fn resize(&mut self, len: usize) {
         let most = LINE / size_of::<F>().max(1);
@@ -61,8 +53,7 @@ mod tests {
 
     #[test]
     fn numbers_begin_at_a_line_whatever_their_number() {
-        let mut numbers = Aligned::<f32>::of(&[1.0, 2.0]);
-        assert_eq!(*numbers, [1.0, 2.0]);
+        let mut numbers = Aligned::<f32>::default();
         for len in [0, 3, 100, 17, 5000, 64] {
             numbers.resize(len);
             assert_eq!((numbers.len(), numbers.as_ptr() as usize % LINE), (len, 0));
