@@ -61,7 +61,7 @@ fn subjects() -> Vec<Subject> {
             || MarkovChain::<usize>::params().check().map(drop),
             MarkovChain::params(),
             |params| params.states((0..CATEGORIES).collect()),
-            as_symbols
+            as_turned_symbols
         ),
     ]
 }
@@ -227,6 +227,15 @@ fn as_symbols<F: Float>(x: ArrayView2<'_, F>) -> Array2<usize> {
     as_categories(x.slice(s![.., ..x.ncols().min(1)]))
 }
 
+/// The same, turned by one more from row to row, so that what comes next depends on what is there.
+fn as_turned_symbols<F: Float>(x: ArrayView2<'_, F>) -> Array2<usize> {
+    let mut symbols = as_symbols(x);
+    for (t, mut row) in symbols.rows_mut().into_iter().enumerate() {
+        row.mapv_inplace(|symbol| (symbol + t) % CATEGORIES);
+    }
+    symbols
+}
+
 /// Fits on the rows as one sequence; the model answers a hidden state for each row.
 macro_rules! sequences {
     ($kind:expr, $defaults:expr, $params:expr, |$name:ident| $set:expr, $of:expr) => {{
@@ -384,7 +393,7 @@ impl Kind {
 
     /// Whether a row's answer depends on the rows around it.
     fn is_sequence(self) -> bool {
-        matches!(self, Self::Sequences | Self::Counts | Self::Symbols)
+        matches!(self, Self::Sequences | Self::Counts | Self::Symbols | Self::Steps)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::observe::{FitObserved, Observer};
 impl<E: Emission, S: Data<Elem = E::Elem>, T> Fit<Sequences<S>, T, Error> for HmmParams<E> {
     type Object = Hmm<E>;
 
-    /// Fits to the observations; the targets are ignored ([`fit_supervised`](Params::fit_supervised) takes them as states).
+    /// Fits to the observations; the targets are ignored ([`fit_supervised`](crate::Params::fit_supervised) takes them as states).
     fn fit(&self, dataset: &DatasetBase<Sequences<S>, T>) -> Result<Hmm<E>> {
         self.fit_observed(dataset, &mut ())
     }
