@@ -124,7 +124,7 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
     #[doc(alias = "decode")]
     pub fn viterbi<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<Path> {
         let observed = Observed::new(&self.emission, sequences)?;
-        let mut states = vec![0; observed.n_rows()];
+        let mut states = par::filled(observed.n_rows(), 0);
         let log_probabilities = self.each_sequence(&observed, 1, &mut states, |engine, i, work, path| {
             engine.best(observed.sequence(i), work, path)
         });

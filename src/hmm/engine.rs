@@ -83,7 +83,7 @@ pub(super) struct Workspace<F> {
     v: Aligned<F>,
     beta: Aligned<F>,
     acc: Aligned<F>,
-    arrows: Vec<u64>,
+    arrows: Aligned<u64>,
     pub(super) scratch: Vec<F>,
 }
 
@@ -364,7 +364,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         if k > kernel::chain::MOST_ARROWS {
             return self.best_by_rows(x, work, path);
         }
-        work.arrows.resize(n, 0);
+        work.arrows.resize(n);
         work.b.resize(block(k).min(n) * k);
         work.v.resize(k);
         let mut offset = 0.0;
