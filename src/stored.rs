@@ -87,6 +87,9 @@ pub fn type_word<T>() -> String {
 
 /// Errors unless `holds`: `name` must be `rule`, and is `value`.
 ///
+/// # Example
+/// See [`Stored`].
+///
 /// # Errors
 /// [`Error::Parameter`](crate::Error::Parameter).
 pub fn hold(

@@ -22,6 +22,9 @@ use crate::params::require;
 ///
 /// Parts of the rows may lie on different machines: each sends this value, and [`merge`](Self::merge) gives that of all rows. The penalty is not in it. From
 /// [`LogisticRegressionParams::partial_loss`].
+///
+/// # Example
+/// See [`LogisticRegressionParams::partial_loss`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PartialLoss {

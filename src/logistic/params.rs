@@ -9,9 +9,15 @@ use crate::optim::{Rule, check_rate};
 use crate::params::{Check, Params, require};
 
 /// Hyper-parameters of [`LogisticRegression`], with their setters.
+///
+/// # Example
+/// See [`LogisticRegression`].
 pub type LogisticRegressionParams = Params<LogisticRegressionValidParams>;
 
 /// Checked hyper-parameters of [`LogisticRegression`].
+///
+/// # Example
+/// See [`LogisticRegression`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LogisticRegressionValidParams {
@@ -28,6 +34,21 @@ pub struct LogisticRegressionValidParams {
 }
 
 /// How much each class counts, on top of the weights of the samples.
+///
+/// # Example
+/// ```
+/// use sapwood::{LogisticRegression, linfa::{Dataset, traits::Fit}, logistic::ClassWeight, ndarray::Array};
+///
+/// // One row in ten is positive: the plain model takes none for it.
+/// let x = Array::from_shape_fn((200, 1), |(i, _)| (i % 10) as f64 * 0.3 + (i * 7 % 5) as f64);
+/// let data = Dataset::new(x, Array::from_shape_fn(200, |i| i % 10 == 9));
+/// let found = |weight| -> sapwood::Result<usize> {
+///     let p = LogisticRegression::params().class_weight(weight).fit(&data)?.predict_proba(data.records())?;
+///     Ok(p.column(1).iter().filter(|&&p| p > 0.5).count())
+/// };
+/// assert!(found(ClassWeight::Balanced)? > found(ClassWeight::Uniform)?);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -42,6 +63,19 @@ pub enum ClassWeight {
 }
 
 /// How a fit without an L1 penalty finds its way; by default the shape of the data decides.
+///
+/// # Example
+/// ```
+/// use sapwood::{LogisticRegression, linfa::{Dataset, traits::Fit}, logistic::Solver, ndarray::Array};
+///
+/// let x = Array::from_shape_fn((100, 3), |(i, j)| (i * (j + 2) % 11) as f64);
+/// let data = Dataset::new(x, Array::from_shape_fn(100, |i| i * 7 % 11 > 5));
+/// let newton = LogisticRegression::params().solver(Solver::Newton).fit(&data)?;
+/// let lbfgs = LogisticRegression::params().solver(Solver::Lbfgs).fit(&data)?;
+/// // One optimum, by either way.
+/// assert!((&newton.coefficients() - &lbfgs.coefficients()).iter().all(|d: &f64| d.abs() < 1e-4));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -46,6 +46,11 @@ use alphabet::Alphabet;
 use sparse::Sparse;
 
 /// The most states of an analysis that needs dense matrices: 8192, half a gigabyte each.
+///
+/// # Example
+/// ```
+/// assert_eq!(sapwood::markov::MAX_DENSE_STATES.pow(2) * size_of::<f64>(), 512 << 20);
+/// ```
 pub const MAX_DENSE_STATES: usize = 8192;
 
 /// A Markov chain of order 1 over labels of type `L`.

@@ -19,6 +19,9 @@ use crate::params::{Check, Params, require};
 /// With `n_ij` transitions from `i` to `j` among `k` states and the pseudo-count `a`: `P_ij = (n_ij + a) / sum_j (n_ij + a)`, and the same for the
 /// first states. That is the maximum of the likelihood for `a = 0`, the mean of the posterior under a Dirichlet prior of parameter `a`,
 /// and the posterior's maximum under one of parameter `a + 1`.
+///
+/// # Example
+/// See [`MarkovChain`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MarkovChainParams<L = usize> {

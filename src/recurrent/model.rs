@@ -17,6 +17,16 @@ use crate::math::softmax;
 use crate::params::Params;
 
 /// The targets were numbers, and so are the answers.
+///
+/// # Example
+/// ```
+/// use sapwood::{Lstm, data::Sequences, ndarray::Array2, recurrent::Values};
+///
+/// let net: Lstm<f64, Values> = Lstm::untrained(&Lstm::params(4), 2, 3)?;
+/// let x = Sequences::single(Array2::<f64>::zeros((5, 2)))?;
+/// assert_eq!(net.predict(&x)?.dim(), (5, 3));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Values;

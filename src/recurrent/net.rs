@@ -15,6 +15,15 @@ use crate::optim::init;
 /// Shares of numbers that training sets to 0; what stays is divided by the share that stays.
 ///
 /// A mask is drawn for every number of every row anew, as in PyTorch; the recurrent connection itself is never dropped. Prediction drops nothing.
+///
+/// # Example
+/// ```
+/// use sapwood::{Lstm, linfa::ParamGuard, recurrent::Dropout};
+///
+/// let params = Lstm::<f64>::params(8).n_layers(2).dropout(Dropout { between: 0.2, after: 0.1, ..Dropout::default() });
+/// assert!(params.check().is_ok());
+/// assert!(Lstm::<f64>::params(8).dropout(Dropout { before: 1.0, ..Dropout::default() }).check().is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dropout {
@@ -50,6 +59,9 @@ pub enum Inputs<'a, F> {
 /// Everything between inputs and outputs: room that is used again for every batch.
 ///
 /// It grows to the largest batch that it has seen; [`predict_into`](super::Recurrent::predict_into) takes one.
+///
+/// # Example
+/// See [`Recurrent::predict_into`](super::Recurrent::predict_into).
 #[derive(Debug, Clone, Default)]
 pub struct Workspace<F> {
     pub(super) batch: Batch,

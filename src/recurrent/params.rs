@@ -10,6 +10,14 @@ use crate::optim::{Adam, Clip, Rule, Schedule};
 use crate::params::{Check, Params, require};
 
 /// Settings of a recurrent net; made by [`Recurrent::params`](super::Recurrent::params), set through the setters of [`Params`].
+///
+/// # Example
+/// ```
+/// use sapwood::{Lstm, linfa::ParamGuard};
+///
+/// assert!(Lstm::<f32>::params(64).n_layers(2).bidirectional(true).batch_size(16).check().is_ok());
+/// assert!(Lstm::<f32>::params(0).check().is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(bound = "C: serde::Serialize + serde::de::DeserializeOwned"))]
@@ -225,6 +233,9 @@ impl<F: Float, C: Cell> Check for RecurrentParams<F, C> {
 }
 
 /// What records may hold: the floats of the net, or `usize` tokens. Sealed.
+///
+/// # Example
+/// See the [module](super).
 pub trait Element<F: Float>: Copy + std::fmt::Debug + sealed::Sealed {
     /// Whether these are tokens.
     #[doc(hidden)]

@@ -168,6 +168,9 @@ fn assign_row<F: Float>(to: &mut Array2<F>, row: usize, from: &[F]) {
 /// A net that takes one observation at a time and answers at once; made by [`Recurrent::stream`](super::Recurrent::stream).
 ///
 /// Each step allocates nothing.
+///
+/// # Example
+/// See [`Recurrent::stream`](super::Recurrent::stream).
 #[derive(Debug, Clone)]
 pub struct Stream<'a, F, C> {
     net: &'a Net<C>,

@@ -44,6 +44,10 @@ impl<F: Float, E: Emission<Float = F>> HmmParams<E> {
             if best.as_ref().is_none_or(|best| objective(&model) > objective(best)) {
                 best = Some(model);
             }
+            // Also where a start before it is the better one.
+            if let (true, Some(Hmm { report: Some(report), .. })) = (stopped, &mut best) {
+                report.stop = Stop::Observer;
+            }
             // The same model each time needs no second start.
             if stopped || self.start_from.is_some() {
                 break;
@@ -78,7 +82,7 @@ impl<F: Float, E: Emission<Float = F>> HmmParams<E> {
             let rounding = 4096.0 * F::epsilon().as_f64() * objective.abs();
             if gain < -rounding {
                 model = before;
-                break Stop::WentDown;
+                break if stopped { Stop::Observer } else { Stop::WentDown };
             }
             if stopped {
                 break Stop::Observer;

@@ -10,6 +10,18 @@ use crate::params::{Check, Params, require};
 const MAX_STATES: usize = 8192;
 
 /// Which transitions a start has; those of probability 0 keep it.
+///
+/// # Example
+/// ```
+/// use sapwood::{PoissonHmm, data::Sequences, hmm::Topology, linfa::DatasetBase, linfa::traits::Fit, ndarray::array};
+///
+/// // A machine that wears: states come one after the other and never again.
+/// let faults = Sequences::single(array![[0], [1], [0], [4], [5], [4], [19], [22], [20]])?;
+/// let params = PoissonHmm::params(3).topology(Topology::LeftRight { max_jump: 1 });
+/// let model = params.fit(&DatasetBase::new(faults, ()))?;
+/// assert_eq!((model.transition()[[1, 0]], model.transition()[[0, 2]]), (0.0, 0.0));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -28,6 +40,16 @@ pub enum Topology {
 ///
 /// EM: the expected counts under the present model, then the model that is most likely for them. Each round raises the likelihood,
 /// to a local maximum; `n_init` starts look for a good one.
+///
+/// # Example
+/// ```
+/// use sapwood::{PoissonHmm, data::Sequences, linfa::DatasetBase, linfa::traits::Fit, ndarray::array};
+///
+/// let counts = Sequences::single(array![[1], [0], [2], [9], [11], [10], [1], [1]])?;
+/// let model = PoissonHmm::params(2).n_init(3).tol(1e-6).seed(1).fit(&DatasetBase::new(counts, ()))?;
+/// assert!(model.report().is_some_and(|report| report.converged()));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(

@@ -1,6 +1,9 @@
 //! How an estimate went.
 
 /// Why EM ended.
+///
+/// # Example
+/// See [`FitReport`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -11,11 +14,23 @@ pub enum Stop {
     RanOut,
     /// A round lost more than rounding explains, as a floor on a variance can make it; the model is that before it.
     WentDown,
-    /// The observer asked for it.
+    /// The observer asked for it, in this start or in one after it; where that round lost, the model is that before it.
     Observer,
 }
 
 /// How a fit went.
+///
+/// # Example
+/// ```
+/// use sapwood::{PoissonHmm, data::Sequences, hmm::Stop, linfa::DatasetBase, linfa::traits::Fit, ndarray::array};
+///
+/// let counts = Sequences::single(array![[1], [0], [2], [9], [11], [10], [1], [1]])?;
+/// let model = PoissonHmm::params(2).max_iter(2).tol(0.0).fit(&DatasetBase::new(counts, ()))?;
+/// let report = model.report().ok_or("no fit")?;
+/// assert_eq!((report.stop, report.n_iter()), (Stop::RanOut, 2));
+/// assert!(report.objectives[2] >= report.objectives[1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

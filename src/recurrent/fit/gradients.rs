@@ -17,6 +17,9 @@ use crate::float::Float;
 use crate::kernel::nets::product::padded;
 
 /// A loss and its gradient by every tensor and by the inputs; made by [`Recurrent::gradients`].
+///
+/// # Example
+/// See [`Recurrent::gradients`].
 #[derive(Debug, Clone)]
 pub struct Gradients<F> {
     /// The mean loss.

@@ -18,7 +18,7 @@ use super::state::State;
 use crate::data::{ClassIndex, Sequences, check_finite, rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::observe::{FitObserved, Observer, Progress, report};
+use crate::observe::{FitObserved, Observer, Progress};
 use crate::optim::{self, EarlyStopping, MiniBatches};
 use crate::params::require;
 pub use gradients::Gradients;
@@ -158,7 +158,10 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
                 }
             }
             let progress = Progress::new("epoch", epoch as u64 + 1, self.n_epochs as u64);
-            report(observer, Progress { objective: Some(loss), ..progress })?;
+            // A net that was stopped is a net that was trained for fewer epochs.
+            if observer.observe(&Progress { objective: Some(loss), ..progress }).is_break() {
+                break;
+            }
         }
         if let Some(best) = best {
             model.params = best;
