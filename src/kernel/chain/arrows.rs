@@ -15,6 +15,10 @@ pub(super) struct Arrows<'a, F> {
     pub(super) arrows: &'a mut [u64],
 }
 
+/// A row from the beginning of a cache line on: what is written to two lines at once is slow to be read again, twice as slow in all.
+#[repr(align(64))]
+struct Line<F>([F; 16]);
+
 /// The first `K` of `x` in registers, filled up.
 #[inline(always)]
 fn filled<F: Real, S: Simd, const K: usize, const R: usize>(x: &[F], rest: F) -> [Lanes<F, S>; R] {
@@ -36,7 +40,8 @@ impl<F: Real> Arrows<'_, F> {
         for (i, row) in log_a.iter_mut().enumerate() {
             *row = filled::<F, S, K, R>(&self.log_a[i * K..], F::neg_infinity());
         }
-        let mut now = [F::neg_infinity(); 16];
+        let mut line = Line([F::neg_infinity(); 16]);
+        let now = &mut line.0;
         now[..K].copy_from_slice(&self.delta[..K]);
         for (b, arrows) in self.log_b.chunks_exact(K).zip(self.arrows) {
             let b = filled::<F, S, K, R>(b, F::zero());
@@ -72,7 +77,7 @@ impl<F: Real> Arrows<'_, F> {
             }
             if K > 5 {
                 // Read again number by number: more of them are cheaper to load than to spread out of the register.
-                std::hint::black_box(&mut now);
+                std::hint::black_box(&mut *now);
             }
         }
         self.delta[..K].copy_from_slice(&now[..K]);

@@ -104,7 +104,6 @@ impl<F: Real> Task for Outer<'_, F> {
         match (self.k, self.m) {
             (2, 2) => return self.small::<S, 2>(),
             (3, 3) => return self.small::<S, 3>(),
-            (4, 4) => return self.small::<S, 4>(),
             _ => {}
         }
         let mut i = 0;
