@@ -114,7 +114,16 @@ pub(crate) fn for_each_chunk_mut<T: Send>(
     len: usize,
     f: impl Fn(usize, &mut [T]) + Send + Sync,
 ) {
-    for_each(data.chunks_mut(len.max(1)).collect(), f);
+    let len = len.max(1);
+    #[cfg(feature = "rayon")]
+    {
+        use rayon::prelude::*;
+        if rayon::current_num_threads() > 1 && data.len() > len {
+            data.par_chunks_mut(len).with_max_len(1).enumerate().for_each(|(i, chunk)| f(i, chunk));
+            return;
+        }
+    }
+    data.chunks_mut(len).enumerate().for_each(|(i, chunk)| f(i, chunk));
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use sapwood::ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder, concatena
 use sapwood::observe::{Observer, Progress};
 use sapwood::{
     CategoricalHmm, CategoricalNb, Dbscan, Error, Float, GaussianHmm, GaussianMixtureHmm, Gru,
-    LinearDiscriminant, LogisticRegression, Lstm, PoissonHmm, QuadraticDiscriminant, Result, ndarray,
-    with_threads,
+    LinearDiscriminant, LogisticRegression, Lstm, MarkovChain, PoissonHmm, QuadraticDiscriminant, Result,
+    ndarray, with_threads,
 };
 
 /// One line for each model: its kind, its parameters with nothing set, and the setters that fit it to [`Table::new`].
@@ -57,6 +57,13 @@ fn subjects() -> Vec<Subject> {
             |params| params.n_symbols(CATEGORIES),
             as_symbols
         ),
+        sequences!(
+            Kind::Steps,
+            || MarkovChain::<usize>::params().check().map(drop),
+            MarkovChain::params(),
+            |params| params.states((0..CATEGORIES).collect()),
+            as_turned_symbols
+        ),
     ]
 }
 
@@ -89,6 +96,8 @@ enum Kind {
     Counts,
     /// The same with one symbol for each row.
     Symbols,
+    /// The same, each symbol answered with the next.
+    Steps,
 }
 
 /// What a fitted model says. The boxes ask the model for `Send` and `Sync`.
@@ -217,6 +226,15 @@ use categories;
 /// Each row as a symbol, by its first number.
 fn as_symbols<F: Float>(x: ArrayView2<'_, F>) -> Array2<usize> {
     as_categories(x.slice(s![.., ..x.ncols().min(1)]))
+}
+
+/// The same, turned by one more from row to row, so that what comes next depends on what is there.
+fn as_turned_symbols<F: Float>(x: ArrayView2<'_, F>) -> Array2<usize> {
+    let mut symbols = as_symbols(x);
+    for (t, mut row) in symbols.rows_mut().into_iter().enumerate() {
+        row.mapv_inplace(|symbol| (symbol + t) % CATEGORIES);
+    }
+    symbols
 }
 
 /// Fits on the rows as one sequence; the model answers a hidden state for each row.
@@ -369,9 +387,14 @@ impl Kind {
         matches!(self, Self::Clusters | Self::Classes | Self::Sequences)
     }
 
+    /// Whether a row is one symbol, so that there is no other width.
+    fn is_of_symbols(self) -> bool {
+        matches!(self, Self::Symbols | Self::Steps)
+    }
+
     /// Whether a row's answer depends on the rows around it.
     fn is_sequence(self) -> bool {
-        matches!(self, Self::Sequences | Self::Counts | Self::Symbols)
+        matches!(self, Self::Sequences | Self::Counts | Self::Symbols | Self::Steps)
     }
 }
 
@@ -631,7 +654,7 @@ fn extreme_tables_are_answered_or_refused_without_a_panic() {
 /// linfa's `predict` has no `Result`; its panic is documented and says what was expected.
 #[test]
 fn predicting_another_width_panics_with_both_numbers() {
-    for subject in subjects().iter().filter(|subject| subject.kind != Kind::Symbols) {
+    for subject in subjects().iter().filter(|subject| !subject.kind.is_of_symbols()) {
         let model = subject.fitted(rows::<f64>(400).view());
         let predict = || (model.predict)(Array2::zeros((2, COLUMNS + 4)).view());
         let panic = catch_unwind(AssertUnwindSafe(predict)).expect_err("another width");

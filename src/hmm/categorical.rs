@@ -22,7 +22,7 @@ use crate::params::{Check, Params, require};
 /// assert_eq!(dice.n_symbols(), 6);
 /// # Ok::<(), sapwood::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
     feature = "serde",
@@ -35,6 +35,19 @@ pub struct Categorical<F = f64> {
     /// Their logs.
     #[cfg_attr(feature = "serde", serde(skip))]
     log_b: Vec<F>,
+}
+
+/// By hand, so that `clone_from` keeps its memory.
+impl<F: Clone> Clone for Categorical<F> {
+    fn clone(&self) -> Self {
+        Self { n_states: self.n_states, b: self.b.clone(), log_b: self.log_b.clone() }
+    }
+
+    fn clone_from(&mut self, from: &Self) {
+        self.n_states = from.n_states;
+        self.b.clone_from(&from.b);
+        self.log_b.clone_from(&from.log_b);
+    }
 }
 
 /// How symbol probabilities are estimated.
@@ -119,6 +132,7 @@ fn gather<F: Float>(k: usize, table: &[F], symbols: &[usize], missing: F, out: &
         4 => gather_rows::<F, 4>(table, symbols, missing, out),
         8 => gather_rows::<F, 8>(table, symbols, missing, out),
         16 => gather_rows::<F, 16>(table, symbols, missing, out),
+        32 => gather_rows::<F, 32>(table, symbols, missing, out),
         _ => {
             for (&symbol, out) in symbols.iter().zip(out.chunks_exact_mut(k)) {
                 match symbol.checked_mul(k).and_then(|start| table.get(start..start + k)) {
@@ -177,6 +191,10 @@ impl<F: Float> Emission for Categorical<F> {
 
     fn sums(&self) -> Vec<f64> {
         vec![0.0; self.b.len()]
+    }
+
+    fn clear(&self, sums: &mut Vec<f64>) {
+        sums.fill(0.0);
     }
 
     fn accumulate(&self, x: &[usize], gamma: &[F], sums: &mut Vec<f64>, _: &mut Vec<F>) {

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, Data};
 use rand::RngCore;
 
-use super::engine::{Engine, Workspace};
+use super::engine::{Engine, Matrices, Workspace};
 use super::{Emission, Hmm, HmmSums, Observed, draw};
 use crate::data::Sequences;
 use crate::error::{Error, Result};
@@ -26,8 +26,13 @@ pub struct Path {
 
 impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
     pub(super) fn engine(&self) -> Engine<'_, E> {
+        self.engine_in(Matrices::default())
+    }
+
+    /// The engine in the memory of another.
+    pub(super) fn engine_in(&self, matrices: Matrices<F>) -> Engine<'_, E> {
         let initial = self.initial.as_slice().unwrap_or_default();
-        Engine::new(initial, self.transition.as_slice().unwrap_or_default(), &self.emission)
+        Engine::new(initial, self.transition.as_slice().unwrap_or_default(), &self.emission, matrices)
     }
 
     /// Log-likelihood of each sequence; `-inf` for one that is impossible.
@@ -122,7 +127,7 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
     #[doc(alias = "decode")]
     pub fn viterbi<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<Path> {
         let observed = Observed::new(&self.emission, sequences)?;
-        let mut states = vec![0; observed.n_rows()];
+        let mut states = par::filled(observed.n_rows(), 0);
         let log_probabilities = self.each_sequence(&observed, 1, &mut states, |engine, i, work, path| {
             engine.best(observed.sequence(i), work, path)
         });

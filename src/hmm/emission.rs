@@ -117,6 +117,11 @@ pub trait Emission: Clone + Debug + Send + Sync {
     /// Sums over no observation.
     fn sums(&self) -> Self::Sums;
 
+    /// Makes of sums over some observations those over none; write it where [`sums`](Self::sums) allocates and these need not.
+    fn clear(&self, sums: &mut Self::Sums) {
+        *sums = self.sums();
+    }
+
     /// Adds rows to the sums, row `t` with weight `gamma[t * n_states + j]` for state `j`.
     fn accumulate(
         &self,

@@ -15,8 +15,10 @@ use crate::float::Float;
 use crate::kernel::{self, Aligned};
 use crate::math::log_sum_exp;
 
-/// Rows that are worked on at once: likelihoods of a block stay in the nearest cache.
-const BLOCK: usize = 128;
+/// Rows that are worked on at once, so that likelihoods of a block stay in the nearest cache.
+fn block(k: usize) -> usize {
+    if k < 16 { 128 } else { 64 }
+}
 
 /// States up to which a chain of steps is shorter than its parts: two at a time are faster than one after the other. Measured: twice at 2 states,
 /// 1.1 times at 16; from 32 on the arithmetic is the limit, or the cache.
@@ -40,12 +42,34 @@ pub(super) struct Engine<'a, E: Emission> {
     pub(super) k: usize,
     pub(super) initial: &'a [E::Float],
     pub(super) a: &'a [E::Float],
-    log_a: Vec<E::Float>,
-    /// The transpose of that.
-    log_at: Aligned<E::Float>,
-    /// `A`, its transpose and its logs as the kernels read them.
-    packed: [Aligned<E::Float>; 3],
+    pub(super) matrices: Matrices<E::Float>,
     pub(super) emission: &'a E,
+}
+
+/// What is derived from `A`; its memory goes from model to model.
+#[derive(Debug, Default)]
+pub(super) struct Matrices<F> {
+    log_a: Aligned<F>,
+    /// The transpose of that.
+    log_at: Aligned<F>,
+    /// `A`, its transpose and its logs as the kernels read them.
+    packed: [Aligned<F>; 3],
+}
+
+impl<F: Float> Matrices<F> {
+    fn fill(&mut self, k: usize, a: &[F]) {
+        let Self { log_a, log_at, packed: [packed, packed_at, packed_log] } = self;
+        log_a.resize(k * k);
+        log_at.resize(k * k);
+        for (at, &p) in a.iter().enumerate() {
+            log_at[at % k * k + at / k] = p;
+            log_a[at] = p.ln();
+        }
+        kernel::chain::pack(k, a, packed);
+        kernel::chain::pack(k, log_at, packed_at);
+        kernel::chain::pack(k, log_a, packed_log);
+        log_at.iter_mut().for_each(|p| *p = p.ln());
+    }
 }
 
 /// Memory of the recursions, kept from sequence to sequence.
@@ -59,18 +83,16 @@ pub(super) struct Workspace<F> {
     v: Aligned<F>,
     beta: Aligned<F>,
     acc: Aligned<F>,
+    arrows: Aligned<u64>,
     pub(super) scratch: Vec<F>,
 }
 
 impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
-    pub(super) fn new(initial: &'a [F], a: &'a [F], emission: &'a E) -> Self {
+    /// The engine of a model, in the memory of another's matrices.
+    pub(super) fn new(initial: &'a [F], a: &'a [F], emission: &'a E, mut matrices: Matrices<F>) -> Self {
         let k = initial.len();
-        let at: Vec<F> = (0..k * k).map(|at| a[at % k * k + at / k]).collect();
-        let log_a: Vec<F> = a.iter().map(|p| p.ln()).collect();
-        let mut log_at = Aligned::of(&at);
-        log_at.iter_mut().for_each(|p| *p = p.ln());
-        let packed = [a, &at, &log_a].map(|m| kernel::chain::pack(k, m));
-        Self { k, initial, a, log_a, log_at, packed, emission }
+        matrices.fill(k, a);
+        Self { k, initial, a, matrices, emission }
     }
 
     pub(super) fn n_rows(&self, sequence: Observations<'_, E::Elem>) -> usize {
@@ -112,8 +134,9 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         kernel::chain::exp_rows(self.k, b)
     }
 
-    fn blocks(n: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
-        (0..n.div_ceil(BLOCK)).map(move |i| i * BLOCK..((i + 1) * BLOCK).min(n))
+    fn blocks(&self, n: usize) -> impl DoubleEndedIterator<Item = Range<usize>> + use<F, E> {
+        let size = block(self.k);
+        (0..n.div_ceil(size)).map(move |i| i * size..((i + 1) * size).min(n))
     }
 
     /// Log-likelihood of a sequence; the kept rows of `work.alpha` are those of a block.
@@ -132,7 +155,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         }
         let steps = (n - 2) / 2;
         for buffer in [&mut work.b, &mut work.gamma] {
-            buffer.resize(BLOCK.min(n) * k);
+            buffer.resize(block(k).min(n) * k);
         }
         work.v.resize(2 * k);
         work.beta.resize(2 * k);
@@ -141,12 +164,20 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         front.iter_mut().zip(self.initial).for_each(|(alpha, &p)| *alpha *= p);
         log_scale += self.likelihoods(x, n - 1..n, &mut back[..k], &mut work.scratch);
         let mut exponent = 0;
-        for rows in Self::blocks(steps) {
+        for rows in self.blocks(steps) {
             let len = rows.len() * k;
             let (b, b_back) = (&mut work.b[..len], &mut work.gamma[..len]);
             log_scale += self.likelihoods(x, 1 + rows.start..1 + rows.end, b, &mut work.scratch);
             log_scale += self.likelihoods(x, n - 1 - rows.end..n - 1 - rows.start, b_back, &mut work.scratch);
-            exponent += kernel::chain::ends(k, &self.packed[0], &self.packed[1], b, b_back, front, back)?;
+            exponent += kernel::chain::ends(
+                k,
+                &self.matrices.packed[0],
+                &self.matrices.packed[1],
+                b,
+                b_back,
+                front,
+                back,
+            )?;
         }
         // Of an odd number of rows, one is left in the middle.
         let mut middle = &mut work.b[..k];
@@ -181,11 +212,11 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         let n = self.n_rows(x);
         let (mut exponent, mut log_scale) = (0, 0.0);
         // Row 0 of an unkept buffer is the last row of the block before.
-        let rows = if keep { n } else { BLOCK.min(n) + 1 };
+        let rows = if keep { n } else { block(k).min(n) + 1 };
         work.alpha.resize(rows * k);
-        work.b.resize(BLOCK.min(n) * k);
+        work.b.resize(block(k).min(n) * k);
         let mut last = 0..k;
-        for rows in Self::blocks(n) {
+        for rows in self.blocks(n) {
             let b = &mut work.b[..rows.len() * k];
             log_scale += self.likelihoods(x, rows.clone(), b, &mut work.scratch);
             let (from, b) = if rows.start == 0 {
@@ -210,7 +241,8 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             let end = from + k + b.len();
             // Blocks begin with a group; the first row of all is not computed by a step.
             let first = usize::from(rows.start == 0);
-            exponent += kernel::chain::forward(k, first, &self.packed[0], b, &mut work.alpha[from..end])?;
+            exponent +=
+                kernel::chain::forward(k, first, &self.matrices.packed[0], b, &mut work.alpha[from..end])?;
             last = end - k..end;
         }
         let mass: f64 = work.alpha[last].iter().map(|alpha| alpha.as_f64()).sum();
@@ -271,14 +303,14 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         each: &mut impl FnMut(Range<usize>, &[F], &mut Vec<F>),
     ) -> usize {
         let k = self.k;
-        let size = BLOCK.min(n) * k;
+        let size = block(k).min(n) * k;
         for buffer in [&mut work.b, &mut work.gamma, &mut work.u] {
             buffer.resize(size);
         }
         work.v.resize(k);
         work.beta.resize(3 * k);
         work.acc.resize(k * k);
-        for rows in Self::blocks(n).rev() {
+        for rows in self.blocks(n).rev() {
             let len = rows.len() * k;
             let (b, gamma, u) = (&mut work.b[..len], &mut work.gamma[..len], &mut work.u[..len]);
             self.likelihoods(x, rows.clone(), b, &mut work.scratch);
@@ -297,7 +329,17 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             let (alpha_rest, b) = (&alpha[..rest], &b[..rest]);
             let (gamma_rest, u_rest) = (&mut gamma[..rest], &mut u[..rest]);
             let (v, beta) = (&mut work.v, &mut work.beta);
-            if !kernel::chain::backward(k, 0, &self.packed[1], alpha_rest, b, v, beta, gamma_rest, u_rest) {
+            if !kernel::chain::backward(
+                k,
+                0,
+                &self.matrices.packed[1],
+                alpha_rest,
+                b,
+                v,
+                beta,
+                gamma_rest,
+                u_rest,
+            ) {
                 return rows.end;
             }
             if let Some(steps) = steps.as_deref_mut() {
@@ -318,8 +360,40 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         work: &mut Workspace<F>,
         path: &mut [usize],
     ) -> f64 {
-        let k = self.k;
-        let n = self.n_rows(x);
+        let (k, n) = (self.k, self.n_rows(x));
+        if k > kernel::chain::MOST_ARROWS {
+            return self.best_by_rows(x, work, path);
+        }
+        work.arrows.resize(n);
+        work.b.resize(block(k).min(n) * k);
+        work.v.resize(k);
+        let mut offset = 0.0;
+        for rows in self.blocks(n) {
+            let b = &mut work.b[..rows.len() * k];
+            self.log_likelihoods(x, rows.clone(), b, &mut work.scratch);
+            let (delta, mut first) = (&mut work.v, rows.start);
+            if first == 0 {
+                self.first_row(b, delta);
+                first = 1;
+            } else {
+                offset += lowered(delta);
+            }
+            let (b, arrows) = (&b[(first - rows.start) * k..], &mut work.arrows[first..rows.end]);
+            kernel::chain::arrows(k, &self.matrices.packed[2], b, delta, arrows);
+        }
+        path[n - 1] = argmax(work.v.iter().copied());
+        kernel::chain::follow_arrows(&work.arrows, &mut path[..n]);
+        offset + work.v[path[n - 1]].as_f64()
+    }
+
+    /// As [`best`](Self::best), with the rows of [`best_rows`](Self::best_rows) in `work.alpha`.
+    pub(super) fn best_by_rows(
+        &self,
+        x: Observations<'_, E::Elem>,
+        work: &mut Workspace<F>,
+        path: &mut [usize],
+    ) -> f64 {
+        let (k, n) = (self.k, self.n_rows(x));
         let offset = self.best_rows(x, work);
         let last = &work.alpha[(n - 1) * k..n * k];
         path[n - 1] = argmax(last.iter().copied());
@@ -327,14 +401,21 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         offset + last[path[n - 1]].as_f64()
     }
 
+    /// `log pi + log b_0`.
+    fn first_row(&self, b: &[F], delta: &mut [F]) {
+        for ((delta, &p), &b) in delta.iter_mut().zip(self.initial).zip(b) {
+            *delta = p.ln() + b;
+        }
+    }
+
     /// Fills all but the last state of `path` with the most probable way to the last.
     pub(super) fn follow(&self, delta: &[F], path: &mut [usize]) {
-        kernel::chain::follow(self.k, &self.log_at, delta, path);
+        kernel::chain::follow(self.k, &self.matrices.log_at, delta, path);
     }
 
     /// `delta_t(i) + log A_ij` for every state `i` and the state `j` after it.
     pub(super) fn ways<'w>(&'w self, delta: &'w [F], t: usize, j: usize) -> impl Iterator<Item = F> + 'w {
-        let (k, into) = (self.k, &self.log_at);
+        let (k, into) = (self.k, &self.matrices.log_at);
         delta[t * k..(t + 1) * k].iter().zip(&into[j * k..(j + 1) * k]).map(|(&delta, &log_a)| delta + log_a)
     }
 
@@ -343,28 +424,20 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         let k = self.k;
         let n = self.n_rows(x);
         work.alpha.resize(n * k);
-        work.b.resize(BLOCK.min(n) * k);
+        work.b.resize(block(k).min(n) * k);
         let mut offset = 0.0;
-        for rows in Self::blocks(n) {
+        for rows in self.blocks(n) {
             let b = &mut work.b[..rows.len() * k];
             self.log_likelihoods(x, rows.clone(), b, &mut work.scratch);
             let (from, b) = if rows.start == 0 {
-                for ((delta, &p), &b) in work.alpha.iter_mut().zip(self.initial).zip(&*b) {
-                    *delta = p.ln() + b;
-                }
+                self.first_row(b, &mut work.alpha);
                 (0, &b[k..])
             } else {
-                // A row may have any offset: argmax looks at one row only. So that of each block begins at 0.
-                let row = &mut work.alpha[(rows.start - 1) * k..rows.start * k];
-                let top = row[argmax(row.iter().copied())];
-                if top > F::neg_infinity() {
-                    row.iter_mut().for_each(|delta| *delta -= top);
-                    offset += top.as_f64();
-                }
+                offset += lowered(&mut work.alpha[(rows.start - 1) * k..rows.start * k]);
                 ((rows.start - 1) * k, &*b)
             };
             let end = from + k + b.len();
-            kernel::chain::best(k, &self.packed[2], b, &mut work.alpha[from..end]);
+            kernel::chain::best(k, &self.matrices.packed[2], b, &mut work.alpha[from..end]);
         }
         offset
     }
@@ -385,7 +458,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
                         self.initial[j].ln()
                     } else {
                         let before = &before[(t - 1) * k..];
-                        (0..k).for_each(|i| work.v[i] = before[i] + self.log_a[i * k + j]);
+                        (0..k).for_each(|i| work.v[i] = before[i] + self.matrices.log_a[i * k + j]);
                         log_sum_exp(&work.v[..k])
                     };
             }
@@ -417,7 +490,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
                 work.beta[i] = if t + 1 == n {
                     F::zero()
                 } else {
-                    (0..k).for_each(|j| work.v[j] = self.log_a[i * k + j] + work.u[j]);
+                    (0..k).for_each(|j| work.v[j] = self.matrices.log_a[i * k + j] + work.u[j]);
                     log_sum_exp(&work.v[..k])
                 };
             }
@@ -438,6 +511,16 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         }
         log_likelihood
     }
+}
+
+/// Brings the largest log of a row to 0, and returns what it was; a row may have any offset, as the best way is sought in one row at a time.
+fn lowered<F: Float>(row: &mut [F]) -> f64 {
+    let top = row.iter().copied().fold(F::neg_infinity(), |top, v| if v > top { v } else { top });
+    if top == F::neg_infinity() {
+        return 0.0;
+    }
+    row.iter_mut().for_each(|delta| *delta -= top);
+    top.as_f64()
 }
 
 /// The first index of the largest value.

@@ -30,7 +30,7 @@ use crate::params::{Check, Params, require};
 /// assert_eq!(state.weights(), &array![[0.3, 0.7]]);
 /// # Ok::<(), sapwood::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
     feature = "serde",
@@ -40,6 +40,18 @@ pub struct GaussianMixture<F> {
     /// `(n_states, n_components)`.
     weights: Array2<F>,
     components: Gaussian<F>,
+}
+
+/// By hand, so that `clone_from` keeps its memory.
+impl<F: Clone> Clone for GaussianMixture<F> {
+    fn clone(&self) -> Self {
+        Self { weights: self.weights.clone(), components: self.components.clone() }
+    }
+
+    fn clone_from(&mut self, from: &Self) {
+        self.weights.clone_from(&from.weights);
+        self.components.clone_from(&from.components);
+    }
 }
 
 /// How mixtures are estimated.
@@ -184,6 +196,10 @@ impl<F: Float> Emission for GaussianMixture<F> {
 
     fn sums(&self) -> GaussianSums<F> {
         self.components.sums()
+    }
+
+    fn clear(&self, sums: &mut GaussianSums<F>) {
+        self.components.clear(sums);
     }
 
     fn accumulate(&self, x: &[F], gamma: &[F], sums: &mut GaussianSums<F>, scratch: &mut Vec<F>) {

@@ -39,7 +39,6 @@ mod poisson;
 mod predict;
 mod ranked;
 mod recursions;
-mod stepwise;
 mod sums;
 
 pub use categorical::{Categorical, CategoricalParams};
@@ -144,7 +143,7 @@ pub type GaussianMixtureHmm<F = f64, L = usize> = Hmm<GaussianMixture<F>, L>;
 /// assert!((model.score(&visits)?.exp() - 907.0 / 25000.0).abs() < 1e-15);
 /// # Ok::<(), sapwood::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
     feature = "serde",
@@ -161,6 +160,28 @@ pub struct Hmm<E: Emission, L = usize> {
     emission: E,
     labels: Vec<L>,
     report: Option<FitReport>,
+}
+
+/// By hand, because a derived `clone_from` would give up the memory that there is: EM copies a model each round.
+impl<E: Emission, L: Clone> Clone for Hmm<E, L> {
+    fn clone(&self) -> Self {
+        let Self { initial, transition, emission, labels, report } = self;
+        Self {
+            initial: initial.clone(),
+            transition: transition.clone(),
+            emission: emission.clone(),
+            labels: labels.clone(),
+            report: report.clone(),
+        }
+    }
+
+    fn clone_from(&mut self, other: &Self) {
+        self.initial.clone_from(&other.initial);
+        self.transition.clone_from(&other.transition);
+        self.emission.clone_from(&other.emission);
+        self.labels.clone_from(&other.labels);
+        self.report.clone_from(&other.report);
+    }
 }
 
 impl<E: Emission> Hmm<E, usize> {
@@ -360,8 +381,14 @@ impl<'a, T: Copy> Observed<'a, T> {
 
     /// Sequences that are worked on together, so that a thread has enough to do: at most about `most` groups, fixed by the data.
     fn groups(&self, most: usize) -> Vec<Range<usize>> {
-        let target = self.n_rows().div_ceil(most).max(1 << 12);
         let mut groups = Vec::new();
+        self.groups_into(most, &mut groups);
+        groups
+    }
+
+    fn groups_into(&self, most: usize, groups: &mut Vec<Range<usize>>) {
+        let target = self.n_rows().div_ceil(most).max(1 << 12);
+        groups.clear();
         let (mut first, mut rows) = (0, 0);
         for (i, range) in self.ranges.iter().enumerate() {
             rows += range.len();
@@ -370,7 +397,6 @@ impl<'a, T: Copy> Observed<'a, T> {
                 (first, rows) = (i + 1, 0);
             }
         }
-        groups
     }
 }
 

@@ -26,7 +26,7 @@ use crate::params::{Check, Params, require};
 /// assert!(Poisson::new(array![[-1.0]].view()).is_err());
 /// # Ok::<(), sapwood::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
     feature = "serde",
@@ -35,6 +35,17 @@ use crate::params::{Check, Params, require};
 pub struct Poisson<F = f64> {
     /// `(n_states, n_features)`.
     rates: Array2<F>,
+}
+
+/// By hand, so that `clone_from` keeps its memory.
+impl<F: Clone> Clone for Poisson<F> {
+    fn clone(&self) -> Self {
+        Self { rates: self.rates.clone() }
+    }
+
+    fn clone_from(&mut self, from: &Self) {
+        self.rates.clone_from(&from.rates);
+    }
 }
 
 /// How Poisson means are estimated.
@@ -155,6 +166,10 @@ impl<F: Float> Emission for Poisson<F> {
 
     fn sums(&self) -> Vec<f64> {
         vec![0.0; self.n_states() * (1 + self.n_features())]
+    }
+
+    fn clear(&self, sums: &mut Vec<f64>) {
+        sums.fill(0.0);
     }
 
     fn accumulate(&self, x: &[usize], gamma: &[F], sums: &mut Vec<f64>, _: &mut Vec<F>) {

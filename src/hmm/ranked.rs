@@ -93,7 +93,7 @@ fn ranked<F: Float, E: Emission<Float = F>>(
 ) -> Vec<RankedPath> {
     let (k, n) = (engine.k, engine.n_rows(x));
     let mut states = vec![0; n];
-    let best = engine.best(x, work, &mut states);
+    let best = engine.best_by_rows(x, work, &mut states);
     let delta = &work.alpha[..n * k];
     let mut paths = vec![RankedPath { states: states.into(), log_probability: best }];
     // The branch that each path is, and those that are not taken yet, by ascending loss.

@@ -1,8 +1,10 @@
 //! Expected counts: what EM maximises, and what parts of the data add up to.
 
+use std::ops::Range;
+
 use ndarray::{Array1, Array2};
 
-use super::engine::{Engine, Observations, UNKNOWN, Workspace};
+use super::engine::{Engine, Matrices, Observations, UNKNOWN, Workspace};
 use super::{Emission, Hmm, Observed};
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -90,7 +92,17 @@ impl<F: Float, E: Emission<Float = F>> HmmSums<E> {
 
     /// The E-step: groups of sequences side by side, their sums in order.
     pub(super) fn expect<L>(hmm: &Hmm<E, L>, observed: &Observed<'_, E::Elem>) -> Result<Self> {
-        Rooms::default().expect(hmm, observed)
+        let mut rooms = Rooms::default();
+        rooms.expect(hmm, observed)?;
+        Ok(rooms.total.unwrap_or_else(|| Self::zero(hmm)))
+    }
+
+    /// Makes sums over no sequence of these, for a model of the same sizes.
+    fn clear(&mut self, emission: &E) {
+        self.initial.fill(0.0);
+        self.transitions.fill(0.0);
+        emission.clear(&mut self.emission);
+        (self.log_likelihood, self.n_rows) = (0.0, 0.0);
     }
 
     /// Adds a sequence: all but the transitions, whose sum over time goes to `steps` without the factor `A`. Returns its log-likelihood.
@@ -103,7 +115,7 @@ impl<F: Float, E: Emission<Float = F>> HmmSums<E> {
     ) -> f64 {
         let (k, d) = (engine.k, engine.emission.n_features());
         let (initial, emission) = (&mut self.initial, &mut self.emission);
-        let each = |rows: std::ops::Range<usize>, gamma: &[F], scratch: &mut Vec<F>| {
+        let each = |rows: Range<usize>, gamma: &[F], scratch: &mut Vec<F>| {
             let x = &sequence.x[rows.start * d..rows.end * d];
             engine.emission.accumulate(x, gamma, emission, scratch);
             if rows.start == 0 {
@@ -155,10 +167,13 @@ impl<F: Float, E: Emission<Float = F>> HmmSums<E> {
     }
 }
 
-/// Memory of the E-step, kept from round to round.
+/// Memory of the E-step, kept from round to round: after the first, a round allocates nothing.
 #[derive(Debug)]
 pub(super) struct Rooms<E: Emission> {
+    matrices: Matrices<E::Float>,
+    groups: Vec<Range<usize>>,
     rooms: Vec<Room<E>>,
+    total: Option<HmmSums<E>>,
 }
 
 /// What one group of sequences needs.
@@ -172,7 +187,7 @@ struct Room<E: Emission> {
 
 impl<E: Emission> Default for Rooms<E> {
     fn default() -> Self {
-        Self { rooms: Vec::new() }
+        Self { matrices: Matrices::default(), groups: Vec::new(), rooms: Vec::new(), total: None }
     }
 }
 
@@ -182,18 +197,20 @@ impl<F: Float, E: Emission<Float = F>> Rooms<E> {
         &mut self,
         hmm: &Hmm<E, L>,
         observed: &Observed<'_, E::Elem>,
-    ) -> Result<HmmSums<E>> {
-        let (engine, groups) = (hmm.engine(), observed.groups(16));
-        let (k, zero) = (engine.k, HmmSums::zero(hmm));
-        self.rooms.resize_with(groups.len(), || Room {
+    ) -> Result<&HmmSums<E>> {
+        let Self { matrices, groups, rooms, total } = self;
+        let engine = hmm.engine_in(std::mem::take(matrices));
+        let k = engine.k;
+        observed.groups_into(16, groups);
+        rooms.resize_with(groups.len(), || Room {
             work: Workspace::default(),
-            sums: zero.clone(),
+            sums: HmmSums::zero(hmm),
             steps: Vec::new(),
             scores: Vec::new(),
         });
-        par::for_each_chunk_mut(&mut self.rooms, 1, |g, rooms| {
+        par::for_each_chunk_mut(rooms, 1, |g, rooms| {
             for Room { work, sums, steps, scores } in rooms {
-                sums.clone_from(&zero);
+                sums.clear(engine.emission);
                 steps.clear();
                 steps.resize(k * k, 0.0);
                 scores.clear();
@@ -202,9 +219,11 @@ impl<F: Float, E: Emission<Float = F>> Rooms<E> {
                 sums.add_transitions(&engine, steps);
             }
         });
-        super::decode::check_possible(self.rooms.iter().flat_map(|room| room.scores.iter().copied()))?;
-        let mut sums = zero;
-        self.rooms.iter().for_each(|room| sums.merge(&room.sums, 1.0));
-        Ok(sums)
+        *matrices = engine.matrices;
+        super::decode::check_possible(rooms.iter().flat_map(|room| room.scores.iter().copied()))?;
+        let total = total.get_or_insert_with(|| HmmSums::zero(hmm));
+        total.clear(&hmm.emission);
+        rooms.iter().for_each(|room| total.merge(&room.sums, 1.0));
+        Ok(total)
     }
 }

@@ -10,6 +10,7 @@ use super::order::OrderTest;
 use super::sparse::Sparse;
 use crate::data::Sequences;
 use crate::error::{Error, Result};
+use crate::observe::{self, Observer, Progress};
 
 /// How often each state came first, and how often each followed each.
 ///
@@ -49,8 +50,7 @@ impl<L: Label> TransitionCounts<L> {
     /// # Complexity
     /// `O(n log n)` time for `n` observations.
     pub fn new<S: Data<Elem = L>>(sequences: &Sequences<S>) -> Result<Self> {
-        check_one_column(sequences)?;
-        Self::with_states(Alphabet::sorted(sequences.records().iter().cloned()), sequences)
+        Self::observed(None, sequences, &mut ())
     }
 
     /// Counts the sequences over the given states.
@@ -59,8 +59,7 @@ impl<L: Label> TransitionCounts<L> {
     /// [`Error::Parameter`] when `states` is empty or repeats a label, or when a label of the data is none of them; [`Error::Shape`] when the
     /// records have more than one column.
     pub fn over<S: Data<Elem = L>>(states: Vec<L>, sequences: &Sequences<S>) -> Result<Self> {
-        check_one_column(sequences)?;
-        Self::with_states(Alphabet::new(states)?, sequences)
+        Self::observed(Some(states), sequences, &mut ())
     }
 
     /// The counts of a published table: `table[[i, j]]` times, `states[j]` followed `states[i]`.
@@ -83,11 +82,21 @@ impl<L: Label> TransitionCounts<L> {
         Ok(Self { states, first, transitions })
     }
 
-    fn with_states<S: Data<Elem = L>>(states: Alphabet<L>, sequences: &Sequences<S>) -> Result<Self> {
+    /// Counts over the given states or those that occur; the stage is `"sequence"`.
+    pub(super) fn observed<S: Data<Elem = L>>(
+        states: Option<Vec<L>>,
+        sequences: &Sequences<S>,
+        observer: &mut dyn Observer,
+    ) -> Result<Self> {
+        check_one_column(sequences)?;
+        let states = match states {
+            Some(states) => Alphabet::new(states)?,
+            None => Alphabet::sorted(sequences.records().iter().cloned()),
+        };
         let n = states.len();
         let mut first = vec![0; n];
         let mut pairs = Vec::with_capacity(sequences.records().nrows());
-        for sequence in sequences.iter() {
+        for (done, sequence) in sequences.iter().enumerate() {
             let mut from = None;
             for label in sequence.column(0) {
                 let to = states.index_of(label)?;
@@ -97,6 +106,8 @@ impl<L: Label> TransitionCounts<L> {
                 }
                 from = Some(to);
             }
+            let progress = Progress::new("sequence", done as u64 + 1, sequences.n_sequences() as u64);
+            observe::report(observer, progress)?;
         }
         pairs.sort_unstable();
         let runs = pairs.chunk_by(|a, b| a == b).map(|run| (run[0].0, run[0].1, run.len() as u64));

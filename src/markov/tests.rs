@@ -1,5 +1,7 @@
 use super::*;
-use crate::linfa::ParamGuard;
+use crate::data::Sequences;
+use crate::linfa::traits::Fit;
+use crate::linfa::{DatasetBase, ParamGuard};
 use ndarray::{array, s};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};

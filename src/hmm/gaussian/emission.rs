@@ -9,6 +9,7 @@ use crate::float::Float;
 use crate::hmm::draw_normal;
 use crate::hmm::emission::{Emission, Start};
 use crate::kernel::chain::gauss::{TILE, add_moments, add_spreads, sq_whitened};
+use crate::kernel::chain::one_feature::{add_spread, log_curves};
 
 impl<F: Float> Gaussian<F> {
     /// Scratch numbers for the densities of rows with `len` elements.
@@ -26,6 +27,14 @@ impl<F: Float> Gaussian<F> {
     /// Log-densities of rows, in scratch memory of [`density_room`](Self::density_room).
     pub(in crate::hmm) fn log_densities(&self, x: &[F], log_b: &mut [F], scratch: &mut [F]) {
         let (k, d) = self.means.dim();
+        if d == 1 {
+            let [mean, w] = [&self.means, &self.whiteners].map(|table| table.as_slice().unwrap_or_default());
+            log_curves(x, mean, w, self.log_peaks.as_slice().unwrap_or_default(), log_b);
+            for (_, row) in x.iter().zip(log_b.chunks_exact_mut(k)).filter(|(x, _)| x.is_nan()) {
+                row.fill(F::zero());
+            }
+            return;
+        }
         let n = x.len() / d;
         let (by_feature, rest) = scratch.split_at_mut(n * d);
         let (centred, sq) = rest.split_at_mut(TILE * d);
@@ -59,6 +68,13 @@ impl<F: Float> Gaussian<F> {
     ) {
         let (k, d) = self.means.dim();
         let n = x.len() / d;
+        let missing = x.iter().step_by(d).any(|v| v.is_nan());
+        if d == 1 && !missing {
+            let [first, second] =
+                [&mut sums.first, &mut sums.second].map(|table| table.as_slice_mut().unwrap_or_default());
+            let origin = sums.origins.as_slice().unwrap_or_default();
+            return add_spread(x, gamma, origin, [&mut sums.weights, first, second]);
+        }
         let (by_feature, rest) = scratch.split_at_mut(n * d);
         let (centred, rest) = rest.split_at_mut(n * d);
         let (weights, rest) = rest.split_at_mut(n);
@@ -66,7 +82,6 @@ impl<F: Float> Gaussian<F> {
         let (first, rest) = rest.split_at_mut(d);
         let second = &mut rest[..self.spreads.ncols()];
         transpose(x, d, by_feature);
-        let missing = x.iter().step_by(d).any(|v| v.is_nan());
         if missing {
             // A missing row counts for nothing.
             by_feature.iter_mut().filter(|v| v.is_nan()).for_each(|v| *v = F::zero());
@@ -151,6 +166,13 @@ impl<F: Float> Emission for Gaussian<F> {
         }
     }
 
+    fn clear(&self, sums: &mut GaussianSums<F>) {
+        sums.weights.fill(0.0);
+        sums.origins.assign(&self.means);
+        sums.first.fill(0.0);
+        sums.second.fill(0.0);
+    }
+
     fn accumulate(&self, x: &[F], gamma: &[F], sums: &mut GaussianSums<F>, scratch: &mut Vec<F>) {
         scratch.resize(self.sums_room(x.len()), F::zero());
         self.add_weighted(x, gamma, sums, scratch);
@@ -173,52 +195,52 @@ impl<F: Float> Emission for Gaussian<F> {
     fn maximize(&mut self, sums: &GaussianSums<F>, params: &GaussianParams) -> Vec<usize> {
         let (k, d) = self.means.dim();
         let diagonal = self.covariance.is_diagonal();
-        let mut pooled = vec![0.0; d * d];
-        let seen: Vec<usize> = (0..k).filter(|&state| sums.weights[state] > 0.0).collect();
-        let total: f64 = sums.weights.iter().sum();
-        for &state in &seen {
-            let n = sums.weights[state];
-            let delta: Vec<f64> = sums.first.row(state).iter().map(|v| v / n).collect();
-            for (i, delta) in delta.iter().enumerate() {
-                self.means[[state, i]] = F::cast(sums.origins[[state, i]].as_f64() + delta);
+        let seen = |state: usize| sums.weights[state] > 0.0;
+        let delta = |state: usize, i: usize| sums.first[[state, i]] / sums.weights[state];
+        // Sums of squares around the new mean.
+        let squares = |state: usize, i: usize, j: usize| {
+            let at = if diagonal { i } else { i * d + j };
+            sums.second[[state, at]] - sums.weights[state] * delta(state, i) * delta(state, j)
+        };
+        let prior = |i: usize, j: usize| if i == j { params.prior_scale } else { 0.0 };
+        for state in (0..k).filter(|&state| seen(state)) {
+            let n = sums.weights[state] + params.prior_weight;
+            for i in 0..d {
+                self.means[[state, i]] = F::cast(sums.origins[[state, i]].as_f64() + delta(state, i));
             }
-            let squares = |i: usize, j: usize| {
-                let at = if diagonal { i } else { i * d + j };
-                let prior = if i == j { params.prior_scale } else { 0.0 };
-                sums.second[[state, at]] - n * delta[i] * delta[j] + prior
-            };
-            let n = n + params.prior_weight;
             match self.covariance {
                 Covariance::Spherical => {
-                    let mean = (0..d).map(|i| squares(i, i)).sum::<f64>() / (n * d as f64);
-                    self.spreads.row_mut(state).fill(F::cast(mean));
+                    let sum: f64 = (0..d).map(|i| squares(state, i, i) + prior(i, i)).sum();
+                    self.spreads.row_mut(state).fill(F::cast(sum / (n * d as f64)));
                 }
                 Covariance::Diagonal => {
-                    (0..d).for_each(|i| self.spreads[[state, i]] = F::cast(squares(i, i) / n));
-                }
-                Covariance::Full | Covariance::Tied => {
-                    for (i, j) in (0..d).flat_map(|i| (0..=i).map(move |j| (i, j))) {
-                        if self.covariance == Covariance::Full {
-                            self.spreads[[state, i * d + j]] = F::cast(squares(i, j) / n);
-                            self.spreads[[state, j * d + i]] = self.spreads[[state, i * d + j]];
-                        } else {
-                            // One prior for the one matrix.
-                            let prior = if i == j { params.prior_scale } else { 0.0 };
-                            pooled[i * d + j] += squares(i, j) - prior;
-                        }
+                    for i in 0..d {
+                        self.spreads[[state, i]] = F::cast((squares(state, i, i) + prior(i, i)) / n);
                     }
                 }
+                Covariance::Full => {
+                    for (i, j) in (0..d).flat_map(|i| (0..=i).map(move |j| (i, j))) {
+                        let square = F::cast((squares(state, i, j) + prior(i, j)) / n);
+                        self.spreads[[state, i * d + j]] = square;
+                        self.spreads[[state, j * d + i]] = square;
+                    }
+                }
+                Covariance::Tied => {}
             }
         }
-        if self.covariance == Covariance::Tied && total > 0.0 {
-            for (state, i, j) in (0..k).flat_map(|k| (0..d * d).map(move |at| (k, at / d, at % d))) {
-                let prior = if i == j { params.prior_scale } else { 0.0 };
-                let square = pooled[i.max(j) * d + i.min(j)] + prior;
-                self.spreads[[state, i * d + j]] = F::cast(square / (total + params.prior_weight));
+        let total: f64 = sums.weights.iter().sum();
+        let pooled = self.covariance == Covariance::Tied && total > 0.0;
+        if pooled {
+            // One matrix, and one prior for it.
+            for (i, j) in (0..d).flat_map(|i| (0..=i).map(move |j| (i, j))) {
+                let sum: f64 = (0..k).filter(|&state| seen(state)).map(|state| squares(state, i, j)).sum();
+                let square = F::cast((sum + prior(i, j)) / (total + params.prior_weight));
+                self.spreads.column_mut(i * d + j).fill(square);
+                self.spreads.column_mut(j * d + i).fill(square);
             }
-            return (0..k).filter(|&state| self.lift(state, F::cast(params.floor))).collect();
         }
-        seen.into_iter().filter(|&state| self.lift(state, F::cast(params.floor))).collect()
+        let floor = F::cast(params.floor);
+        (0..k).filter(|&state| (pooled || seen(state)) && self.lift(state, floor)).collect()
     }
 
     fn log_prior(&self, params: &GaussianParams) -> f64 {

@@ -13,7 +13,6 @@ use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayView3};
 
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::math::Cholesky;
 
 /// The shape of a state's covariance.
 ///
@@ -65,7 +64,7 @@ impl Covariance {
 /// assert!(Gaussian::diagonal(array![[0.0]].view(), array![[-1.0]].view()).is_err());
 /// # Ok::<(), sapwood::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
     feature = "serde",
@@ -83,6 +82,27 @@ pub struct Gaussian<F> {
     /// For each state the log-density at its mean.
     #[cfg_attr(feature = "serde", serde(skip))]
     log_peaks: Array1<F>,
+}
+
+/// By hand, so that `clone_from` keeps its memory.
+impl<F: Clone> Clone for Gaussian<F> {
+    fn clone(&self) -> Self {
+        Self {
+            covariance: self.covariance,
+            means: self.means.clone(),
+            spreads: self.spreads.clone(),
+            whiteners: self.whiteners.clone(),
+            log_peaks: self.log_peaks.clone(),
+        }
+    }
+
+    fn clone_from(&mut self, from: &Self) {
+        self.covariance = from.covariance;
+        self.means.clone_from(&from.means);
+        self.spreads.clone_from(&from.spreads);
+        self.whiteners.clone_from(&from.whiteners);
+        self.log_peaks.clone_from(&from.log_peaks);
+    }
 }
 
 impl<F: Float> Gaussian<F> {
@@ -157,38 +177,66 @@ impl<F: Float> Gaussian<F> {
 
     /// Brings whitener and peak of a state up to date; false where its spread is not positive definite.
     fn whiten(&mut self, state: usize) -> bool {
-        let d = self.means.ncols();
-        let (spread, mut whitener) = (self.spreads.row(state), self.whiteners.row_mut(state));
-        let log_det = if self.covariance.is_diagonal() {
+        if self.covariance.is_diagonal() {
+            let spread = self.spreads.row(state);
             if !spread.iter().all(|&v| v > F::zero() && v.is_finite()) {
                 return false;
             }
-            whitener.zip_mut_with(&spread, |w, v| *w = F::one() / v.sqrt());
-            spread.iter().map(|v| v.ln()).sum::<F>()
-        } else {
-            let Some(cholesky) = self.cholesky(state, F::zero()) else { return false };
-            let mut unit = vec![F::zero(); d];
-            for j in 0..d {
-                unit.fill(F::zero());
-                unit[j] = F::one();
-                cholesky.solve_lower(&mut unit);
-                let whitener = self.whiteners.row_mut(state).into_slice();
-                let Some(whitener) = whitener else { return false };
-                (0..d).for_each(|i| whitener[i * d + j] = unit[i]);
-            }
-            cholesky.log_det()
-        };
-        self.log_peaks[state] =
-            F::cast(-0.5) * (F::cast(d) * F::cast(2.0 * std::f64::consts::PI).ln() + log_det);
+            self.whiteners.row_mut(state).zip_mut_with(&spread, |w, v| *w = F::one() / v.sqrt());
+            return self.set_peak(state, spread.iter().map(|v| v.ln()).sum());
+        }
+        self.factor(state).is_some() && self.invert_factor(state)
+    }
+
+    /// `-(d ln 2 pi + ln det S) / 2`; false where that is not finite.
+    fn set_peak(&mut self, state: usize, log_det: F) -> bool {
+        let d = F::cast(self.means.ncols());
+        self.log_peaks[state] = F::cast(-0.5) * (d * F::cast(2.0 * std::f64::consts::PI).ln() + log_det);
         self.log_peaks[state].is_finite()
     }
 
-    /// The factor of a state's matrix with `raised` added to the diagonal.
-    fn cholesky(&self, state: usize, raised: F) -> Option<Cholesky<F>> {
+    /// Writes the lower triangle `L` with `S = L L^T` to the whitener of a state, which [`invert_factor`](Self::invert_factor) makes of it;
+    /// returns its least pivot, `None` where `S` is not positive definite.
+    fn factor(&mut self, state: usize) -> Option<F> {
         let d = self.means.ncols();
-        let mut matrix = Array2::from_shape_vec((d, d), self.spreads.row(state).to_vec()).ok()?;
-        matrix.diag_mut().mapv_inplace(|v| v + raised);
-        Cholesky::new(matrix.view())
+        let spread = self.spreads.row(state);
+        let mut row = self.whiteners.row_mut(state);
+        let l = row.as_slice_mut()?;
+        l.fill(F::zero());
+        let mut least = F::infinity();
+        for j in 0..d {
+            for i in j..d {
+                let dot: F = (0..j).map(|c| l[i * d + c] * l[j * d + c]).sum();
+                let rest = spread[i * d + j] - dot;
+                if i > j {
+                    l[i * d + j] = rest / l[j * d + j];
+                    continue;
+                }
+                if !(rest > F::zero() && rest.is_finite()) {
+                    return None;
+                }
+                l[j * d + j] = rest.sqrt();
+                least = least.min(rest);
+            }
+        }
+        Some(least)
+    }
+
+    /// `W = L^-1` in the place of `L`, and the peak; false where that is not finite.
+    fn invert_factor(&mut self, state: usize) -> bool {
+        let d = self.means.ncols();
+        let mut row = self.whiteners.row_mut(state);
+        let Some(l) = row.as_slice_mut() else { return false };
+        let log_det = F::cast(2) * (0..d).map(|i| l[i * d + i].ln()).sum::<F>();
+        // From the last column on, which needs those after it: W_ij = -sum_c W_ic L_cj / L_jj, from the last row on.
+        for j in (0..d).rev() {
+            l[j * d + j] = F::one() / l[j * d + j];
+            for i in (j + 1..d).rev() {
+                let dot: F = (j + 1..=i).map(|c| l[i * d + c] * l[c * d + j]).sum();
+                l[i * d + j] = -dot * l[j * d + j];
+            }
+        }
+        self.set_peak(state, log_det)
     }
 
     /// Lifts the spread of a state to the floor and whitens it; true where that was needed.
@@ -200,11 +248,10 @@ impl<F: Float> Gaussian<F> {
             self.whiten(state);
             return low;
         }
-        let pivots_hold = |cholesky: Cholesky<F>| cholesky.factor().diag().iter().all(|&l| l * l >= floor);
         // Rounding can leave a matrix a hair outside of positive; doubling what is added ends that.
         let mut raise = floor;
         let mut low = false;
-        while raise.is_finite() && !self.cholesky(state, F::zero()).is_some_and(pivots_hold) {
+        while raise.is_finite() && !self.factor(state).is_some_and(|least| least >= floor) {
             (0..d).for_each(|i| self.spreads[[state, i * d + i]] += raise);
             raise += raise;
             low = true;

@@ -2,8 +2,8 @@
 
 use super::Real;
 use super::filter::{GROUP, scale};
-use super::step::{SumProduct, matrix, product, small_step, step};
-use crate::kernel::simd::{Simd, Task, dispatch};
+use super::step::{Recursion, SumProduct, matrix, product, small_step, step};
+use crate::kernel::simd::{Simd, dispatch};
 
 pub(super) struct Ends<'a, F> {
     pub(super) k: usize,
@@ -15,7 +15,14 @@ pub(super) struct Ends<'a, F> {
     pub(super) y: &'a mut [F],
 }
 
-impl<F: Real> Ends<'_, F> {
+impl<F: Real> Recursion for Ends<'_, F> {
+    type Output = Option<i64>;
+
+    #[inline(always)]
+    fn n_states(&self) -> usize {
+        self.k
+    }
+
     #[inline(always)]
     fn small<S: Simd, const K: usize>(self) -> Option<i64> {
         let (a, at) = (matrix::<F, K>(self.a), matrix::<F, K>(self.at));
@@ -68,24 +75,6 @@ impl<F: Real> Ends<'_, F> {
 #[inline(always)]
 fn faded<F: Real>(row: &mut [F]) -> Option<i64> {
     scale(row).filter(|&exponent| exponent >= F::FADED_EXPONENT)
-}
-
-impl<F: Real> Task for Ends<'_, F> {
-    type Output = Option<i64>;
-
-    #[inline(always)]
-    fn run<S: Simd>(self) -> Option<i64> {
-        match self.k {
-            1 => self.small::<S, 1>(),
-            2 => self.small::<S, 2>(),
-            3 => self.small::<S, 3>(),
-            4 => self.small::<S, 4>(),
-            5 => self.small::<S, 5>(),
-            6 => self.small::<S, 6>(),
-            7 => self.small::<S, 7>(),
-            _ => self.any::<S>(),
-        }
-    }
 }
 
 /// Takes as many rows from the front, `x = (x A) o b_t`, as from the back, `y = (A y) o b_t` with `t` going down: two chains of dependent steps

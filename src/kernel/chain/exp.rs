@@ -1,18 +1,38 @@
 //! Exponentials of rows, each under its own scale.
 
 use super::Real;
+use super::step::Recursion;
 use crate::kernel::exp::exp_all;
-use crate::kernel::simd::{Simd, Task, dispatch};
+use crate::kernel::simd::{Simd, dispatch};
 
 pub(super) struct ExpRows<'a, F> {
     pub(super) k: usize,
     pub(super) x: &'a mut [F],
 }
 
-impl<F: Real> ExpRows<'_, F> {
+impl<F: Real> Recursion for ExpRows<'_, F> {
+    type Output = f64;
+
     #[inline(always)]
-    fn subtract_maxima<const K: usize>(&mut self) -> f64 {
-        self.x.as_chunks_mut::<K>().0.iter_mut().map(|row| subtract_max(row)).sum()
+    fn n_states(&self) -> usize {
+        self.k
+    }
+
+    #[inline(always)]
+    fn small<S: Simd, const K: usize>(self) -> f64 {
+        let log_scale = self.x.as_chunks_mut::<K>().0.iter_mut().map(|row| subtract_max(row)).sum();
+        exp_all::<F, S>(self.x);
+        log_scale
+    }
+
+    #[inline(always)]
+    fn any<S: Simd>(self) -> f64 {
+        if self.k == 8 {
+            return self.small::<S, 8>();
+        }
+        let log_scale = self.x.chunks_exact_mut(self.k).map(|row| subtract_max(row)).sum();
+        exp_all::<F, S>(self.x);
+        log_scale
     }
 }
 
@@ -24,23 +44,6 @@ fn subtract_max<F: Real>(row: &mut [F]) -> f64 {
     let shift = if max == F::neg_infinity() { F::zero() } else { max };
     row.iter_mut().for_each(|v| *v -= shift);
     max.to_f64().unwrap_or(f64::NAN)
-}
-
-impl<F: Real> Task for ExpRows<'_, F> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self) -> f64 {
-        let log_scale = match self.k {
-            2 => self.subtract_maxima::<2>(),
-            3 => self.subtract_maxima::<3>(),
-            4 => self.subtract_maxima::<4>(),
-            8 => self.subtract_maxima::<8>(),
-            _ => self.x.chunks_exact_mut(self.k).map(|row| subtract_max(row)).sum(),
-        };
-        exp_all::<F, S>(self.x);
-        log_scale
-    }
 }
 
 /// Replaces each row of `k` logs by `exp(x - max)` and returns the sum of the maxima.

@@ -1,8 +1,8 @@
 //! The forward recursion.
 
 use super::Real;
-use super::step::{SumProduct, matrix, product, small_step, step, sum};
-use crate::kernel::simd::{Simd, Task, dispatch};
+use super::step::{Recursion, SumProduct, matrix, product, small_step, step, sum};
+use crate::kernel::simd::{Simd, dispatch};
 
 /// Rows that share one scale, from one multiple of this number on: so that most steps are a product and nothing else.
 ///
@@ -24,7 +24,14 @@ fn group_end(first: usize, t: usize, n: usize) -> usize {
     n.min(t + GROUP - (first + t) % GROUP)
 }
 
-impl<F: Real> Forward<'_, F> {
+impl<F: Real> Recursion for Forward<'_, F> {
+    type Output = Option<i64>;
+
+    #[inline(always)]
+    fn n_states(&self) -> usize {
+        self.k
+    }
+
     #[inline(always)]
     fn small<S: Simd, const K: usize>(self) -> Option<i64> {
         let a = matrix::<F, K>(self.a);
@@ -113,24 +120,6 @@ pub(super) fn scale<F: Real>(row: &mut [F]) -> Option<i64> {
     let (factor, exponent) = mass.rescale();
     row.iter_mut().for_each(|v| *v *= factor);
     Some(i64::from(exponent))
-}
-
-impl<F: Real> Task for Forward<'_, F> {
-    type Output = Option<i64>;
-
-    #[inline(always)]
-    fn run<S: Simd>(self) -> Option<i64> {
-        match self.k {
-            1 => self.small::<S, 1>(),
-            2 => self.small::<S, 2>(),
-            3 => self.small::<S, 3>(),
-            4 => self.small::<S, 4>(),
-            5 => self.small::<S, 5>(),
-            6 => self.small::<S, 6>(),
-            7 => self.small::<S, 7>(),
-            _ => self.any::<S>(),
-        }
-    }
 }
 
 /// Filters a block under a packed `A`: row `t + 1` of `alpha` becomes `(alpha_t A) o b_t`, row 0 being where the block before ended.

@@ -3,10 +3,13 @@
 //! Every kernel is a [`Task`](super::simd::Task): plain arrays and one portable body. Matrices are row-major, `k` is the number of
 //! states, and a block is `n` rows of `k` numbers.
 
+mod arrows;
+mod back;
 mod ends;
 mod exp;
 mod filter;
 pub(crate) mod gauss;
+pub(crate) mod one_feature;
 mod outer;
 mod path;
 mod real;
@@ -15,11 +18,13 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use arrows::{MOST_ARROWS, arrows};
+pub(crate) use back::{follow, follow_arrows};
 pub(crate) use ends::ends;
 pub(crate) use exp::exp_rows;
 pub(crate) use filter::forward;
 pub(crate) use outer::outer;
-pub(crate) use path::{best, follow};
+pub(crate) use path::best;
 pub(crate) use real::Real;
 pub(crate) use smooth::backward;
 pub(crate) use step::pack;

@@ -1,6 +1,7 @@
 //! Sums of outer products.
 
 use super::Real;
+use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::{Simd, Task, dispatch, fma};
 
 pub(super) struct Outer<'a, F> {
@@ -11,44 +12,86 @@ pub(super) struct Outer<'a, F> {
     pub(super) acc: &'a mut [F],
 }
 
+/// `acc += x^T y`.
+#[inline(always)]
+fn add<F: Real, S: Simd, const K: usize>(acc: &mut [[F; K]; K], x: &[F; K], y: &[F; K]) {
+    for (row, &x) in acc.iter_mut().zip(x) {
+        for (sum, &y) in row.iter_mut().zip(y) {
+            *sum = fma::<F, S>(x, y, *sum);
+        }
+    }
+}
+
 impl<F: Real> Outer<'_, F> {
+    /// Rows `i..i + R` and the columns of `C` registers from `j` on; not `WHOLE` where there are fewer columns.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const C: usize>(&mut self, i: usize, j: usize) {
-        let mut acc = [[F::zero(); C]; R];
-        for (x, y) in self.x.chunks_exact(self.k).zip(self.y.chunks_exact(self.m)) {
-            let (x, y) = (&x[i..][..R], &y[j..][..C]);
+    fn tile<S: Simd, const R: usize, const C: usize, const WHOLE: bool>(&mut self, i: usize, j: usize) {
+        let n = Lanes::<F, S>::N;
+        let mut acc = [[Lanes::<F, S>::zero(); C]; R];
+        let mut room = [F::zero(); 32];
+        for (t, x) in self.x.chunks_exact(self.k).enumerate() {
+            let (x, mut y) = (&x[i..][..R], &self.y[t * self.m + j..]);
+            if !WHOLE && y.len() < C * n {
+                // What lies behind a row counts for nothing; behind the last there is nothing.
+                room[..y.len()].copy_from_slice(y);
+                y = &room;
+            }
+            let y = &y[..C * n];
             for r in 0..R {
                 for c in 0..C {
-                    acc[r][c] = fma::<F, S>(x[r], y[c], acc[r][c]);
+                    acc[r][c] = Lanes::splat(x[r]).mul_add(Lanes::load(&y[c * n..]), acc[r][c]);
                 }
             }
         }
         for (r, row) in acc.iter().enumerate() {
-            let out = &mut self.acc[(i + r) * self.m + j..][..C];
-            for c in 0..C {
-                out[c] += row[c];
+            for (c, &sum) in row.iter().enumerate() {
+                let out = &mut self.acc[(i + r) * self.m + j + c * n..];
+                if WHOLE {
+                    (Lanes::load(out) + sum).store(out);
+                    continue;
+                }
+                sum.store(&mut room);
+                let columns = n.min(self.m - j - c * n);
+                out[..columns].iter_mut().zip(&room).for_each(|(out, &sum)| *out += sum);
             }
+        }
+    }
+
+    /// All of the sum in registers, four times, so that no row waits for the one before it.
+    #[inline(always)]
+    fn small<S: Simd, const K: usize>(&mut self) {
+        let ((x, _), (y, _)) = (self.x.as_chunks::<K>(), self.y.as_chunks::<K>());
+        let mut acc = [[[F::zero(); K]; K]; 4];
+        let ((x4, x), (y4, y)) = (x.as_chunks::<4>(), y.as_chunks::<4>());
+        for (x, y) in x4.iter().zip(y4) {
+            for u in 0..4 {
+                add::<F, S, K>(&mut acc[u], &x[u], &y[u]);
+            }
+        }
+        for (x, y) in x.iter().zip(y) {
+            add::<F, S, K>(&mut acc[0], x, y);
+        }
+        let [even, odd, even_pairs, odd_pairs] = acc.map(|acc| acc.into_iter().flatten());
+        let sums = even.zip(even_pairs).zip(odd.zip(odd_pairs));
+        for (out, ((a, b), (c, d))) in self.acc.iter_mut().zip(sums) {
+            *out += (a + b) + (c + d);
         }
     }
 
     #[inline(always)]
     fn rows<S: Simd, const R: usize>(&mut self, i: usize) {
+        let n = Lanes::<F, S>::N;
         let mut j = 0;
-        while j + 16 <= self.m {
-            self.tile::<S, R, 16>(i, j);
-            j += 16;
+        while j + 2 * n <= self.m {
+            self.tile::<S, R, 2, true>(i, j);
+            j += 2 * n;
         }
-        if j + 8 <= self.m {
-            self.tile::<S, R, 8>(i, j);
-            j += 8;
+        if j + n <= self.m {
+            self.tile::<S, R, 1, true>(i, j);
+            j += n;
         }
-        if j + 4 <= self.m {
-            self.tile::<S, R, 4>(i, j);
-            j += 4;
-        }
-        while j < self.m {
-            self.tile::<S, R, 1>(i, j);
-            j += 1;
+        if j < self.m {
+            self.tile::<S, R, 1, false>(i, j);
         }
     }
 }
@@ -58,14 +101,27 @@ impl<F: Real> Task for Outer<'_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self) {
+        match (self.k, self.m) {
+            (2, 2) => return self.small::<S, 2>(),
+            (3, 3) => return self.small::<S, 3>(),
+            _ => {}
+        }
         let mut i = 0;
+        // Where there are registers for so many sums: each number that is read then counts twice.
+        while Lanes::<F, S>::COUNT >= 32 && i + 8 <= self.k {
+            self.rows::<S, 8>(i);
+            i += 8;
+        }
         while i + 4 <= self.k {
             self.rows::<S, 4>(i);
             i += 4;
         }
-        while i < self.k {
+        while i + 2 <= self.k {
+            self.rows::<S, 2>(i);
+            i += 2;
+        }
+        if i < self.k {
             self.rows::<S, 1>(i);
-            i += 1;
         }
     }
 }

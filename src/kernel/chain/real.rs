@@ -15,7 +15,7 @@ pub trait Real: Float + Exponential {
     /// Its exponent.
     const FADED_EXPONENT: i64;
 
-    /// The power of two that brings `self > 0` into `[0.5, 1)`, and its exponent.
+    /// The power of two that brings `self` into `[0.5, 1)`, and its exponent, for `self` between [`LOST`](Self::LOST) and its inverse.
     fn rescale(self) -> (Self, i32);
 }
 
@@ -25,10 +25,11 @@ impl Real for f64 {
     const FADED: Self = f64::from_bits((1023 - 450) << 52);
     const FADED_EXPONENT: i64 = -450;
 
+    #[inline(always)]
     fn rescale(self) -> (Self, i32) {
-        #[allow(clippy::cast_possible_truncation, reason = "11 bits")]
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "11 bits")]
         let exponent = ((self.to_bits() >> 52) & 0x7ff) as i32 - 1022;
-        (f64::powi(2.0, -exponent), exponent)
+        (f64::from_bits(((1023 - exponent) as u64) << 52), exponent)
     }
 }
 
@@ -38,9 +39,10 @@ impl Real for f32 {
     const FADED: Self = f32::from_bits((127 - 72) << 23);
     const FADED_EXPONENT: i64 = -72;
 
+    #[inline(always)]
     fn rescale(self) -> (Self, i32) {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "8 bits")]
+        #[allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "8 bits")]
         let exponent = ((self.to_bits() >> 23) & 0xff) as i32 - 126;
-        (f32::powi(2.0, -exponent), exponent)
+        (f32::from_bits(((127 - exponent) as u32) << 23), exponent)
     }
 }

@@ -2,9 +2,11 @@
 
 use super::Real;
 use super::filter::GROUP;
-use super::step::{Algebra, Finish, SumProduct, matrix, product, small_step, step, step_into, sum};
+use super::step::{
+    Algebra, Finish, Recursion, SumProduct, matrix, product, small_step, step, step_into, sum,
+};
 use crate::kernel::lanes::Lanes;
-use crate::kernel::simd::{Simd, Task, dispatch, fma};
+use crate::kernel::simd::{Simd, dispatch, fma};
 
 pub(super) struct Backward<'a, F> {
     pub(super) k: usize,
@@ -19,7 +21,14 @@ pub(super) struct Backward<'a, F> {
     pub(super) u: &'a mut [F],
 }
 
-impl<F: Real> Backward<'_, F> {
+impl<F: Real> Recursion for Backward<'_, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn n_states(&self) -> usize {
+        self.k
+    }
+
     #[inline(always)]
     fn small<S: Simd, const K: usize>(self) -> bool {
         let at = matrix::<F, K>(self.at);
@@ -150,24 +159,6 @@ fn dot<F: Real, S: Simd>(x: &[F], y: &[F]) -> F {
     }
     let rest = x.iter().zip(y).fold(F::zero(), |s, (&x, &y)| fma::<F, S>(x, y, s));
     acc.iter().fold(rest, |a, &b| a + b)
-}
-
-impl<F: Real> Task for Backward<'_, F> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run<S: Simd>(self) -> bool {
-        match self.k {
-            1 => self.small::<S, 1>(),
-            2 => self.small::<S, 2>(),
-            3 => self.small::<S, 3>(),
-            4 => self.small::<S, 4>(),
-            5 => self.small::<S, 5>(),
-            6 => self.small::<S, 6>(),
-            7 => self.small::<S, 7>(),
-            _ => self.any::<S>(),
-        }
-    }
 }
 
 /// Smooths a block, last row first, under the packed transpose of `A`.

@@ -3,7 +3,7 @@
 use super::Real;
 use crate::kernel::Aligned;
 use crate::kernel::lanes::{Element, Lanes};
-use crate::kernel::simd::{Simd, fma};
+use crate::kernel::simd::{Simd, Task, fma};
 
 /// The two ways in which a path's steps are put together.
 pub(super) trait Algebra<F> {
@@ -125,7 +125,7 @@ fn panel<F: Real, G: Algebra<F>, S: Simd, const W: usize, const U: usize>(
                 acc[l] = G::push::<S>(acc[l], x, row[l]);
             }
         }
-        for (l, &sum) in acc.iter().enumerate() {
+        for (l, &sum) in acc.iter().enumerate().take(k - j) {
             finish.one::<G>(j + l, sum);
         }
         return;
@@ -154,7 +154,16 @@ fn panel<F: Real, G: Algebra<F>, S: Simd, const W: usize, const U: usize>(
         for part in &acc[1..] {
             sum = G::join_all(sum, part[c]);
         }
-        finish.some::<G, S>(j + c * n, sum);
+        let j = j + c * n;
+        if W > 8 || j + n <= k {
+            finish.some::<G, S>(j, sum);
+            continue;
+        }
+        let mut lanes = [F::zero(); 16];
+        sum.store(&mut lanes);
+        for (l, &sum) in lanes.iter().enumerate().take(k.saturating_sub(j)) {
+            finish.one::<G>(j + l, sum);
+        }
     }
 }
 
@@ -185,40 +194,69 @@ impl<F: Real> Finish<F> for Weighed<'_, F> {
     }
 }
 
-/// Widths of the panels that `k` columns are cut into, from the left.
+/// Widths of the panels that `k` columns are cut into, from the left; the last is filled up with columns that are left out of the product.
 #[inline(always)]
 fn width(columns: usize) -> usize {
     match columns {
         64.. => 64,
         32.. => 32,
         16.. => 16,
-        8.. => 8,
-        4.. => 4,
-        _ => 1,
+        _ => 8,
     }
 }
 
-/// Sizes that have a kernel of their own, with the matrix as it is.
-fn is_small(k: usize) -> bool {
-    matches!(k, 1..=7)
+/// Most states with a kernel of their own, with the matrix as it is.
+const SMALL: usize = 7;
+
+/// A recursion with two bodies: for a number of states that the compiler knows, where all stays in registers, and for any number.
+pub(crate) trait Recursion: Sized {
+    /// What it returns.
+    type Output;
+
+    fn n_states(&self) -> usize;
+
+    fn small<S: Simd, const K: usize>(self) -> Self::Output;
+
+    fn any<S: Simd>(self) -> Self::Output;
 }
 
-/// The matrix in the order in which the kernels read it: by panels of neighbouring columns, row after row in each.
-pub(crate) fn pack<F: Real>(k: usize, m: &[F]) -> Aligned<F> {
-    let mut packed = Aligned::of(m);
-    if is_small(k) {
-        return packed;
+impl<R: Recursion> Task for R {
+    type Output = R::Output;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> R::Output {
+        match self.n_states() {
+            1 => self.small::<S, 1>(),
+            2 => self.small::<S, 2>(),
+            3 => self.small::<S, 3>(),
+            4 => self.small::<S, 4>(),
+            5 => self.small::<S, 5>(),
+            6 => self.small::<S, 6>(),
+            SMALL => self.small::<S, SMALL>(),
+            _ => self.any::<S>(),
+        }
     }
+}
+
+/// Writes the matrix in the order in which the kernels read it: by panels of neighbouring columns, row after row in each.
+pub(crate) fn pack<F: Real>(k: usize, m: &[F], packed: &mut Aligned<F>) {
+    if k <= SMALL {
+        packed.resize(m.len());
+        packed.copy_from_slice(m);
+        return;
+    }
+    packed.resize(k * k.next_multiple_of(8));
     let (mut j, mut at) = (0, 0);
     while j < k {
         let w = width(k - j);
+        let there = w.min(k - j);
         for row in m.chunks_exact(k) {
-            packed[at..at + w].copy_from_slice(&row[j..j + w]);
+            packed[at..at + there].copy_from_slice(&row[j..j + there]);
+            packed[at + there..at + w].fill(F::zero());
             at += w;
         }
         j += w;
     }
-    packed
 }
 
 /// `out = (x M) o b` for a packed `M`.
@@ -239,9 +277,7 @@ pub(super) fn step_into<F: Real, G: Algebra<F>, S: Simd>(m: &[F], x: &[F], finis
             64 => panel::<F, G, S, 64, 1>(m, x, j, finish),
             32 => panel::<F, G, S, 32, 2>(m, x, j, finish),
             16 => panel::<F, G, S, 16, 4>(m, x, j, finish),
-            8 => panel::<F, G, S, 8, 4>(m, x, j, finish),
-            4 => panel::<F, G, S, 4, 4>(m, x, j, finish),
-            _ => panel::<F, G, S, 1, 4>(m, x, j, finish),
+            _ => panel::<F, G, S, 8, 4>(m, x, j, finish),
         }
         j += w;
     }
@@ -290,5 +326,12 @@ pub(super) fn sum<F: Real>(x: &[F]) -> F {
             acc[l] += chunk[l];
         }
     }
-    rest.iter().chain(&acc).fold(F::zero(), |a, &b| a + b)
+    let mut sum = F::zero();
+    for &x in rest {
+        sum += x;
+    }
+    for &part in &acc {
+        sum += part;
+    }
+    sum
 }

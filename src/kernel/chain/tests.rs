@@ -1,12 +1,20 @@
 //! Every kernel against its plain loop, on every instruction set.
 
+use super::MOST_ARROWS;
+use super::arrows::Arrows;
 use super::exp::ExpRows;
 use super::filter::Forward;
 use super::outer::Outer;
-use super::pack;
 use super::path::Best;
 use super::smooth::Backward;
+use crate::kernel::Aligned;
 use crate::kernel::simd::{available, dispatch_on};
+
+fn pack(k: usize, m: &[f64]) -> Aligned<f64> {
+    let mut packed = Aligned::default();
+    super::pack(k, m, &mut packed);
+    packed
+}
 
 fn numbers(n: usize, seed: usize) -> Vec<f64> {
     (0..n).map(|i| (((i * 7919 + seed * 104_729) % 1009) as f64 + 1.0) / 1010.0).collect()
@@ -92,12 +100,30 @@ fn filters_smoothers_and_best_paths_equal_the_plain_recursions() {
                 }
             }
 
-            let m = (k * 7) % 23 + 1;
-            let (x, y, mut acc) = (numbers(N * k, 7), numbers(N * m, 8), vec![1.0; k * m]);
-            dispatch_on(isa, Outer { k, m, x: &x, y: &y, acc: &mut acc });
-            for (at, &sum) in acc.iter().enumerate() {
-                let plain: f64 = (0..N).map(|t| x[t * k + at / m] * y[t * m + at % m]).sum();
-                assert!((sum - 1.0 - plain).abs() < 1e-12, "{what}");
+            if k <= MOST_ARROWS {
+                let mut row = delta[..k].to_vec();
+                let mut words = vec![0; N];
+                let (delta_row, arrows) = (&mut row[..], &mut words[..]);
+                dispatch_on(isa, Arrows { k, log_a: &pack(k, &a), log_b: &b, delta: delta_row, arrows });
+                assert_eq!(row, delta[N * k..], "{what}");
+                for (t, word) in words.iter().enumerate() {
+                    for j in 0..k {
+                        let way = |i: usize| delta[t * k + i] + a[i * k + j];
+                        let best = (0..k).map(way).fold(f64::NEG_INFINITY, f64::max);
+                        for i in 0..k {
+                            assert_eq!(word >> (8 * i + j) & 1 == 1, way(i) == best, "{what}");
+                        }
+                    }
+                }
+            }
+
+            for m in [k, (k * 7) % 23 + 1] {
+                let (x, y, mut acc) = (numbers(N * k, 7), numbers(N * m, 8), vec![1.0; k * m]);
+                dispatch_on(isa, Outer { k, m, x: &x, y: &y, acc: &mut acc });
+                for (at, &sum) in acc.iter().enumerate() {
+                    let plain: f64 = (0..N).map(|t| x[t * k + at / m] * y[t * m + at % m]).sum();
+                    assert!((sum - 1.0 - plain).abs() < 1e-12, "{what}");
+                }
             }
         }
     }

@@ -69,6 +69,12 @@ impl Register for __m512 {
     }
 
     #[inline(always)]
+    fn largest(self) -> f32 {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_reduce_max_ps(self) }
+    }
+
+    #[inline(always)]
     fn min(self, b: Self) -> Self {
         // SAFETY: AVX-512 is there.
         unsafe { _mm512_min_ps(self, b) }
@@ -188,6 +194,12 @@ impl Register for __m512d {
     fn max(self, b: Self) -> Self {
         // SAFETY: AVX-512 is there.
         unsafe { _mm512_max_pd(self, b) }
+    }
+
+    #[inline(always)]
+    fn largest(self) -> f64 {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_reduce_max_pd(self) }
     }
 
     #[inline(always)]

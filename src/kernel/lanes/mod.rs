@@ -139,6 +139,21 @@ pub trait Register: Copy + Debug {
     fn reciprocal(self) -> Self {
         Self::splat(Self::Elem::ONE).div(self)
     }
+    /// The largest of them, none of which is NaN.
+    #[inline(always)]
+    fn largest(self) -> Self::Elem {
+        let mut lanes = [Self::Elem::ZERO; 16];
+        // SAFETY: there is room for 16, and no register holds more.
+        unsafe { self.write(lanes.as_mut_ptr()) };
+        let mut width = Self::N;
+        while width > 1 {
+            width /= 2;
+            for l in 0..width {
+                lanes[l] = if lanes[l + width] > lanes[l] { lanes[l + width] } else { lanes[l] };
+            }
+        }
+        lanes[0]
+    }
     fn at_most(self, b: Self) -> u32;
     fn one_where_unequal(self, b: Self) -> Self;
     fn one_where_above(self, b: Self) -> Self;
@@ -227,6 +242,12 @@ impl<F: Element, S: Simd> Lanes<F, S> {
     #[inline(always)]
     pub(crate) fn max(self, b: Self) -> Self {
         Self(self.0.max(b.0))
+    }
+
+    /// The largest of its numbers, none of which is NaN.
+    #[inline(always)]
+    pub(crate) fn largest(self) -> F {
+        self.0.largest()
     }
 
     /// The smaller; `b` where one of them is NaN.

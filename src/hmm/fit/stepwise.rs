@@ -4,13 +4,13 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256Plus;
 
-use super::decode::check_possible;
-use super::engine::Workspace;
-use super::fit::{FitReport, Stop};
-use super::sums::{HmmSums, Rooms};
-use super::{Emission, Hmm, HmmParams, Observed};
+use super::{FitReport, HmmParams, Stop};
 use crate::error::Result;
 use crate::float::Float;
+use crate::hmm::decode::check_possible;
+use crate::hmm::engine::Workspace;
+use crate::hmm::sums::{HmmSums, Rooms};
+use crate::hmm::{Emission, Hmm, Observed};
 use crate::observe::{Observer, Progress};
 use crate::par;
 use crate::params::require;
@@ -83,8 +83,8 @@ impl<F: Float, E: Emission<Float = F>> HmmParams<E> {
                 if let Some(running) = &running {
                     next.merge(running, 1.0 - eta);
                 }
-                next.merge(&sums, eta * scale);
-                (model, unvisited, floored) = self.maximize(&model, &next);
+                next.merge(sums, eta * scale);
+                (unvisited, floored) = self.maximize(&mut model, &next);
                 running = Some(next);
                 m += 1.0;
             }

@@ -1,0 +1,115 @@
+//! Best paths of few states, whose arrows are bits.
+
+use super::Real;
+use crate::kernel::lanes::Lanes;
+use crate::kernel::simd::{Simd, Task, dispatch};
+
+/// Most states whose arrows fit a word: a bit for each pair.
+pub(crate) const MOST_ARROWS: usize = 8;
+
+pub(super) struct Arrows<'a, F> {
+    pub(super) k: usize,
+    pub(super) log_a: &'a [F],
+    pub(super) log_b: &'a [F],
+    pub(super) delta: &'a mut [F],
+    pub(super) arrows: &'a mut [u64],
+}
+
+/// A row from the beginning of a cache line on: what is written to two lines at once is slow to be read again, twice as slow in all.
+#[repr(align(64))]
+struct Line<F>([F; 16]);
+
+/// The first `K` of `x` in registers, filled up.
+#[inline(always)]
+fn filled<F: Real, S: Simd, const K: usize, const R: usize>(x: &[F], rest: F) -> [Lanes<F, S>; R] {
+    let mut row = [rest; 16];
+    row[..K].copy_from_slice(&x[..K]);
+    let mut registers = [Lanes::zero(); R];
+    for (r, register) in registers.iter_mut().enumerate() {
+        *register = Lanes::load(&row[r * Lanes::<F, S>::N..]);
+    }
+    registers
+}
+
+impl<F: Real> Arrows<'_, F> {
+    /// A row in `R` registers, filled up with states that nothing leads to.
+    #[inline(always)]
+    fn rows<S: Simd, const K: usize, const R: usize>(self) {
+        let n = Lanes::<F, S>::N;
+        let mut log_a = [[Lanes::<F, S>::zero(); R]; K];
+        for (i, row) in log_a.iter_mut().enumerate() {
+            *row = filled::<F, S, K, R>(&self.log_a[i * K..], F::neg_infinity());
+        }
+        let mut line = Line([F::neg_infinity(); 16]);
+        let now = &mut line.0;
+        now[..K].copy_from_slice(&self.delta[..K]);
+        for (b, arrows) in self.log_b.chunks_exact(K).zip(self.arrows) {
+            let b = filled::<F, S, K, R>(b, F::zero());
+            let mut ways = log_a;
+            for i in 0..K {
+                for r in 0..R {
+                    ways[i][r] = Lanes::splat(now[i]) + log_a[i][r];
+                }
+            }
+            let mut best = ways;
+            let mut count = K;
+            // Pairs, pairs of pairs: three steps for eight states.
+            while count > 1 {
+                let half = count.div_ceil(2);
+                let (left, right) = best.split_at_mut(half);
+                for (left, right) in left.iter_mut().zip(&right[..count / 2]) {
+                    for (left, &right) in left.iter_mut().zip(right) {
+                        *left = left.max(right);
+                    }
+                }
+                count = half;
+            }
+            let mut word = 0;
+            for i in (0..K).rev() {
+                word <<= 8;
+                for r in 0..R {
+                    word |= u64::from(best[0][r].at_most(ways[i][r]) & 0xff) << (r * n);
+                }
+            }
+            *arrows = word;
+            for r in 0..R {
+                (best[0][r] + b[r]).store(&mut now[r * n..]);
+            }
+            if K > 5 {
+                // Read again number by number: more of them are cheaper to load than to spread out of the register.
+                std::hint::black_box(&mut *now);
+            }
+        }
+        self.delta[..K].copy_from_slice(&now[..K]);
+    }
+
+    #[inline(always)]
+    fn known<S: Simd, const K: usize>(self) {
+        if K <= Lanes::<F, S>::N { self.rows::<S, K, 1>() } else { self.rows::<S, K, 2>() }
+    }
+}
+
+impl<F: Real> Task for Arrows<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        match self.k {
+            1 => self.known::<S, 1>(),
+            2 => self.known::<S, 2>(),
+            3 => self.known::<S, 3>(),
+            4 => self.known::<S, 4>(),
+            5 => self.known::<S, 5>(),
+            6 => self.known::<S, 6>(),
+            7 => self.known::<S, 7>(),
+            _ => self.known::<S, MOST_ARROWS>(),
+        }
+    }
+}
+
+/// Best paths of at most [`MOST_ARROWS`] states through a block: `delta_j` becomes `max_i (delta_i + log A_ij) + log b_t(j)`, row after row.
+///
+/// Bit `8 i + j` of a row's arrows is set where the way to `j` by `i` is the best, or as good. Nothing else of the rows is kept.
+pub(crate) fn arrows<F: Real>(k: usize, log_a: &[F], log_b: &[F], delta: &mut [F], arrows: &mut [u64]) {
+    dispatch(Arrows { k, log_a, log_b, delta, arrows });
+}
