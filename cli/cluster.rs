@@ -198,7 +198,9 @@ fn cluster<F: Float + Serialize + DeserializeOwned>(
 fn suggest<F: Float>(points: &Array2<F>, arguments: &Arguments, look: Look) -> Outcome<f64> {
     let curve = dbscan::suggest_eps(points, arguments.min_samples)?;
     if let Some(Some(path)) = &arguments.suggest_eps {
-        write_svg(path, &Figure::k_distance(curve.distances(), curve.knee()), look)?;
+        let figure = Figure::k_distance(curve.distances(), curve.knee());
+        let subtitle = format!("k = {}, the point itself counted", arguments.min_samples);
+        write_svg(path, &figure.subtitle(subtitle), look)?;
     }
     // Three digits, so that it can be typed again.
     let rounded = format!("{:.2e}", curve.eps()).parse();
