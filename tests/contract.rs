@@ -1,4 +1,5 @@
 //! What every model of this crate keeps, whatever it learns. A model joins with one line in [`subjects`].
+#![allow(clippy::print_stdout, reason = "a digest to compare")]
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -455,6 +456,24 @@ fn every_number_of_threads_gives_the_same_bits() {
         in_type::<f32>(&subject);
         in_type::<f64>(&subject);
     }
+}
+
+/// The same digest with rayon and without is the same bits: `.ci/run` compares the two lines.
+#[test]
+fn all_models_have_one_digest() {
+    // 64-bit FNV-1a.
+    let fnv1a = |hash: u64, text: &str| {
+        text.bytes().fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    };
+    let digest = || {
+        subjects().iter().fold(0xcbf2_9ce4_8422_2325, |hash, subject| {
+            let hash = fnv1a(hash, &subject.fitted(rows::<f32>(3000).view()).text);
+            fnv1a(hash, &subject.fitted(rows::<f64>(3000).view()).text)
+        })
+    };
+    let digests = [digest(), with_threads(3, digest)];
+    println!("digest {:016x}", digests[0]);
+    assert_eq!(digests[0], digests[1]);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! DBSCAN with weights, other distances, known neighbours, and data in parts: against scikit-learn, against the definition, and against one run.
 
 mod clouds;
+mod naive;
 
 use clouds::{cloud, for_all, radius, widen};
+use naive::Answer;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -13,38 +15,6 @@ use sapwood::linfa::traits::Fit;
 use sapwood::ndarray::{Array1, Array2, ArrayView1, ArrayView2, array};
 use sapwood::{Dbscan, with_threads};
 use serde_json::Value;
-
-/// Labels, and rows of the core points.
-type Answer = (Vec<Option<usize>>, Vec<usize>);
-
-/// The definition, from a table of who is near whom.
-fn naive(near: impl Fn(usize, usize) -> bool, weights: &[f64], min_samples: usize) -> Answer {
-    let n = weights.len();
-    let near = |i: usize, j: usize| i == j || near(i, j);
-    let sum = |i: usize| (0..n).filter(|&j| near(i, j)).map(|j| weights[j]).sum::<f64>();
-    let core: Vec<usize> = (0..n).filter(|&i| sum(i) >= min_samples as f64).collect();
-    let mut labels = vec![None; n];
-    let mut n_clusters = 0;
-    for &first in &core {
-        if labels[first].is_some() {
-            continue;
-        }
-        labels[first] = Some(n_clusters);
-        let mut reached = vec![first];
-        while let Some(i) = reached.pop() {
-            for &j in core.iter().filter(|&&j| near(i, j)) {
-                if labels[j].is_none() {
-                    labels[j] = Some(n_clusters);
-                    reached.push(j);
-                }
-            }
-        }
-        n_clusters += 1;
-    }
-    let label = |i: usize| core.iter().filter(|&&j| near(i, j)).filter_map(|&j| labels[j]).min();
-    let labels = (0..n).map(|i| if core.contains(&i) { labels[i] } else { label(i) }).collect();
-    (labels, core)
-}
 
 fn distance_by(metric: Metric, a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
     let of = |m: &dyn Fn(&[f64], &[f64]) -> f64| m(&a.to_vec(), &b.to_vec());
@@ -126,7 +96,7 @@ fn weighted_points_count_for_what_they_weigh() {
             .collect();
         let wide_weights: Vec<f64> = weights.iter().map(|&w| f64::from(w)).collect();
         let near = |i: usize, j: usize| clouds::sq_distance(&wide[i], &wide[j]) <= eps * eps;
-        let expected = naive(near, &wide_weights, min_samples);
+        let expected = naive::dbscan(near, &wide_weights, min_samples);
         let data = DatasetBase::from(x).with_weights(weights);
         for threads in [1, 3] {
             let model =
@@ -154,7 +124,7 @@ fn other_distances_follow_the_definition() {
             let distances = Array2::from_shape_fn((x.nrows(), x.nrows()), |(i, j)| {
                 distance_by(metric, x.row(i), x.row(j))
             });
-            let expected = naive(|i, j| distances[[i, j]] <= eps, &vec![1.0; x.nrows()], min_samples);
+            let expected = naive::dbscan(|i, j| distances[[i, j]] <= eps, &vec![1.0; x.nrows()], min_samples);
             let model = Dbscan::params(min_samples)
                 .eps(eps)
                 .metric(metric)
@@ -195,7 +165,7 @@ fn places_on_a_globe_follow_the_definition() {
         });
         let eps = spread * rng.gen_range(0.01..0.3);
         let near = |i: usize, j: usize| distance_by(Metric::Haversine, x.row(i), x.row(j)) <= eps;
-        let expected = naive(near, &[1.0; 200], 4);
+        let expected = naive::dbscan(near, &[1.0; 200], 4);
         let params = Dbscan::params(4).eps(eps).metric(Metric::Haversine);
         let model = params.fit(&DatasetBase::from(x.view())).expect("valid");
         assert_eq!(answer(&model), expected);
@@ -228,7 +198,7 @@ fn embeddings_in_many_dimensions_follow_the_definition() {
     let distances = distance::pairwise(&x, Cosine).expect("finite");
     let near = |i: usize, j: usize| distances[[i, j]] <= 0.2;
     for min_samples in [4, 70] {
-        let expected = naive(near, &[1.0; 1100], min_samples);
+        let expected = naive::dbscan(near, &[1.0; 1100], min_samples);
         assert!(expected.0.iter().any(Option::is_none) && expected.0.iter().any(Option::is_some));
         let params = Dbscan::params(min_samples).eps(0.2).metric(Metric::Cosine);
         assert_eq!(answer(&params.fit(&DatasetBase::from(x.view())).expect("valid")), expected);

@@ -378,6 +378,18 @@ fn a_zero_vector_has_similarity_0_and_distance_1() {
     assert_eq!(distance::pairwise(&x, Correlation).unwrap(), array![[0.0, 1.0], [1.0, 0.0]]);
 }
 
+/// Found by fuzzing: infinities that met while a difference was whitened made it NaN.
+#[test]
+fn mahalanobis_distances_that_overflow_on_the_way_are_right() {
+    let metric = Mahalanobis::new(&array![[4.0, 2.0], [2.0, 4.0]]).unwrap();
+    let x = array![[1e308, 1e308], [-1e308, -1e308], [1e308, -1e308]];
+    let distances = distance::pairwise(&x, &metric).unwrap();
+    assert!((distances[[0, 1]] / 1e308 - 2.0 / 3.0_f64.sqrt()).abs() < 1e-14, "{distances}");
+    assert!((distances[[0, 2]] / 1e308 - 2.0 / 3.0_f64.sqrt()).abs() < 1e-14, "{distances}");
+    let tiny = Mahalanobis::new(&array![[1e-300, 5e-301], [5e-301, 1e-300]]).unwrap();
+    assert_eq!(distance::pairwise(&x, &tiny).unwrap()[[0, 1]], f64::INFINITY);
+}
+
 #[test]
 fn what_cannot_be_answered_is_a_named_error() {
     let message = |result: sapwood::Result<Array2<f64>>| result.unwrap_err().to_string();

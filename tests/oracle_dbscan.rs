@@ -6,10 +6,12 @@
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
 mod clouds;
+mod naive;
 
 use std::path::{Path, PathBuf};
 
 use clouds::{Cloud, Radius, cloud, for_all, permutation, radius, sq_distance, widen};
+use naive::Answer;
 use proptest::prelude::*;
 use sapwood::dbscan::suggest_eps;
 use sapwood::linfa::DatasetBase;
@@ -18,46 +20,9 @@ use sapwood::ndarray::{Array1, Array2, ArrayView2};
 use sapwood::{Dbscan, Float, with_threads};
 use serde_json::Value;
 
-/// Labels, and sorted rows of the core points.
-type Answer = (Vec<Option<usize>>, Vec<usize>);
-
-/// The definition, in `O(n^2)`. A point is core if at least `min_samples` points, itself among them, are at distance `<= eps`; core
-/// points within eps of one another share a cluster; clusters are numbered by their first core row; a border
-/// point takes the lowest number among the core points within eps of it.
+/// The definition, in `O(n^2)`.
 fn naive(x: &[Vec<f64>], eps: f64, min_samples: usize) -> Answer {
-    let mut near: Vec<Vec<usize>> = (0..x.len()).map(|i| vec![i]).collect();
-    for i in 0..x.len() {
-        for j in 0..i {
-            if sq_distance(&x[i], &x[j]) <= eps * eps {
-                near[i].push(j);
-                near[j].push(i);
-            }
-        }
-    }
-    let is_core = |i: usize| near[i].len() >= min_samples;
-
-    let mut labels = vec![None; x.len()];
-    let mut n_clusters = 0;
-    for first in (0..x.len()).filter(|&i| is_core(i)) {
-        if labels[first].is_some() {
-            continue;
-        }
-        labels[first] = Some(n_clusters);
-        let mut reached = vec![first];
-        while let Some(i) = reached.pop() {
-            for &j in near[i].iter().filter(|&&j| is_core(j)) {
-                if labels[j].is_none() {
-                    labels[j] = Some(n_clusters);
-                    reached.push(j);
-                }
-            }
-        }
-        n_clusters += 1;
-    }
-    for i in (0..x.len()).filter(|&i| !is_core(i)) {
-        labels[i] = near[i].iter().filter(|&&j| is_core(j)).filter_map(|&j| labels[j]).min();
-    }
-    (labels, (0..x.len()).filter(|&i| is_core(i)).collect())
+    naive::dbscan(|i, j| sq_distance(&x[i], &x[j]) <= eps * eps, &vec![1.0; x.len()], min_samples)
 }
 
 /// The clusters that a new point may get: those of the nearest core points, several where they are equally near, or noise where those

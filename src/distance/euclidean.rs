@@ -242,9 +242,20 @@ impl<F: Float> Metric<F> for SquaredEuclidean {
 
 impl<F: Float> Metric<F> for Mahalanobis<F> {
     fn distance(&self, a: &[F], b: &[F]) -> F {
-        let mut difference: Vec<F> = a.iter().zip(b).map(|(&a, &b)| a - b).collect();
-        self.cholesky.solve_lower(&mut difference);
-        Euclidean.distance(&difference, &vec![F::zero(); a.len()])
+        let zeros = vec![F::zero(); a.len()];
+        let whitened = |unit: F| {
+            let mut difference: Vec<F> = a.iter().zip(b).map(|(&a, &b)| a / unit - b / unit).collect();
+            self.cholesky.solve_lower(&mut difference);
+            Euclidean.distance(&difference, &zeros)
+        };
+        let distance = whitened(F::one());
+        if distance.is_finite() {
+            return distance;
+        }
+        // Out of range, or infinities that met on the way: the largest component becomes 1.
+        let largest = a.iter().chain(b).fold(F::zero(), |largest, v| largest.max(v.abs()));
+        let distance = largest * whitened(largest);
+        if distance.is_nan() { F::infinity() } else { distance }
     }
 
     fn check(&self, name: &'static str, x: &ArrayView2<'_, F>) -> Result<()> {
@@ -283,8 +294,10 @@ impl<F: Float> Metric<F> for Mahalanobis<F> {
     fn tile_error(&self, x: &Rows<'_, F>, y: &Rows<'_, F>) -> TileError<F> {
         let whitening = sum_error::<F>(x.dim()) * self.condition;
         let longest = |rows: &Rows<'_, F>| rows.beside().iter().fold(F::zero(), |m, &v| m.max(v)).sqrt();
+        let absolute = whitening * (longest(x) + longest(y));
         TileError {
-            absolute: whitening * (longest(x) + longest(y)),
+            // An infinite condition of points at 0 says nothing.
+            absolute: if absolute.is_nan() { F::infinity() } else { absolute },
             relative: whitening + sum_error::<F>(x.dim()),
         }
     }

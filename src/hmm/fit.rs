@@ -337,7 +337,7 @@ pub enum Stop {
     RanOut,
     /// A round lost more than rounding explains, as a floor on a variance can make it; the model is that before it.
     WentDown,
-    /// The observer asked for it.
+    /// The observer asked for it, in this start or in one after it; where that round lost, the model is that before it.
     Observer,
 }
 
@@ -471,6 +471,10 @@ impl<F: Float, E: Emission<Float = F>> HmmParams<E> {
             if best.as_ref().is_none_or(|best| objective(&model) > objective(best)) {
                 best = Some(model);
             }
+            // Also where a start before it is the better one.
+            if let (true, Some(Hmm { report: Some(report), .. })) = (stopped, &mut best) {
+                report.stop = Stop::Observer;
+            }
             // The same model each time needs no second start.
             if stopped || self.start_from.is_some() {
                 break;
@@ -506,7 +510,7 @@ impl<F: Float, E: Emission<Float = F>> HmmParams<E> {
                 if let Some(before) = before {
                     model = before;
                 }
-                break Stop::WentDown;
+                break if stopped { Stop::Observer } else { Stop::WentDown };
             }
             if stopped {
                 break Stop::Observer;

@@ -250,6 +250,8 @@ where
 {
     type Object = LogisticRegression<F, L>;
 
+    /// The stage is `"iteration"`, or `"epoch"` for mini-batches; before it, `"sample"` where samples of the rows are fitted first, with the objective as they
+    /// estimate it.
     fn fit_observed(
         &self,
         dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,

@@ -19,7 +19,7 @@ use super::factor::Factor;
 use super::objective::{Blocks, Objective, Workspace};
 use super::report::{Outcome, Report};
 use super::rows::Rows;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::observe::{self, Observer, Progress};
 use crate::optim::lbfgs::{Lbfgs, dot, line_search};
@@ -194,15 +194,33 @@ pub(super) fn minimize<F: Float>(
 ) -> Result<Report> {
     let start = if plan == Plan::Sample {
         let size = sample_rows(objective).min(objective.rows.n());
-        from_sample(objective, size, v)
+        let mut steps = 0;
+        from_sample(objective, size, v, &mut |_, objective| {
+            steps += 1;
+            let progress = Progress { stage: "sample", done: steps, total: None, objective: Some(objective) };
+            observe::report(observer, progress)
+        })?
     } else {
         None
     };
-    Ok(descend(objective, plan, start, v, limits, observer)?.0)
+    let mut tell = |iterations, objective| {
+        let mut progress = Progress::new("iteration", iterations, limits.max_iter as u64);
+        progress.objective = Some(objective);
+        observe::report(observer, progress)
+    };
+    Ok(descend(objective, plan, start, v, limits, &mut tell)?.0)
 }
 
+/// Hears of each step: how many there were, and the objective after it. Its error ends the descent.
+type Tell<'a> = &'a mut dyn FnMut(u64, f64) -> Result<()>;
+
 /// Moves `v` to the optimum of a sample of `size` rows, and gives the Hessian there.
-fn from_sample<F: Float>(objective: &Objective<'_, F>, size: usize, v: &mut [f64]) -> Option<Preconditioner> {
+fn from_sample<F: Float>(
+    objective: &Objective<'_, F>,
+    size: usize,
+    v: &mut [f64],
+    tell: Tell<'_>,
+) -> Result<Option<Preconditioner>> {
     let sample = Sample::draw(objective, size);
     let sampled = sample.objective(objective);
     let newton = objective.order() <= NEWTON_ORDER;
@@ -211,18 +229,22 @@ fn from_sample<F: Float>(objective: &Objective<'_, F>, size: usize, v: &mut [f64
     let mut preconditioner = None;
     let first = size / FIRST_SAMPLE;
     if newton && first > 4 * objective.order() {
-        from_sample(&sampled, first, &mut start);
+        from_sample(&sampled, first, &mut start, tell)?;
     }
     // The sample's optimum is not worth more polish than it is far from that of all rows.
     let limits = Limits { tol: 1e-4, max_iter: 100 };
-    // Bad values are found again among all rows, with their places there.
-    let (report, last) = descend(&sampled, plan, None, &mut start, limits, &mut ()).ok()?;
+    let (report, last) = match descend(&sampled, plan, None, &mut start, limits, tell) {
+        Ok(end) => end,
+        Err(stopped @ Error::Stopped { .. }) => return Err(stopped),
+        // Bad values are found again among all rows, with their places there.
+        Err(_) => return Ok(None),
+    };
     // Without a finite optimum the start stays.
     if report.outcome != Outcome::Separable && start.iter().all(|v| v.is_finite()) {
         v.copy_from_slice(&start);
         preconditioner = Some(if newton { last } else { Preconditioner::full(&sampled, v) });
     }
-    preconditioner
+    Ok(preconditioner)
 }
 
 /// The loop of all plans, from a preconditioner that is there already or from the plan's own; gives the last one back.
@@ -232,7 +254,7 @@ fn descend<F: Float>(
     preconditioner: Option<Preconditioner>,
     v: &mut [f64],
     limits: Limits,
-    observer: &mut dyn Observer,
+    tell: Tell<'_>,
 ) -> Result<(Report, Preconditioner)> {
     let (m, lanes, order) = (objective.m, objective.lanes(), objective.order());
     let exact = plan == Plan::Newton;
@@ -319,13 +341,7 @@ fn descend<F: Float>(
         v.copy_from_slice(&next);
         gradient.copy_from_slice(&next_gradient);
         report.iterations += 1;
-        let progress = Progress {
-            stage: "iteration",
-            done: report.iterations as u64,
-            total: Some(limits.max_iter as u64),
-            objective: Some(losses.sum),
-        };
-        observe::report(observer, progress)?;
+        tell(report.iterations as u64, losses.sum)?;
         if exact {
             preconditioner = Preconditioner::Full(Factor::new(hessian.clone(), order));
         } else if report.iterations == refresh_at {

@@ -9,7 +9,8 @@
     reason = "several arrays share each index, in the order of the formulas"
 )]
 
-use super::exp::{exp_one, log_1p_unit};
+use super::log::log_1p_unit;
+use crate::kernel::exp::exp_all;
 use crate::kernel::simd::{Simd, Task, dispatch, fma};
 
 /// Vectors of four that one sweep over the features holds in registers; more logits take more sweeps.
@@ -275,9 +276,12 @@ impl Task for Binary<'_> {
         let (target, weight, r, losses) = (&target[..n], &weight[..n], &mut r[..n], &mut losses[..n]);
         let (mut sums, mut worst) = ([0.0; 8], [0.0_f64; 8]);
         for i in 0..n {
+            r[i] = -z[i].abs();
+        }
+        exp_all::<f64, S>(r);
+        for i in 0..n {
             let t = f64::from(target[i] as i32) * 2.0 - 1.0;
-            let u = t * z[i];
-            let e = exp_one::<S>(-u.abs());
+            let (u, e) = (t * z[i], r[i]);
             let loss = (-u).max(0.0) + log_1p_unit::<S>(e);
             let p = if u >= 0.0 { e } else { 1.0 } / (1.0 + e);
             r[i] = -t * weight[i] * p;
@@ -320,12 +324,19 @@ impl Task for Softmax<'_> {
                 top[i] = top[i].max(z[i]);
             }
         }
-        for i in 0..n {
-            sum[i] = if reference { exp_one::<S>(-top[i]) } else { 0.0 };
+        sum.fill(0.0);
+        if reference {
+            for i in 0..n {
+                sum[i] = -top[i];
+            }
+            exp_all::<f64, S>(sum);
         }
         for z in z.chunks_exact_mut(n) {
             for i in 0..n {
-                z[i] = exp_one::<S>(z[i] - top[i]);
+                z[i] -= top[i];
+            }
+            exp_all::<f64, S>(z);
+            for i in 0..n {
                 sum[i] += z[i];
             }
         }

@@ -1,0 +1,129 @@
+//! DBSCAN on clouds that are made to go wrong: the clusters that their making says, in memory linear in the points.
+//!
+//! `cargo test --release --test adversarial -- --ignored --nocapture` prints how long each takes at growing sizes; no test asserts a time.
+#![allow(clippy::print_stdout, reason = "the figures are worth reading")]
+
+mod peak_memory;
+
+use std::time::Instant;
+
+use peak_memory::peak_of;
+use rand::{Rng, SeedableRng, seq::SliceRandom};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use sapwood::linfa::{DatasetBase, traits::Fit};
+use sapwood::ndarray::{Array2, Axis};
+use sapwood::{Dbscan, with_threads};
+
+/// A cloud and what is known of it beforehand.
+struct Case {
+    name: &'static str,
+    points: Array2<f64>,
+    eps: f64,
+    min_samples: usize,
+    clusters: usize,
+    noise: usize,
+}
+
+/// Every kind of about `n` points.
+fn cases(n: usize) -> Vec<Case> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(9);
+    let case = |name, points, eps, min_samples, clusters, noise| Case {
+        name,
+        points,
+        eps,
+        min_samples,
+        clusters,
+        noise,
+    };
+    let side = (n as f64).cbrt() as usize;
+    let lattice = Array2::from_shape_fn((side * side * side, 3), |(i, j)| {
+        (i / [side * side, side, 1][j] % side) as f64
+    });
+    let mut ball = Array2::from_shape_simple_fn((n, 3), || rng.gen_range(-0.25..0.25));
+    let mut shared = Array2::from_shape_simple_fn((n, 2), || rng.gen_range(0.0..1.0));
+    shared.column_mut(0).iter_mut().step_by(2).for_each(|x| *x = 0.5);
+    let numbers = Array2::from_shape_fn((n, 1), |(i, _)| (i * 7919 % n) as f64);
+    let far = |ball: &mut Array2<f64>| {
+        ball[[n / 2, 1]] = 1e18;
+        ball.clone()
+    };
+    // A path to and fro, each step exactly eps, the rows of the path two eps apart; its points in random order.
+    let turn = (n as f64).sqrt() as usize;
+    let mut order: Vec<usize> = (0..n).collect();
+    order.shuffle(&mut rng);
+    let snake = Array2::from_shape_fn((n, 2), |(i, j)| {
+        let (row, at) = (i / (turn + 1), i % (turn + 1));
+        let x = at.min(turn - 1);
+        let x = if row % 2 == 0 { x } else { turn - 1 - x };
+        if j == 0 { x as f64 } else { (2 * row + usize::from(at == turn)) as f64 }
+    });
+    // Every point of the middle is a hair too far from every point of the ring.
+    let ring = Array2::from_shape_fn((n, 2), |(i, j)| {
+        let angle = i as f64 / n as f64 * std::f64::consts::TAU * 2.0;
+        let length = if i % 2 == 0 { 1e-9 } else { 1.000_001 };
+        length * if j == 0 { angle.cos() } else { angle.sin() }
+    });
+    // Twice as far each time, from one end of the numbers to the other, then all over again.
+    let exponential = Array2::from_shape_fn((n, 2), |(i, j)| {
+        let octave = (i % 1000) as f64 - 500.0;
+        if j == 0 { octave.exp2() } else { 0.0 }
+    });
+    vec![
+        case("all equal", Array2::from_elem((n, 3), 0.5), 1e-3, 10, 1, 0),
+        case("all equal, all needed", Array2::from_elem((n, 3), 0.5), 1e-3, n, 1, 0),
+        case("all equal, too few", Array2::from_elem((n, 3), 0.5), 1e-3, n + 1, 0, n),
+        case("all in one ball", ball.clone(), 1.0, 10, 1, 0),
+        case("all in one ball, all needed", ball.clone(), 1.0, n, 1, 0),
+        case("one point at 1e18", far(&mut ball), 1.0, 10, 1, 1),
+        case("lattice", lattice.clone(), 1.0, 4, 1, 0),
+        case("lattice, a hair too small", lattice, 1.0_f64.next_down(), 2, 0, side * side * side),
+        case(
+            "line",
+            Array2::from_shape_fn((n, 3), |(i, j)| if j == 1 { i as f64 } else { 2.0 }),
+            1.0,
+            2,
+            1,
+            0,
+        ),
+        case("one column", numbers, 1.0, 3, 1, 0),
+        case("half share a coordinate", shared, 1.5, 5, 1, 0),
+        case("exponential spacing", exponential, 1e-3, 5, n.min(1000) - 491, 0),
+        case("snake", snake.select(Axis(0), &order), 1.0, 2, 1, 0),
+        case("ring about a point", ring, 1.0, 10, 2, 0),
+    ]
+}
+
+fn fit(case: &Case) -> Dbscan<f64> {
+    let data = DatasetBase::from(case.points.view());
+    Dbscan::params(case.min_samples).eps(case.eps).fit(&data).expect(case.name)
+}
+
+#[test]
+fn adversarial_clouds_get_their_clusters_in_linear_memory() {
+    let n = if cfg!(debug_assertions) { 5_000 } else { 200_000 };
+    for case in cases(n) {
+        let (model, bytes) = with_threads(1, || peak_of(|| fit(&case)));
+        assert_eq!((model.n_clusters(), model.n_noise()), (case.clusters, case.noise), "{}", case.name);
+        let each = bytes as f64 / case.points.nrows() as f64;
+        println!("{each:6.1} bytes a point: {}", case.name);
+        assert!(each <= 120.0, "{}: {each} bytes a point", case.name);
+    }
+}
+
+#[test]
+#[ignore = "a table to read"]
+fn how_long_adversarial_clouds_take() {
+    let sizes = [100_000, 200_000, 400_000];
+    println!("ns a point at {sizes:?} points, one thread");
+    let all: Vec<_> = sizes.iter().map(|&n| cases(n)).collect();
+    for (i, case) in all[0].iter().enumerate() {
+        let mut line = String::new();
+        for cases in &all {
+            let begin = Instant::now();
+            let model = with_threads(1, || fit(&cases[i]));
+            let each = begin.elapsed().as_nanos() as f64 / model.labels().len() as f64;
+            line += &format!("{each:8.0}");
+        }
+        println!("{line}  {}", case.name);
+    }
+}
