@@ -148,7 +148,8 @@ mod tests {
     #[test]
     fn exp_is_right_to_one_and_a_half_ulps_wherever_the_result_is_normal() {
         // Close together around 0, and to both ends of the range.
-        let numbers = |range: f64| (0..400_000).map(move |i| (f64::from(i) / 200_000.0 - 1.0).powi(3) * range);
+        let numbers =
+            |range: f64| (0..400_000).map(move |i| (f64::from(i) / 200_000.0 - 1.0).powi(3) * range);
         for isa in available() {
             let x: Vec<f64> = numbers(708.0).collect();
             let mut y = x.clone();

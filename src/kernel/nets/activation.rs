@@ -120,10 +120,9 @@ mod tests {
     #[test]
     fn errors_stay_within_the_stated_ulps() {
         for isa in available() {
-            for (function, range, ulps_f32, ulps_f64) in [
-                (Function::Sigmoid, 80.0, 2.5, 4.5),
-                (Function::Tanh, 12.0, 3.2, 4.5),
-            ] {
+            for (function, range, ulps_f32, ulps_f64) in
+                [(Function::Sigmoid, 80.0, 2.5, 4.5), (Function::Tanh, 12.0, 3.2, 4.5)]
+            {
                 let (of_f32, of_f64) = (worst_f32(isa, function, range), worst_f64(isa, function, range));
                 assert!(of_f32 <= ulps_f32, "{isa:?}: {of_f32} ulp of f32");
                 assert!(of_f64 <= ulps_f64, "{isa:?}: {of_f64} ulp of f64");
