@@ -12,7 +12,7 @@ use sapwood::plot::Figure;
 use sapwood::{Dbscan, Float, dbscan, io};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::output::{Summary, sink, write_svg};
+use crate::output::{Look, Summary, sink, write_svg};
 use crate::watch::watch;
 use crate::{Failure, Outcome, input};
 
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     file: PathBuf,
 
     /// Radius of a neighbourhood, in the units of the file
-    #[arg(long, required_unless_present_any = ["suggest_eps", "load"])]
+    #[arg(long)]
     eps: Option<f64>,
 
     /// Take eps from the knee of the k-distance curve, and draw that curve
@@ -44,9 +44,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Metric::Euclidean)]
     metric: Metric,
 
-    /// Columns to use, counted from 0: `0,1,2`; default all
-    #[arg(long, value_delimiter = ',', value_name = "LIST")]
-    columns: Vec<usize>,
+    #[command(flatten)]
+    columns: input::Columns,
 
     /// Write the cluster of each row, -1 for noise: .npy as int64, else a line each
     #[arg(long, value_name = "OUT")]
@@ -59,10 +58,6 @@ pub(crate) struct Arguments {
     /// Draw the clusters
     #[arg(long, value_name = "SVG")]
     svg: Option<PathBuf>,
-
-    /// Draw on a dark ground
-    #[arg(long)]
-    dark: bool,
 
     /// Write the model, to assign other points to its clusters with --load
     #[arg(long, value_name = "MODEL")]
@@ -103,7 +98,10 @@ impl Metric {
     }
 }
 
-pub(crate) fn run(arguments: &Arguments, json: bool) -> Outcome {
+pub(crate) fn run(arguments: &Arguments, look: Look) -> Outcome {
+    if arguments.eps.is_none() && arguments.suggest_eps.is_none() && arguments.load.is_none() {
+        return Err(Failure::Usage("give --eps, or --suggest-eps to read it off the points".to_owned()));
+    }
     if arguments.suggest_eps.is_some() && arguments.metric != Metric::Euclidean {
         return Err(Failure::Usage(
             "--suggest-eps measures straight lines: give --eps for another --metric".to_owned(),
@@ -117,16 +115,16 @@ pub(crate) fn run(arguments: &Arguments, json: bool) -> Outcome {
         None => points.iter().all(|&x| x.is_nan() || f64::from(x as f32).to_bits() == x.to_bits()),
     };
     if narrow {
-        cluster(&points.mapv(|x| x as f32), arguments, json)
+        cluster(&points.mapv(|x| x as f32), arguments, look)
     } else {
-        cluster(&points, arguments, json)
+        cluster(&points, arguments, look)
     }
 }
 
 fn cluster<F: Float + Serialize + DeserializeOwned>(
     all: &Array2<F>,
     arguments: &Arguments,
-    json: bool,
+    look: Look,
 ) -> Outcome {
     let (points, kept) = io::drop_missing(all);
     let mut summary = Summary::default();
@@ -150,7 +148,7 @@ fn cluster<F: Float + Serialize + DeserializeOwned>(
         let min_samples = arguments.min_samples;
         let eps = match arguments.eps {
             Some(eps) => eps,
-            None => suggest(dataset.records(), arguments)?,
+            None => suggest(dataset.records(), arguments, look)?,
         };
         subtitle = format!("DBSCAN, eps = {eps}, min_samples = {min_samples}");
         let start = Instant::now();
@@ -190,17 +188,19 @@ fn cluster<F: Float + Serialize + DeserializeOwned>(
     }
     if let Some(path) = &arguments.svg {
         let figure = Figure::clusters(&points, &labels)?.subtitle(subtitle);
-        write_svg(path, &figure, arguments.dark)?;
+        write_svg(path, &figure, look)?;
     }
     let outputs = [&arguments.labels, &arguments.cloud, &arguments.svg];
-    summary.print(json, &outputs.map(|path| path.as_deref()))
+    summary.print(look, &outputs.map(|path| path.as_deref()))
 }
 
 /// The knee of the k-distance curve, drawn where that was asked for.
-fn suggest<F: Float>(points: &Array2<F>, arguments: &Arguments) -> Outcome<f64> {
+fn suggest<F: Float>(points: &Array2<F>, arguments: &Arguments, look: Look) -> Outcome<f64> {
     let curve = dbscan::suggest_eps(points, arguments.min_samples)?;
     if let Some(Some(path)) = &arguments.suggest_eps {
-        write_svg(path, &Figure::k_distance(curve.distances(), curve.knee()), arguments.dark)?;
+        let figure = Figure::k_distance(curve.distances(), curve.knee());
+        let subtitle = format!("k = {}, the point itself counted", arguments.min_samples);
+        write_svg(path, &figure.subtitle(subtitle), look)?;
     }
     // Three digits, so that it can be typed again.
     let rounded = format!("{:.2e}", curve.eps()).parse();

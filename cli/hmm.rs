@@ -15,7 +15,7 @@ use sapwood::stored::Stored;
 use sapwood::{CategoricalHmm, GaussianHmm, GaussianMixtureHmm, Hmm, Params, PoissonHmm, io};
 
 use crate::input::Draw;
-use crate::output::{Summary, sink, write_svg};
+use crate::output::{Look, Summary, sink, write_svg};
 use crate::watch::{end, watch};
 use crate::{Failure, Outcome, input};
 
@@ -48,9 +48,8 @@ pub(crate) struct Rows {
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     lengths: Vec<usize>,
 
-    /// Columns to use, counted from 0: `0,1,2`; default all
-    #[arg(long, value_delimiter = ',', value_name = "LIST")]
-    columns: Vec<usize>,
+    #[command(flatten)]
+    columns: input::Columns,
 }
 
 #[derive(Debug, clap::Args)]
@@ -141,18 +140,18 @@ pub(crate) struct Score {
     rows: Rows,
 }
 
-pub(crate) fn run(command: &Command, json: bool) -> Outcome {
+pub(crate) fn run(command: &Command, look: Look) -> Outcome {
     let model = match command {
-        Command::Fit(arguments) => return fit(arguments, json),
+        Command::Fit(arguments) => return fit(arguments, look),
         Command::Decode(Decode { model, .. })
         | Command::Score(Score { model, .. })
         | Command::Sample(Draw { model, .. }) => model,
     };
     match io::kind_of(model)?.as_str() {
-        "Hmm<Gaussian<f64>, usize>" => answer::<Gaussian<f64>>(command, model, json),
-        "Hmm<GaussianMixture<f64>, usize>" => answer::<GaussianMixture<f64>>(command, model, json),
-        "Hmm<Categorical<f64>, usize>" => answer::<Categorical<f64>>(command, model, json),
-        "Hmm<Poisson<f64>, usize>" => answer::<Poisson<f64>>(command, model, json),
+        "Hmm<Gaussian<f64>, usize>" => answer::<Gaussian<f64>>(command, model, look),
+        "Hmm<GaussianMixture<f64>, usize>" => answer::<GaussianMixture<f64>>(command, model, look),
+        "Hmm<Categorical<f64>, usize>" => answer::<Categorical<f64>>(command, model, look),
+        "Hmm<Poisson<f64>, usize>" => answer::<Poisson<f64>>(command, model, look),
         other => Err(Failure::Failed(format!(
             "{}: expected a hidden Markov model, found a {other}",
             model.display()
@@ -215,7 +214,7 @@ impl Rows {
     }
 }
 
-fn fit(arguments: &Fit, json: bool) -> Outcome {
+fn fit(arguments: &Fit, look: Look) -> Outcome {
     let k = arguments.states;
     let covariance = match arguments.covariance {
         Shape::Spherical => Covariance::Spherical,
@@ -224,17 +223,17 @@ fn fit(arguments: &Fit, json: bool) -> Outcome {
         Shape::Tied => Covariance::Tied,
     };
     match arguments.emission {
-        Kind::Gaussian => fit_with(&GaussianHmm::<f64>::params(k).covariance(covariance), arguments, json),
+        Kind::Gaussian => fit_with(&GaussianHmm::<f64>::params(k).covariance(covariance), arguments, look),
         Kind::Mixture => {
             let params = GaussianMixtureHmm::<f64>::params(k).n_components(arguments.components);
-            fit_with(&params.covariance(covariance), arguments, json)
+            fit_with(&params.covariance(covariance), arguments, look)
         }
-        Kind::Categorical => fit_with(&CategoricalHmm::params(k), arguments, json),
-        Kind::Poisson => fit_with(&PoissonHmm::params(k), arguments, json),
+        Kind::Categorical => fit_with(&CategoricalHmm::params(k), arguments, look),
+        Kind::Poisson => fit_with(&PoissonHmm::params(k), arguments, look),
     }
 }
 
-fn fit_with<E>(params: &Params<HmmParams<E>>, arguments: &Fit, json: bool) -> Outcome
+fn fit_with<E>(params: &Params<HmmParams<E>>, arguments: &Fit, look: Look) -> Outcome
 where
     E: Emission<Float = f64, Elem: Entry> + Stored,
 {
@@ -259,18 +258,18 @@ where
     let transition = model.transition();
     let rows: Vec<Vec<f64>> = transition.rows().into_iter().map(|row| row.to_vec()).collect();
     summary.set("transition", rows);
-    summary.print(json, &[])?;
+    summary.print(look, &[])?;
     end(arguments.save.as_deref())
 }
 
-fn answer<E>(command: &Command, model: &Path, json: bool) -> Outcome
+fn answer<E>(command: &Command, model: &Path, look: Look) -> Outcome
 where
     E: Emission<Float = f64, Elem: Entry> + Stored,
 {
     let model: Hmm<E> = io::load(model)?;
     match command {
         Command::Fit(_) => Ok(()),
-        Command::Decode(arguments) => decode(&model, arguments),
+        Command::Decode(arguments) => decode(&model, arguments, look),
         Command::Score(arguments) => {
             let sequences = arguments.rows.read::<E::Elem>()?;
             let mut summary = Summary::default();
@@ -279,7 +278,7 @@ where
             summary.set("aic", model.aic(&sequences)?);
             summary.set("bic", model.bic(&sequences)?);
             summary.set("each", model.log_likelihoods(&sequences)?.to_vec());
-            summary.print(json, &[])
+            summary.print(look, &[])
         }
         Command::Sample(arguments) => {
             let (x, states) = model.sample(arguments.n, &mut arguments.rng());
@@ -295,7 +294,7 @@ where
     }
 }
 
-fn decode<E>(model: &Hmm<E>, arguments: &Decode) -> Outcome
+fn decode<E>(model: &Hmm<E>, arguments: &Decode, look: Look) -> Outcome
 where
     E: Emission<Float = f64, Elem: Entry>,
 {
@@ -305,7 +304,7 @@ where
     let posteriors = if wanted { Some(model.posteriors(&sequences)?) } else { None };
     if let (Some(path), Some(posteriors)) = (&arguments.svg, &posteriors) {
         let first: Vec<f64> = sequences.records().column(0).iter().map(|x| x.number()).collect();
-        write_svg(path, &Figure::posteriors(posteriors, model.labels(), &first)?, false)?;
+        write_svg(path, &Figure::posteriors(posteriors, model.labels(), &first)?, look)?;
     }
     let posteriors = posteriors.filter(|_| arguments.posteriors);
     let mut out = sink(&arguments.out)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use sapwood::Error;
 use sapwood::data::Sequences;
 use sapwood::io::{self, CsvOptions};
 use sapwood::ndarray::{Array2, Axis, OwnedRepr};
@@ -31,36 +32,92 @@ pub(crate) fn text(path: &Path) -> Outcome<String> {
     String::from_utf8(bytes(path)?).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
 }
 
+/// Which columns of a file are taken.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Columns {
+    /// Columns to use, by name or, counted from 0, number: `x,y` or `0,1`; default all
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    columns: Vec<String>,
+}
+
+impl Columns {
+    /// Their numbers; a name is looked up in the first line of the text that `text` gives.
+    fn places(&self, text: impl FnOnce() -> Outcome<Vec<u8>>) -> Outcome<Vec<usize>> {
+        let numbers: Option<Vec<usize>> = self.columns.iter().map(|column| column.parse().ok()).collect();
+        match numbers {
+            Some(places) => Ok(places),
+            None => {
+                let header = Table { names: header(&text()?), rows: Vec::new() };
+                self.columns.iter().map(|name| header.column(name)).collect()
+            }
+        }
+    }
+}
+
 /// The numbers of a file, told by its extension, or of standard input, told by its first bytes.
-pub(crate) fn points(path: &Path, columns: &[usize]) -> Outcome<Array2<f64>> {
-    let all = if is_standard(path) {
+pub(crate) fn points(path: &Path, columns: &Columns) -> Outcome<Array2<f64>> {
+    let unnamed = || Err(Failure::Usage("only the columns of a text file have names".to_owned()));
+    let of_text = |places: &[usize]| match places {
+        [] => CsvOptions::default(),
+        places => CsvOptions::default().columns(places),
+    };
+    let (all, places) = if is_standard(path) {
         let bytes = bytes(path)?;
-        match bytes.as_slice() {
+        let all = match bytes.as_slice() {
             [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => io::parse_npy(&bytes)?,
             [b'p', b'l', b'y', b'\n' | b'\r', ..] => io::parse_ply(&bytes, &io::XYZ)?,
             bytes if bytes.starts_with(b"# .PCD") || bytes.starts_with(b"VERSION") => {
                 io::parse_pcd(bytes, &io::XYZ)?
             }
             bytes if bytes.starts_with(b"LASF") => io::parse_las(bytes)?,
-            bytes => io::parse_csv(bytes, &CsvOptions::default())?,
-        }
+            bytes => {
+                let places = columns.places(|| Ok(bytes.to_vec()))?;
+                return io::parse_csv(bytes, &of_text(&places)).map_err(of_columns);
+            }
+        };
+        (all, columns.places(unnamed)?)
     } else {
         let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
         // Of a text file, only the columns that were asked for need be numbers.
-        if !columns.is_empty() && ["csv", "txt", "tsv", "xyz"].iter().any(|text| extension == *text) {
-            return Ok(io::read_csv(path, &CsvOptions::default().columns(columns))?);
+        if ["csv", "txt", "tsv", "xyz"].iter().any(|text| extension == *text) {
+            let places = columns.places(|| bytes(path))?;
+            return io::read_csv(path, &of_text(&places)).map_err(of_columns);
         }
-        io::read_points(path)?
+        (io::read_points(path)?, columns.places(unnamed)?)
     };
-    match columns.iter().find(|&&column| column >= all.ncols()) {
+    match places.iter().find(|&&column| column >= all.ncols()) {
         Some(column) => Err(Failure::Failed(format!(
             "{}: no column {column}, the file has {} (counted from 0)",
             path.display(),
             all.ncols()
         ))),
-        None if columns.is_empty() => Ok(all),
-        None => Ok(all.select(Axis(1), columns)),
+        None if places.is_empty() => Ok(all),
+        None => Ok(all.select(Axis(1), &places)),
     }
+}
+
+/// The error of a text file, with a way out where a column is no number.
+fn of_columns(error: Error) -> Failure {
+    match &error {
+        Error::Format { expected, .. } if expected.starts_with("a number in column") => {
+            Failure::Failed(format!("{error}; --columns takes some columns only, by name or number"))
+        }
+        _ => error.into(),
+    }
+}
+
+/// What stands between the fields of a text: the first of these that its first line has.
+fn delimiter(text: &[u8]) -> u8 {
+    let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    *b";\t,".iter().find(|delimiter| first.contains(delimiter)).unwrap_or(&b',')
+}
+
+/// The fields of the first line of a text, without the mark that some programs begin it with.
+fn header(text: &[u8]) -> Vec<String> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter(text)).trim(csv::Trim::All).from_reader(text);
+    reader.headers().map(|names| names.iter().map(str::to_owned).collect()).unwrap_or_default()
 }
 
 /// How a text is cut into sequences of tokens.
@@ -129,11 +186,9 @@ impl Table {
     pub(crate) fn read(path: &Path) -> Outcome<Self> {
         let bytes = bytes(path)?;
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let first = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        let delimiter = *b";\t,".iter().find(|delimiter| first.contains(delimiter)).unwrap_or(&b',');
         let fail = |error: csv::Error| Failure::Failed(format!("{}: {error}", path.display()));
         let mut reader =
-            csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(bytes);
+            csv::ReaderBuilder::new().delimiter(delimiter(bytes)).trim(csv::Trim::All).from_reader(bytes);
         let names = reader.headers().map_err(fail)?.iter().map(str::to_owned).collect();
         let rows = reader.records().map(|row| Ok(row.map_err(fail)?.iter().map(str::to_owned).collect()));
         Ok(Self { names, rows: rows.collect::<Outcome<_>>()? })

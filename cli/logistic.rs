@@ -13,7 +13,7 @@ use sapwood::{LogisticRegression, Result, io, score};
 use serde::{Deserialize, Serialize};
 
 use crate::input::Table;
-use crate::output::{Summary, sink, write_svg};
+use crate::output::{Look, Summary, sink, write_svg};
 use crate::watch::watch;
 use crate::{Failure, Outcome};
 
@@ -145,15 +145,15 @@ impl Columns {
     }
 }
 
-pub(crate) fn run(command: &Command, json: bool) -> Outcome {
+pub(crate) fn run(command: &Command, look: Look) -> Outcome {
     match command {
-        Command::Fit(arguments) => fit(arguments, json),
+        Command::Fit(arguments) => fit(arguments, look),
         Command::Predict(arguments) => predict(arguments),
-        Command::Report(arguments) => report(arguments, json),
+        Command::Report(arguments) => report(arguments, look),
     }
 }
 
-fn fit(arguments: &Fit, json: bool) -> Outcome {
+fn fit(arguments: &Fit, look: Look) -> Outcome {
     let data = arguments.columns.read()?;
     let weight = if arguments.balanced { ClassWeight::Balanced } else { ClassWeight::Uniform };
     let params = LogisticRegression::params().alpha(arguments.alpha).l1_ratio(arguments.l1_ratio);
@@ -166,29 +166,34 @@ fn fit(arguments: &Fit, json: bool) -> Outcome {
     summary.set("iterations", model.report().iterations);
     scores(&model, &data, &mut summary)?;
     let features = data.feature_names().to_vec();
-    if json {
+    if look.json {
         summary.set("features", features.clone());
         let rows = model.coefficients().rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>();
         summary.set("coefficients", rows);
         summary.set("intercepts", model.intercepts().to_vec());
     } else {
         let mut out = std::io::stdout();
+        // Of two classes there is one column: it speaks for the second.
+        let classes = if model.classes().len() == 2 { &model.classes()[1..] } else { model.classes() };
+        let classes: Vec<String> = classes.iter().map(|class| format!("{class:>12}")).collect();
+        writeln!(out, "{:<20} {}", "coefficient", classes.join(" "))?;
         for (j, name) in features.iter().enumerate() {
             writeln!(out, "{name:<20} {}", joined(model.coefficients().column(j).iter()))?;
         }
         writeln!(out, "{:<20} {}", "intercept", joined(model.intercepts().iter()))?;
     }
-    draw(arguments, &model, &data)?;
+    draw(arguments, &model, &data, look)?;
     if let Some(path) = &arguments.save {
         io::save(path, &Named { features, model })?;
     }
-    summary.print(json, &[])
+    summary.print(look, &[])
 }
 
 fn draw(
     arguments: &Fit,
     model: &LogisticRegression<f64, String>,
     data: &Dataset<f64, String, Ix1>,
+    look: Look,
 ) -> Outcome {
     let (classes, p) = (model.classes(), model.predict_proba(data.records())?);
     if let Some(path) = &arguments.confusion {
@@ -197,7 +202,7 @@ fn draw(
             let truth = classes.binary_search(truth).unwrap_or(0);
             counts[[truth, most_probable(row)]] += 1;
         }
-        write_svg(path, &Figure::confusion(classes, &counts)?, false)?;
+        write_svg(path, &Figure::confusion(classes, &counts)?, look)?;
     }
     // Of two classes, the second says it all.
     let shown = if classes.len() == 2 { 1..2 } else { 0..classes.len() };
@@ -210,13 +215,13 @@ fn draw(
         let curves = shown.clone().map(curve).collect::<Result<Vec<_>>>()?;
         let named: Vec<_> =
             shown.clone().zip(&curves).map(|(i, curve)| (classes[i].as_str(), curve)).collect();
-        write_svg(path, &Figure::roc(&named)?, false)?;
+        write_svg(path, &Figure::roc(&named)?, look)?;
     }
     if let Some(path) = &arguments.calibration {
         let bins = |class| score::reliability(&scores(class).0, &scores(class).1, 10);
         let bins = shown.clone().map(bins).collect::<Result<Vec<_>>>()?;
         let named: Vec<_> = shown.zip(&bins).map(|(i, bins)| (classes[i].as_str(), &bins[..])).collect();
-        write_svg(path, &Figure::calibration(&named)?, false)?;
+        write_svg(path, &Figure::calibration(&named)?, look)?;
     }
     Ok(())
 }
@@ -272,10 +277,10 @@ fn predict(arguments: &Predict) -> Outcome {
     Ok(out.flush()?)
 }
 
-fn report(arguments: &Report, json: bool) -> Outcome {
+fn report(arguments: &Report, look: Look) -> Outcome {
     let data = arguments.columns.read()?;
     let (model, table) = LogisticRegression::params().alpha(0.0).fit_inference(&data, arguments.level)?;
-    if json {
+    if look.json {
         let mut summary = Summary::default();
         summary.set("rows", data.records().nrows());
         let estimates = serde_json::to_value(&table.estimates);
@@ -285,7 +290,7 @@ fn report(arguments: &Report, json: bool) -> Outcome {
         summary.set("aic", table.aic);
         summary.set("bic", table.bic);
         scores(&model, &data, &mut summary)?;
-        return summary.print(true, &[]);
+        return summary.print(look, &[]);
     }
     writeln!(std::io::stdout(), "{}\n{table}", model.report())?;
     Ok(())

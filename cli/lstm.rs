@@ -15,7 +15,7 @@ use sapwood::stored::{Stored, hold};
 use sapwood::{Lstm, Result, io};
 use serde::{Deserialize, Serialize};
 
-use crate::output::{Summary, sink, write_svg};
+use crate::output::{Look, Summary, sink, write_svg};
 use crate::watch::{end, watch};
 use crate::{Failure, Outcome, input};
 
@@ -48,9 +48,8 @@ pub(crate) struct Fit {
     #[arg(long, conflicts_with = "columns")]
     text: bool,
 
-    /// Columns to use, counted from 0: `0,1,2`; default all
-    #[arg(long, value_delimiter = ',', value_name = "LIST")]
-    columns: Vec<usize>,
+    #[command(flatten)]
+    columns: input::Columns,
 
     /// Units of a layer
     #[arg(long, default_value_t = 64, value_name = "N")]
@@ -97,9 +96,8 @@ pub(crate) struct Predict {
     /// The table up to now, or `-`
     file: PathBuf,
 
-    /// Columns to use, as in the fit
-    #[arg(long, value_delimiter = ',', value_name = "LIST")]
-    columns: Vec<usize>,
+    #[command(flatten)]
+    columns: input::Columns,
 
     /// Rows to forecast, each from those before it
     #[arg(long, default_value_t = 1, value_name = "N")]
@@ -184,10 +182,10 @@ impl Stored for Writer {
     }
 }
 
-pub(crate) fn run(command: &Command, json: bool) -> Outcome {
+pub(crate) fn run(command: &Command, look: Look) -> Outcome {
     match command {
-        Command::Fit(arguments) if arguments.text => fit_text(arguments, json),
-        Command::Fit(arguments) => fit_table(arguments, json),
+        Command::Fit(arguments) if arguments.text => fit_text(arguments, look),
+        Command::Fit(arguments) => fit_table(arguments, look),
         Command::Predict(arguments) => predict(arguments),
         Command::Sample(arguments) => sample(arguments),
     }
@@ -208,9 +206,9 @@ impl Fit {
         }
     }
 
-    fn summarise(&self, rows: usize, parameters: usize, losses: &[f64], json: bool) -> Outcome {
+    fn summarise(&self, rows: usize, parameters: usize, losses: &[f64], look: Look) -> Outcome {
         if let Some(path) = &self.svg {
-            write_svg(path, &Figure::losses(&[("training", losses)])?, false)?;
+            write_svg(path, &Figure::losses(&[("training", losses)])?, look)?;
         }
         let mut summary = Summary::default();
         summary.set("rows", rows);
@@ -218,11 +216,11 @@ impl Fit {
         summary.set("epochs", losses.len());
         summary.set("first_loss", losses.first().copied());
         summary.set("last_loss", losses.last().copied());
-        summary.print(json, &[])
+        summary.print(look, &[])
     }
 }
 
-fn fit_table(arguments: &Fit, json: bool) -> Outcome {
+fn fit_table(arguments: &Fit, look: Look) -> Outcome {
     arguments.check()?;
     let x = input::points(&arguments.file, &arguments.columns)?;
     let n = x.nrows();
@@ -241,7 +239,7 @@ fn fit_table(arguments: &Fit, json: bool) -> Outcome {
     let params = params.schedule(Schedule::Cosine { last: 0.01 }).seed(arguments.seed);
     let data = DatasetBase::new(sequences, changes);
     let model: Lstm<f64> = watch(|observer| params.fit_observed(&data, observer))?;
-    arguments.summarise(n, model.parameters().len(), model.losses(), json)?;
+    arguments.summarise(n, model.parameters().len(), model.losses(), look)?;
     if let Some(path) = &arguments.save {
         io::save(path, &Forecaster { means, deviations, model })?;
     }
@@ -269,7 +267,7 @@ fn predict(arguments: &Predict) -> Outcome {
     Ok(out.flush()?)
 }
 
-fn fit_text(arguments: &Fit, json: bool) -> Outcome {
+fn fit_text(arguments: &Fit, look: Look) -> Outcome {
     arguments.check()?;
     let text: Vec<char> = input::text(&arguments.file)?.chars().collect();
     if text.len() < 3 {
@@ -287,7 +285,7 @@ fn fit_text(arguments: &Fit, json: bool) -> Outcome {
     let params = params.learning_rate(arguments.learning_rate).schedule(Schedule::Cosine { last: 0.01 });
     let data = DatasetBase::new(sequences, tokens.slice(s![1..]).to_owned());
     let model = watch(|observer| params.seed(arguments.seed).fit_observed(&data, observer))?;
-    arguments.summarise(n, model.parameters().len(), model.losses(), json)?;
+    arguments.summarise(n, model.parameters().len(), model.losses(), look)?;
     if let Some(path) = &arguments.save {
         io::save(path, &Writer { letters, model })?;
     }

@@ -27,9 +27,8 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// Print the summary as one JSON object
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    look: output::Look,
 
     /// Threads to use; default all. Any number gives the same answer
     #[arg(long, global = true, value_name = "N")]
@@ -93,14 +92,14 @@ type Outcome<T = ()> = Result<T, Failure>;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     watch::catch_ctrl_c();
-    let json = cli.json;
+    let look = cli.look;
     let run = move || match cli.command {
-        Command::Cluster(arguments) => cluster::run(&arguments, json),
+        Command::Cluster(arguments) => cluster::run(&arguments, look),
         Command::Neighbours(arguments) => neighbours::run(&arguments),
-        Command::Markov(command) => markov::run(&command, json),
-        Command::Hmm(command) => hmm::run(&command, json),
-        Command::Logistic(command) => logistic::run(&command, json),
-        Command::Lstm(command) => lstm::run(&command, json),
+        Command::Markov(command) => markov::run(&command, look),
+        Command::Hmm(command) => hmm::run(&command, look),
+        Command::Logistic(command) => logistic::run(&command, look),
+        Command::Lstm(command) => lstm::run(&command, look),
     };
     let outcome = match cli.threads {
         Some(0) => Err(Failure::Usage("--threads must be at least 1".to_owned())),

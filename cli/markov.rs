@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::input::{Draw, Tokens};
-use crate::output::{Summary, sink, write_svg};
+use crate::output::{Look, Summary, sink, write_svg};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -66,15 +66,15 @@ pub(crate) struct Analyse {
     svg: Option<PathBuf>,
 }
 
-pub(crate) fn run(command: &Command, json: bool) -> Outcome {
+pub(crate) fn run(command: &Command, look: Look) -> Outcome {
     match command {
-        Command::Fit(arguments) => fit(arguments, json),
+        Command::Fit(arguments) => fit(arguments, look),
         Command::Sample(arguments) => sample(arguments),
-        Command::Analyse(arguments) => analyse(arguments, json),
+        Command::Analyse(arguments) => analyse(arguments, look),
     }
 }
 
-fn fit(arguments: &Fit, json: bool) -> Outcome {
+fn fit(arguments: &Fit, look: Look) -> Outcome {
     let sequences = arguments.tokens.read(&arguments.file)?;
     let counts = TransitionCounts::new(&sequences)?;
     let chain = MarkovChain::from_counts(&counts, arguments.pseudo_count)?;
@@ -91,7 +91,7 @@ fn fit(arguments: &Fit, json: bool) -> Outcome {
     if let Some(path) = &arguments.save {
         io::save(path, &chain)?;
     }
-    summary.print(json, &[])
+    summary.print(look, &[])
 }
 
 fn sample(arguments: &Sample) -> Outcome {
@@ -101,7 +101,7 @@ fn sample(arguments: &Sample) -> Outcome {
     Ok(())
 }
 
-fn analyse(arguments: &Analyse, json: bool) -> Outcome {
+fn analyse(arguments: &Analyse, look: Look) -> Outcome {
     let chain: MarkovChain<String> = io::load(&arguments.model)?;
     let names = |states: &[usize]| Value::from_iter(states.iter().map(|&i| chain.states()[i].clone()));
     let mut summary = Summary::default();
@@ -114,7 +114,7 @@ fn analyse(arguments: &Analyse, json: bool) -> Outcome {
     // What needs one long run, or a dense matrix, is left out where there is none.
     if let Ok(pi) = chain.stationary() {
         let entries = chain.states().iter().zip(&pi);
-        if json {
+        if look.json {
             summary.set("stationary", Value::from_iter(entries.map(|(state, p)| json!([state, p]))));
         } else {
             let mut entries: Vec<_> = entries.collect();
@@ -133,7 +133,7 @@ fn analyse(arguments: &Analyse, json: bool) -> Outcome {
         out.flush()?;
     }
     if let Some(path) = &arguments.svg {
-        write_svg(path, &Figure::chain(&chain, 0.01)?, false)?;
+        write_svg(path, &Figure::chain(&chain, 0.01)?, look)?;
     }
-    summary.print(json, &[arguments.dot.as_deref(), arguments.svg.as_deref()])
+    summary.print(look, &[arguments.dot.as_deref(), arguments.svg.as_deref()])
 }

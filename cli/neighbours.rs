@@ -38,9 +38,8 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "radius")]
     count: bool,
 
-    /// Columns to use, counted from 0: `0,1,2`; default all
-    #[arg(long, value_delimiter = ',', value_name = "LIST")]
-    columns: Vec<usize>,
+    #[command(flatten)]
+    columns: input::Columns,
 
     /// Where to write
     #[arg(long, value_name = "CSV", default_value = "-")]

@@ -20,6 +20,18 @@ pub(crate) fn sink(path: &Path) -> Outcome<BufWriter<Box<dyn Write>>> {
     Ok(BufWriter::new(out))
 }
 
+/// How what goes out looks.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Look {
+    /// Print the summary as one JSON object
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Draw on a dark ground
+    #[arg(long, global = true)]
+    pub(crate) dark: bool,
+}
+
 /// Names and values that a command ends with.
 #[derive(Debug, Default)]
 pub(crate) struct Summary(Vec<(&'static str, Value)>);
@@ -30,8 +42,8 @@ impl Summary {
     }
 
     /// To standard output, or to standard error where a result went to standard output.
-    pub(crate) fn print(&self, json: bool, outputs: &[Option<&Path>]) -> Outcome {
-        let text = if json {
+    pub(crate) fn print(&self, look: Look, outputs: &[Option<&Path>]) -> Outcome {
+        let text = if look.json {
             let entries = self.0.iter().map(|(name, value)| format!("{}:{value}", Value::from(*name)));
             format!("{{{}}}\n", entries.collect::<Vec<_>>().join(","))
         } else {
@@ -70,8 +82,8 @@ fn plain(value: &Value) -> String {
 }
 
 /// Writes a figure to a file or to standard output.
-pub(crate) fn write_svg(path: &Path, figure: &Figure, dark: bool) -> Outcome {
-    let figure = figure.clone().theme(if dark { Theme::Dark } else { Theme::Light });
+pub(crate) fn write_svg(path: &Path, figure: &Figure, look: Look) -> Outcome {
+    let figure = figure.clone().theme(if look.dark { Theme::Dark } else { Theme::Light });
     let mut out = sink(path)?;
     out.write_all(figure.to_svg().as_bytes())?;
     Ok(out.flush()?)

@@ -68,6 +68,7 @@
     doc = "  and [model files](guide::model_files) that are checked when they are read."
 )]
 #![cfg_attr(not(feature = "serde"), doc = "  and model files that are checked when they are read.")]
+//! - `laz`: compressed LAS, `.laz`.
 //! - `cli`: the program `sapwood`, `cargo install sapwood --features cli`. It adds nothing to the library.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]

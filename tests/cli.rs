@@ -174,6 +174,35 @@ fn a_saved_clustering_assigns_other_points() {
 }
 
 #[test]
+fn columns_have_names_or_numbers() {
+    let folder = Folder::new("columns");
+    let table = "site;x;y\n".to_owned()
+        + &POINTS[4..].lines().map(|line| format!("a;{}\n", line.replace(',', ";"))).collect::<String>();
+    folder.file("sites.csv", &table);
+    let labels = "0\n0\n0\n1\n1\n-1\n";
+    let line = "--eps 3 --min-samples 2 --labels -";
+    for columns in ["x,y", "1,2", "x,2"] {
+        assert_eq!(
+            folder.run(&format!("cluster sites.csv {line} --columns {columns}")).out,
+            labels,
+            "{columns}"
+        );
+    }
+    assert_eq!(folder.run_with(&format!("cluster - {line} --columns x,y"), table.as_bytes()).out, labels);
+    let error = folder.run("cluster sites.csv --eps 3 --columns x,z").fails(2);
+    assert_eq!(error, "sapwood: no column `z`; there are site, x, y\n");
+    let error = folder.run("cluster sites.csv --eps 3").fails(1);
+    assert!(error.ends_with("found `a`; --columns takes some columns only, by name or number\n"), "{error}");
+    io::write_npy(folder.0.join("sites.npy"), &Array2::<f64>::zeros((3, 2))).unwrap();
+    let error = folder.run("cluster sites.npy --eps 3 --columns x").fails(2);
+    assert_eq!(error, "sapwood: only the columns of a text file have names\n");
+    assert_eq!(
+        folder.run("cluster sites.csv").fails(2),
+        "sapwood: give --eps, or --suggest-eps to read it off the points\n"
+    );
+}
+
+#[test]
 fn neighbours_are_listed_or_counted() {
     let folder = Folder::new("neighbours");
     folder.file("line.csv", "0\n1\n5\n");
@@ -197,7 +226,8 @@ fn a_markov_chain_is_fitted_drawn_from_and_analysed() {
         one.split_whitespace().count() == 30
             && one.split_whitespace().all(|day| day == "sun" || day == "rain")
     );
-    let analysis = folder.run("markov analyse days.model --json --dot days.dot --svg days.svg").json();
+    let analysis = folder.run("markov analyse days.model --json --dot days.dot --svg days.svg --dark").json();
+    assert!(folder.read("days.svg").contains("#0f141a"), "a dark ground");
     assert_eq!(analysis["stationary"][0], serde_json::json!(["rain", 0.5]));
     assert!(folder.read("days.dot").contains("digraph") && folder.read("days.svg").contains("rain"));
     folder.file("word.txt", "abab\n");
@@ -401,7 +431,8 @@ fn errors_name_the_file_and_end_with_their_code() {
     let error = folder.run("cluster bad.csv --eps 1").fails(1);
     assert_eq!(
         error,
-        "sapwood: bad.csv: line 3: expected a number in column 1 (counted from 0), found `four`\n"
+        "sapwood: bad.csv: line 3: expected a number in column 1 (counted from 0), found `four`; \
+         --columns takes some columns only, by name or number\n"
     );
     assert!(
         folder.run("cluster inf.csv --eps 1").fails(1).contains("must be finite, got inf in row 0, column 1")

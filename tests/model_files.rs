@@ -103,6 +103,34 @@ fn every_parameter_set_comes_back() {
     survives(&Rnn::<f64>::params(5).n_layers(2));
 }
 
+/// A setter takes what it is given; a file with a broken rule in it is not read, as it would not be fitted.
+#[test]
+fn a_parameter_set_that_breaks_a_rule_is_not_read() {
+    fn refused<M: Stored>(params: &M, rule: &str) {
+        let error = message::<M>(&io::to_bytes(params).unwrap());
+        assert!(error.contains(rule), "{}: {error}", M::kind());
+    }
+    use sapwood::discriminant::Shrinkage;
+    use sapwood::optim::{Clip, Schedule};
+    refused(&Dbscan::params(0), "`min_samples` must be at least 1, got 0");
+    refused(&MarkovChain::<String>::params().pseudo_count(-1.0), "`pseudo_count` must be");
+    refused(&CategoricalHmm::<usize>::params(0), "`n_states` must be");
+    refused(&PoissonHmm::<usize>::params(2).rate_floor(-1.0), "`rate_floor` must be");
+    refused(&GaussianHmm::<f32>::params(2).tol(f64::NAN), "`tol` must be");
+    refused(&GaussianMixtureHmm::<f64>::params(2).n_components(0), "`n_components` must be");
+    refused(&LogisticRegression::params().l1_ratio(2.0), "`l1_ratio` must be");
+    refused(&LogisticRegression::params().alpha(f64::NAN), "`alpha` must be");
+    refused(&LogisticRegression::params().tol(-1.0), "`tol` must be");
+    refused(&LinearDiscriminant::params().shrinkage(Shrinkage::Ball(2.0)), "`shrinkage` must be");
+    refused(&CategoricalNb::params().alpha(-2.0), "`alpha` must be");
+    refused(&Lstm::<f32>::params(0), "`n_hidden` must be in 1..=16384, got 0");
+    refused(&Lstm::<f32>::params(5).learning_rate(f64::NAN), "`learning_rate` must be");
+    refused(&Gru::<f64>::params(5).batch_size(0), "`batch_size` must be");
+    refused(&Gru::<f64>::params(5).schedule(Schedule::Step { every: 0, factor: 0.5 }), "`every` must be");
+    refused(&Rnn::<f64>::params(5).clip(Some(Clip::Norm(-1.0))), "`clip` must be");
+    refused(&Rnn::<f64>::params(5).early_stopping(0, 0.5), "`early_stopping` must be");
+}
+
 #[test]
 fn every_model_comes_back() {
     survives(&dbscan());

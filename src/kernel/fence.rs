@@ -22,8 +22,8 @@ static FENCE: Fence = Fence;
 fn is_on() -> bool {
     static STATE: AtomicU8 = AtomicU8::new(0);
     match STATE.load(Relaxed) {
-        // SAFETY: the name is a C string. Nothing here allocates, which `std::env` would.
         0 => {
+            // SAFETY: the name is a C string. Nothing here allocates, which `std::env` would.
             let on = !unsafe { libc::getenv(SWITCH.as_ptr()) }.is_null();
             STATE.store(1 + u8::from(on), Relaxed);
             on

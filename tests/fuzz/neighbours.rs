@@ -66,7 +66,7 @@ where
             return;
         };
         let Ok(within) = index.within(query.view(), radius) else {
-            assert!(!finite || !(radius >= 0.0));
+            assert!(!finite || radius.is_nan() || radius < 0.0);
             return;
         };
         let limit_total = if euclidean { radius * radius } else { radius };

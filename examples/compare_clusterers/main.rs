@@ -6,52 +6,19 @@
 //! `cargo run --release --example compare_clusterers [PICTURE.svg]`
 #![allow(clippy::print_stdout)]
 
+mod shapes;
+
 use std::collections::{BTreeSet, HashMap};
 
 use linfa_clustering::{GaussianMixtureModel, KMeans, Optics};
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256Plus;
+use sapwood::Dbscan;
 use sapwood::linfa::traits::{Fit, Predict, Transformer};
 use sapwood::linfa::{DatasetBase, ParamGuard};
 use sapwood::ndarray::{Array1, Array2};
 use sapwood::plot::{Figure, panels};
-use sapwood::{Dbscan, io};
-
-type Labels = Vec<Option<usize>>;
-
-/// A name, points, the truth, and the radius for DBSCAN and OPTICS.
-type Set = (&'static str, Array2<f64>, Labels, f64);
-
-fn sets() -> Vec<Set> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/shapes");
-    let read = |(name, eps): (&'static str, f64)| {
-        let points = io::read_npy(format!("{folder}/{name}/X.npy")).ok()?;
-        let truth = io::read_npy_i64(format!("{folder}/{name}/y.npy")).ok()?;
-        Some((name, points, truth.iter().map(|&y| usize::try_from(y).ok()).collect(), eps))
-    };
-    let real: Vec<Set> =
-        [("3_spiral", 2.5), ("compound", 1.5), ("aggregation", 1.2)].into_iter().filter_map(read).collect();
-    if !real.is_empty() {
-        return real;
-    }
-    let mut rng = Xoshiro256Plus::seed_from_u64(1);
-    let mut shape = |n: usize, kinds: usize, place: fn(usize, f64) -> [f64; 2]| {
-        let truth: Labels = (0..n).map(|i| Some(i % kinds)).collect();
-        let rows: Vec<[f64; 2]> =
-            (0..n).map(|i| place(i % kinds, rng.r#gen()).map(|x| x + rng.gen_range(-0.12..0.12))).collect();
-        (Array2::from(rows), truth)
-    };
-    let ring = shape(600, 3, |kind, t| {
-        let (sin, cos) = (std::f64::consts::TAU * t).sin_cos();
-        let radius = 0.4 + 1.4 * kind as f64;
-        [radius * cos, radius * sin]
-    });
-    let crescent = shape(600, 2, |kind, t| {
-        let (sin, cos) = (std::f64::consts::PI * t).sin_cos();
-        if kind == 0 { [2.0 * cos, 2.0 * sin] } else { [2.0 - 2.0 * cos, 0.8 - 2.0 * sin] }
-    });
-    vec![("rings", ring.0, ring.1, 0.5), ("crescents", crescent.0, crescent.1, 0.4)]
-}
+use shapes::Labels;
 
 /// Agreement of two labellings over all pairs of points: 1 for the same partition, about 0 for chance (Hubert and Arabie, 1985).
 fn adjusted_rand(a: &Labels, b: &Labels) -> f64 {
@@ -89,7 +56,7 @@ fn optics(x: &Array2<f64>, min_samples: usize, eps: f64) -> Result<Labels, Box<d
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut figures = Vec::new();
-    for (name, x, truth, eps) in sets() {
+    for (name, x, truth, eps) in shapes::sets() {
         let k = truth.iter().flatten().collect::<BTreeSet<_>>().len();
         let data = DatasetBase::from(x.clone());
         let rng = Xoshiro256Plus::seed_from_u64(7);
