@@ -269,10 +269,14 @@ fn n51_n55_n56_parameters_outside_their_domain_are_refused() {
         }
     }
     let counts = DatasetBase::new(array![[0_usize], [1]], array![0_usize, 1]);
-    for alpha in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        let expected = format!("`alpha` must be greater than 0 and finite, got {alpha}");
+    for alpha in [0.0, -1.0, 1e308, f64::NAN, f64::INFINITY] {
+        let expected = format!("`alpha` must be greater than 0, at most 1e100, got {alpha}");
         assert_eq!(message(CategoricalNb::params().alpha(alpha).fit(&counts)), expected);
     }
+    // The least of all, and a category that no class has seen.
+    let least =
+        CategoricalNb::params().alpha(f64::from_bits(1)).min_categories(3).fit(&counts).expect("valid");
+    assert_eq!(least.predict_proba(&array![[2_usize]]).expect("a category"), array![[0.5, 0.5]]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::data::{ClassIndex, Sequences, check_columns, check_same_rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::observe::{FitObserved, Observer, Progress};
-use crate::params::{Check, Params, require};
+use crate::params::{Check, Params, require, require_added_count};
 
 /// The most hidden states: a transition matrix of half a gigabyte.
 const MAX_STATES: usize = 8192;
@@ -285,7 +285,7 @@ impl<E: Emission> Check for HmmParams<E> {
             ("transition_pseudo_count", self.transition_pseudo_count),
         ];
         for (name, a) in counts {
-            require(a >= 0.0 && a.is_finite(), name, "at least 0 and finite", a)?;
+            require_added_count(name, a)?;
         }
         if let Topology::LeftRight { max_jump } = self.topology {
             require(max_jump >= 1, "max_jump", "at least 1", max_jump)?;

@@ -42,7 +42,7 @@ use rand::Rng;
 
 use crate::data::Sequences;
 use crate::error::{Error, Result};
-use crate::params::{Check, Params, require};
+use crate::params::{Check, Params, require, require_added_count};
 use alphabet::Alphabet;
 use counts::check_one_column;
 use sparse::Sparse;
@@ -110,7 +110,7 @@ impl<L: Label> Params<MarkovChainParams<L>> {
 impl<L> Check for MarkovChainParams<L> {
     fn check(&self) -> Result<()> {
         let a = self.pseudo_count;
-        require(a >= 0.0 && a.is_finite(), "pseudo_count", "at least 0 and finite", a)
+        require_added_count("pseudo_count", a)
     }
 }
 
@@ -149,7 +149,7 @@ impl<L: Label> MarkovChain<L> {
     /// [`never_left`](Self::never_left) finds it.
     ///
     /// # Errors
-    /// [`Error::Parameter`] when `pseudo_count` is negative or not finite, or is above 0 with more than [`MAX_DENSE_STATES`] states.
+    /// [`Error::Parameter`] when `pseudo_count` is not between 0 and 1e100, or is above 0 with more than [`MAX_DENSE_STATES`] states.
     pub fn from_counts(counts: &TransitionCounts<L>, pseudo_count: f64) -> Result<Self> {
         MarkovChainParams::<L> { states: None, pseudo_count, label: PhantomData }.check()?;
         let n = counts.states.len();

@@ -317,7 +317,7 @@ fn wrong_input_is_a_named_error() {
     assert!(make(vec![0, 1], &[0.5], &p).contains("one entry for each of the 2 states, got 1"));
     assert!(make(vec![0, 1, 2], &half, &p).contains("got 2 x 2"));
     assert!(make(vec![], &[], &Array2::zeros((0, 0))).contains("at least one label"));
-    for pseudo_count in [-1.0, f64::NAN, f64::INFINITY] {
+    for pseudo_count in [-1.0, 1e308, f64::NAN, f64::INFINITY] {
         assert!(ParamGuard::check(MarkovChain::<usize>::params().pseudo_count(pseudo_count)).is_err());
     }
     let model = chain(&p);
