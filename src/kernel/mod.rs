@@ -20,8 +20,8 @@ pub(crate) mod simd;
 
 pub(crate) use aligned::Aligned;
 pub(crate) use blocks::{
-    Absolutes, BLOCK, Band, Blocks, Columns, Largest, Movable, Norm, PAD, Radius, Run, Squares, bits,
-    count_near, each_near, each_near_other, hits_in, partition, totals_in, totals_of,
+    Absolutes, BLOCK, Band, Between, Blocks, Columns, Largest, Movable, Norm, PAD, Radius, Run, Squares,
+    bits, count_near, each_near, first_other, hits_among, hits_in, n_words, partition, totals_in, totals_of,
 };
 pub(crate) use lanes::Element;
 pub(crate) use pages::large_pages;

@@ -1,10 +1,16 @@
 //! What lies around a cell: a cursor over the grid.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::{Cores, GATHERED, Search};
+use super::grid::Grid;
+use super::{NONE, Search};
+use crate::dbscan::union_find::UnionFind;
 use crate::float::Float;
-use crate::kernel::{PAD, Run, bits, count_near, each_near};
+use crate::kernel::{Between, PAD, Run, bits, count_near, each_near, first_other, hits_among, n_words};
+
+/// Points around a cell up to which they are copied into one run.
+pub(super) const GATHERED: usize = 1024;
 
 /// Rows of cells around a cell, at most.
 const ROWS: usize = 9;
@@ -12,26 +18,39 @@ const ROWS: usize = 9;
 /// Points that are counted before the count is looked at.
 const COUNTED: usize = 128;
 
-/// The points around one cell after another, in the order of the cells.
+/// The points around one cell after another, or two by two, in the order of the cells.
 pub(super) struct Around<'a, F, const D: usize, const W: usize> {
     search: &'a Search<'a, F, D, W>,
-    offsets: &'a [u64],
+    /// Whether to leave out what is behind the present cells.
+    only_before: bool,
+    /// Which of the rows of cells around a cell is its own.
+    own_row: usize,
     /// For each row of cells, where the cells around the last one began and ended.
     at: [(usize, usize); ROWS],
-    /// Cells around the present one: its own row, then the others.
+    /// Cells around the present ones, row by row.
     pub(super) cells: Vec<Range<usize>>,
     /// Their points.
-    pub(super) runs: Vec<Range<usize>>,
-    /// Copies of those points, and which they are.
-    pub(super) gathered: usize,
+    runs: Vec<Range<usize>>,
+    /// The points of the present cells.
+    here: Range<usize>,
+    /// Copies of the points around, how many, and which they are.
     columns: [Vec<u32>; W],
-    pub(super) which: Vec<u32>,
-    pub(super) marks: Vec<u32>,
+    gathered: usize,
+    which: Vec<u32>,
+    /// The copy of the first point of the present cells.
+    own: usize,
+    /// For each of the `asked` points, a bit for every copy: whether it is within the radius.
+    hits: Vec<u64>,
+    asked: Range<usize>,
+    /// Those that the grid is too coarse to tell.
+    between: Vec<Between>,
+    marks: Vec<u32>,
 }
 
 impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
-    pub(super) fn new(search: &'a Search<'a, F, D, W>, cell: usize, offsets: &'a [u64]) -> Self {
-        let keys = &search.grid.keys;
+    /// A cursor at `cell`, over all that is around, or over the cells up to the present ones.
+    pub(super) fn new(search: &'a Search<'a, F, D, W>, cell: usize, only_before: bool) -> Self {
+        let Grid { keys, offsets, .. } = search.grid;
         let mut at = [(0, 0); ROWS];
         for (at, offset) in at.iter_mut().zip(offsets) {
             let first = keys[cell].wrapping_add(*offset) - 1;
@@ -40,52 +59,42 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
         }
         Self {
             search,
-            offsets,
+            only_before,
+            own_row: offsets.len() / 2,
             at,
             cells: Vec::with_capacity(ROWS),
             runs: Vec::with_capacity(ROWS),
-            gathered: 0,
+            here: 0..0,
             columns: std::array::from_fn(|_| vec![0; GATHERED + 2 * PAD]),
+            gathered: 0,
             which: vec![0; GATHERED + 2 * PAD],
-            marks: vec![0; GATHERED + 2 * PAD],
+            own: 0,
+            hits: Vec::new(),
+            asked: 0..0,
+            between: Vec::new(),
+            marks: vec![NONE; GATHERED],
         }
     }
 
-    /// Goes to one or two cells, their own row first; returns the number of points around.
+    /// Goes to one or two cells; returns the number of points around.
     pub(super) fn enter(&mut self, here: Range<usize>) -> usize {
-        self.find_cells(here);
-        let own = self.cells.len() / 2;
-        self.cells.swap(0, own);
-        self.find_runs()
-    }
-
-    /// Goes to a cell; tells whether there are core points around.
-    pub(super) fn enter_for_cores(&mut self, cell: usize, cores: &Cores) -> bool {
         let grid = self.search.grid;
-        let n = self.enter(cell..cell + 1);
-        let mut subs = self.cells.iter().flat_map(|cells| grid.subs(cells.clone()));
-        if !subs.any(|sub| cores.n_cores[sub] > 0) {
-            return false;
-        }
-        if n <= GATHERED {
-            self.gather();
-        }
-        true
-    }
-
-    /// Goes to one or two cells, with the cells before them only; the last offset is that of their own row.
-    pub(super) fn enter_before(&mut self, here: Range<usize>) -> usize {
         self.find_cells(here.clone());
-        let own = self.cells.len() - 1;
-        self.cells[own].end = here.end;
-        self.cells.reverse();
-        self.find_runs()
+        if self.only_before {
+            self.cells[self.own_row].end = here.end;
+        }
+        self.runs.clear();
+        self.runs.extend(self.cells.iter().map(|cells| grid.points(cells.clone())));
+        self.here = grid.points(here);
+        (self.gathered, self.asked) = (0, 0..0);
+        self.runs.iter().map(Range::len).sum()
     }
 
     fn find_cells(&mut self, here: Range<usize>) {
-        let keys = &self.search.grid.keys;
+        let Grid { keys, offsets, .. } = self.search.grid;
+        let n_rows = if self.only_before { self.own_row + 1 } else { offsets.len() };
         self.cells.clear();
-        for ((first, end), offset) in self.at.iter_mut().zip(self.offsets) {
+        for ((first, end), offset) in self.at.iter_mut().zip(&offsets[..n_rows]) {
             let before = keys[here.start].wrapping_add(*offset) - 1;
             let behind = keys[here.end - 1].wrapping_add(*offset) + 1;
             // A few steps without a branch are nearly always enough.
@@ -110,19 +119,13 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
         }
     }
 
-    fn find_runs(&mut self) -> usize {
-        let grid = self.search.grid;
-        self.runs.clear();
-        self.runs
-            .extend(self.cells.iter().map(|cells| grid.points(cells.clone())).filter(|run| !run.is_empty()));
-        self.gathered = 0;
-        self.runs.iter().map(Range::len).sum()
-    }
-
     /// Copies the points around, of which there are at most [`GATHERED`], into one run.
     pub(super) fn gather(&mut self) {
         let grid = self.search.grid;
-        for run in &self.runs {
+        for (row, run) in self.runs.iter().enumerate() {
+            if row == self.own_row {
+                self.own = self.gathered + (self.here.start - run.start);
+            }
             let mut to = self.gathered;
             for from in run.clone().step_by(PAD) {
                 for (to_column, column) in self.columns.iter_mut().zip(&grid.columns) {
@@ -136,35 +139,85 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
         }
     }
 
-    /// The copied points.
-    pub(super) fn run(&self) -> Run<'_, W> {
-        Run { columns: self.columns.each_ref().map(Vec::as_slice), start: 0, end: self.gathered }
-    }
-
-    /// Whether as many points as are needed lie within the radius of point `i`.
-    pub(super) fn has_enough(&self, i: usize) -> bool {
-        let Search { grid, need, .. } = *self.search;
-        let point = grid.point(i);
-        let mut n = 0;
-        if self.gathered > 0 {
-            n = self.count(i, point, self.run(), |j| self.which[j] as usize);
-        } else {
-            for run in &self.runs {
-                for start in run.clone().step_by(COUNTED) {
-                    let end = run.end.min(start + COUNTED);
-                    n += self.count(i, point, grid.run(start..end), |j| j);
-                    if n >= need {
-                        return true;
-                    }
+    /// Finds the neighbours of some points of the present cells among the copies.
+    pub(super) fn find_hits(&mut self, asked: Range<usize>) {
+        let Search { grid, .. } = *self.search;
+        let copy = |i: usize| self.own + (i - self.here.start);
+        let run = Run { columns: self.columns.each_ref().map(Vec::as_slice), start: 0, end: self.gathered };
+        let n_words = n_words(self.gathered);
+        self.hits.resize(asked.len() * n_words, 0);
+        self.between.clear();
+        let copies = copy(asked.start)..copy(asked.end);
+        hits_among(copies, run, grid.band, &mut self.hits, &mut self.between);
+        for &Between { point, word, bits } in &self.between {
+            let hits = &mut self.hits[(point - copy(asked.start)) * n_words + word];
+            for k in ones(&[bits]) {
+                if !self.search.is_within(self.which[point] as usize, self.which[64 * word + k] as usize) {
+                    *hits &= !(1 << k);
                 }
             }
         }
-        n >= need
+        self.asked = asked;
+    }
+
+    /// What was found for point `i`.
+    fn hits(&self, i: usize) -> &[u64] {
+        let n_words = n_words(self.gathered);
+        &self.hits[(i - self.asked.start) * n_words..][..n_words]
+    }
+
+    /// Joins the sets of the core points of the present cells, whose hits were found, with those of the core points before them and among them.
+    pub(super) fn join(&mut self, homes: &[AtomicU32], sets: &UnionFind) {
+        let own = self.own..self.own + self.here.len();
+        let n_words_all = n_words(self.gathered);
+        let n_words = n_words(own.end);
+        // A mark is a name of a set: of each core point that some core point here is a neighbour of. Sets that are found to be one get one name.
+        let marks = &mut self.marks[..64 * n_words];
+        marks.fill(NONE);
+        for word in 0..n_words {
+            let of_cores = self.here.clone().zip(self.hits.chunks_exact(n_words_all));
+            let of_cores = of_cores.filter(|(i, _)| homes[*i].load(Relaxed) != NONE);
+            let hits = of_cores.fold(0, |any, (_, hits)| any | hits[word]);
+            for k in ones(&[hits]).map(|k| 64 * word + k).take_while(|&k| k < own.end) {
+                marks[k] = sets.ancestor(homes[self.which[k] as usize].load(Relaxed));
+            }
+        }
+        let mut from = own.start;
+        while let Some((i, k)) = first_other(from..own.end, own.start, &self.hits, n_words_all, marks) {
+            let (mark, other) = (marks[i], marks[k]);
+            sets.union(mark, other);
+            for name in &mut *marks {
+                *name = if *name == other { mark } else { *name };
+            }
+            from = i;
+        }
+    }
+
+    /// Whether as many points as are needed lie within the radius of point `i`, whose hits were found if there are copies.
+    pub(super) fn has_enough(&self, i: usize) -> bool {
+        let Search { grid, need, .. } = *self.search;
+        if self.gathered > 0 {
+            return self.hits(i).iter().map(|hits| hits.count_ones() as usize).sum::<usize>() >= need;
+        }
+        let point = grid.point(i);
+        let mut n = 0;
+        // The own row first.
+        let (before, rest) = self.runs.split_at(self.own_row);
+        for run in rest.iter().chain(before) {
+            for start in run.clone().step_by(COUNTED) {
+                let end = run.end.min(start + COUNTED);
+                n += self.count(i, point, grid.run(start..end));
+                if n >= need {
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     /// Number of points of a run within the radius of point `i`.
     #[inline(always)]
-    fn count(&self, i: usize, point: [u32; W], run: Run<'_, W>, which: impl Fn(usize) -> usize) -> usize {
+    fn count(&self, i: usize, point: [u32; W], run: Run<'_, W>) -> usize {
         let band = self.search.grid.band;
         if let Some(n) = count_near(point, run, band) {
             return n as usize;
@@ -172,50 +225,48 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
         let mut n = 0;
         each_near(point, run, band, |first, inside, between| {
             n += inside.count_ones() as usize;
-            for k in bits(between) {
-                n += usize::from(self.search.is_within(i, which(first + k)));
-            }
+            n += bits(between).filter(|k| self.search.is_within(i, first + k)).count();
             true
         });
         n
     }
 
     /// Visits the points within the radius of point `i` until `visit` returns false.
-    pub(super) fn each_hit(&self, i: usize, mut visit: impl FnMut(usize) -> bool) {
-        let grid = self.search.grid;
+    pub(super) fn each_hit(&mut self, i: usize, mut visit: impl FnMut(usize) -> bool) {
+        let Search { grid, .. } = *self.search;
         if self.gathered > 0 {
-            self.each_hit_of(i, self.run(), |j| self.which[j] as usize, &mut visit);
+            if !self.asked.contains(&i) {
+                self.find_hits(i..i + 1);
+            }
+            ones(self.hits(i)).all(|k| visit(self.which[k] as usize));
             return;
         }
         for run in &self.runs {
-            if !self.each_hit_of(i, grid.run(run.clone()), |j| j, &mut visit) {
+            let mut go_on = true;
+            each_near(grid.point(i), grid.run(run.clone()), grid.band, |first, inside, between| {
+                for j in bits(inside | between) {
+                    if inside >> j & 1 == 1 || self.search.is_within(i, first + j) {
+                        go_on = go_on && visit(first + j);
+                    }
+                }
+                go_on
+            });
+            if !go_on {
                 return;
             }
         }
     }
+}
 
-    #[inline(always)]
-    fn each_hit_of(
-        &self,
-        i: usize,
-        run: Run<'_, W>,
-        which: impl Fn(usize) -> usize,
-        visit: &mut impl FnMut(usize) -> bool,
-    ) -> bool {
-        let grid = self.search.grid;
-        let mut go_on = true;
-        each_near(grid.point(i), run, grid.band, |first, inside, between| {
-            for k in bits(inside | between) {
-                let j = which(first + k);
-                if inside >> k & 1 == 1 || self.search.is_within(i, j) {
-                    go_on = visit(j);
-                    if !go_on {
-                        break;
-                    }
-                }
-            }
-            go_on
-        });
-        go_on
-    }
+/// The bits that are set.
+#[inline(always)]
+fn ones(words: &[u64]) -> impl Iterator<Item = usize> {
+    words.iter().enumerate().flat_map(|(i, &word)| {
+        let mut word = word;
+        std::iter::from_fn(move || {
+            let bit = word.trailing_zeros() as usize;
+            word &= word.wrapping_sub(1);
+            (bit < 64).then_some(64 * i + bit)
+        })
+    })
 }

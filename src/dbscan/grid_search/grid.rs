@@ -40,8 +40,11 @@ const CHUNK: usize = 1 << 15;
 /// Points of two cells up to which they are searched together.
 const TOGETHER: usize = 24;
 
-/// Parts into which the work is cut at most, and again the number of chunks.
-const PARTS: usize = 64;
+/// Chunks into which the input is cut at most, and about the number of parts into which the grid is.
+const PARTS: usize = 128;
+
+/// Points of a part of the grid, about, at most.
+const PART: usize = 1 << 16;
 
 /// Points, cells and sub-cells, each in the order of keys.
 #[derive(Debug)]
@@ -401,7 +404,7 @@ fn sort<const D: usize, const W: usize>(
     let n = entries.len();
     let mut columns: [Vec<u32>; W] = std::array::from_fn(|_| par::filled(n + PAD, 0));
     let mut rows = par::filled(n, 0);
-    let full = n.div_ceil(PARTS);
+    let full = n.div_ceil(PARTS).min(PART);
     let groups: Vec<&[Bucket]> = {
         let mut sum = 0;
         buckets

@@ -13,8 +13,9 @@
 //!
 //! 1. *Core points.* Full sub-cells are settled without a distance. The other points count their neighbours in the runs, 16 at a time; those that are no
 //!    core points keep the few that they found.
-//! 2. *Connections.* The sets are of sub-cells. Each is compared with the cells before it and with its own cell. In thin cells, each core point looks
-//!    for one of another set, which it then joins as a whole; in crowded ones, sub-cells that are of two sets look for one pair of points.
+//! 2. *Connections.* The sets are of sub-cells. Each is compared with the cells before it and with its own cell. In thin cells that is done at once, with
+//!    the neighbours just found: a core point joins the sets of those before it that are core points. Crowded cells wait until all core points are
+//!    known: sub-cells that are of two sets look for one pair of points.
 //! 3. *Labels.* Sets are numbered by their smallest row. A border point takes the smallest number among the neighbours that it kept.
 //!
 //! The answers are those of the definition, in `f64`: positions are whole numbers (see [`grid`]), and where they are too coarse to tell whether two points
@@ -26,16 +27,19 @@ mod grid;
 mod touch;
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU32,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use super::clusters::{Found, number_by_smallest_row};
 use super::union_find::UnionFind;
 use crate::error::Result;
 use crate::float::Float;
-use crate::kernel::{Run, bits, each_near, each_near_other};
+use crate::kernel::{bits, each_near};
 use crate::observe::{Observer, Progress, report};
 use crate::par;
-use around::Around;
+use around::{Around, GATHERED};
 use grid::{Grid, Scale};
 use touch::{Place, touch};
 
@@ -45,17 +49,17 @@ mod tests;
 /// The home of a point that is no core point, the row of a sub-cell without one, the label of noise.
 const NONE: u32 = u32::MAX;
 
-/// Points around a cell up to which they are copied into one run.
-const GATHERED: usize = 1024;
-
 /// Neighbours of a point that is no core point up to which they are kept.
 const KEPT: usize = 16;
 
 /// Pairs of points of two sub-cells up to which all are looked at.
 const MANY_PAIRS: usize = 8192;
 
+/// Pairs of points for each pair of sub-cells, up to which all pairs of points are looked at.
+const PAIRS_OF_SUBS: usize = 32;
+
 /// Parts of the grid between two reports.
-const WAVE: usize = 16;
+const WAVE: usize = 128;
 
 /// Clusters the rows of `records`, `d` numbers each, or tells that a grid does not fit them.
 pub(super) fn cluster<F: Float>(
@@ -87,9 +91,10 @@ fn cluster_in<F: Float, const D: usize, const W: usize>(
     let need = u32::try_from(min_samples).unwrap_or(u32::MAX) as usize;
     let search = Search { grid: &grid, points, need, sq_eps: eps * eps };
     let steps = points.len() as u64;
-    let cores =
-        search.core_samples(|done| report(observer, Progress::new("core samples", done as u64, steps)))?;
-    let sets = search.connect(&cores);
+    let sets = UnionFind::new(grid.n_subs() as u32);
+    let (cores, later) = search
+        .core_samples(&sets, |done| report(observer, Progress::new("core samples", done as u64, steps)))?;
+    search.connect(&cores, &later, &sets);
     report(observer, Progress::new("connections", steps, steps))?;
     let found = search.label(&cores, &sets);
     report(observer, Progress::new("labels", steps, steps))?;
@@ -107,12 +112,40 @@ struct Search<'a, F, const D: usize, const W: usize> {
 /// The core points.
 struct Cores {
     /// For each point, its sub-cell if it is a core point, else [`NONE`].
-    homes: Vec<u32>,
+    ///
+    /// A part of the grid is written by one thread, and read by others when it is finished; each home is a number of its own, so relaxed ordering is
+    /// enough for it.
+    homes: Vec<AtomicU32>,
     /// Core points of each sub-cell.
     n_cores: Vec<u32>,
     /// For each part of the grid and each point in it that is no core point, the number of its neighbours and they themselves, or [`NONE`]
     /// where they are more than [`KEPT`].
     neighbours: Vec<Vec<u32>>,
+}
+
+impl Cores {
+    /// The sub-cell of point `i` if it is a core point, else [`NONE`].
+    #[inline]
+    fn home(&self, i: usize) -> u32 {
+        self.homes[i].load(Relaxed)
+    }
+}
+
+/// Cells of a part of the grid whose connections are left for later.
+#[derive(Default)]
+struct Later {
+    /// Cells to be searched point by point: they have neighbours in a part that was not finished.
+    by_points: Vec<Range<usize>>,
+    /// Cells to be searched sub-cell by sub-cell: they are crowded.
+    by_subs: Vec<Range<usize>>,
+}
+
+/// What is found in one part of the grid.
+struct Part<'a> {
+    /// From [`Cores`].
+    n_cores: &'a mut [u32],
+    neighbours: &'a mut Vec<u32>,
+    later: &'a mut Later,
 }
 
 /// `data` cut into parts of the given lengths.
@@ -132,160 +165,141 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
         sq <= self.sq_eps
     }
 
-    fn core_samples(&self, mut done: impl FnMut(usize) -> Result<()>) -> Result<Cores> {
+    /// The core points, and their connections but for those of some cells.
+    fn core_samples(
+        &self,
+        sets: &UnionFind,
+        mut done: impl FnMut(usize) -> Result<()>,
+    ) -> Result<(Cores, Vec<Later>)> {
         let grid = self.grid;
-        let (mut homes, mut n_cores) = (par::filled(self.points.len(), 0), par::filled(grid.n_subs(), 0));
         let parts = &grid.parts;
-        let homes_of = split(&mut homes, parts.iter().map(|cells| grid.points(cells.clone()).len()));
-        let n_cores_of = split(&mut n_cores, parts.iter().map(|cells| grid.subs(cells.clone()).len()));
+        let homes = par::tabulate(self.points.len(), |_| AtomicU32::new(NONE));
+        let mut n_cores = par::filled(grid.n_subs(), 0);
         let mut neighbours: Vec<Vec<u32>> = parts.iter().map(|_| Vec::new()).collect();
-        let mut work = parts.iter().zip(homes_of).zip(n_cores_of).zip(&mut neighbours);
+        let mut later: Vec<Later> = parts.iter().map(|_| Later::default()).collect();
+        let finished: Vec<AtomicBool> = parts.iter().map(|_| AtomicBool::new(false)).collect();
+        let n_cores_of = split(&mut n_cores, parts.iter().map(|cells| grid.subs(cells.clone()).len()));
+        let found = n_cores_of.into_iter().zip(&mut neighbours).zip(&mut later);
+        let mut work =
+            found.map(|((n_cores, neighbours), later)| Part { n_cores, neighbours, later }).enumerate();
         loop {
             let wave: Vec<_> = work.by_ref().take(WAVE).collect();
-            let Some((((cells, _), _), _)) = wave.last() else { break };
-            let end = grid.points(0..cells.end).end;
-            par::for_each(wave, |_, (((cells, homes), n_cores), neighbours)| {
-                self.core_samples_of(cells, homes, n_cores, neighbours);
+            let Some(&(last, _)) = wave.last() else { break };
+            par::for_each(wave, |_, (part, found)| {
+                // The parts before this one that are finished.
+                let before = (0..part).rev().take_while(|&part| finished[part].load(Acquire)).last();
+                let known = parts[before.unwrap_or(part)].start;
+                self.core_samples_of(&parts[part], known, found, &homes, sets);
+                finished[part].store(true, Release);
             });
-            done(end)?;
+            done(grid.points(0..parts[last].end).end)?;
         }
-        Ok(Cores { homes, n_cores, neighbours })
+        Ok((Cores { homes, n_cores, neighbours }, later))
     }
 
-    /// The core points of some cells.
+    /// The core points of some cells, and their connections with those of the cells from `known` on and before them.
     fn core_samples_of(
         &self,
         cells: &Range<usize>,
-        homes: &mut [u32],
-        n_cores: &mut [u32],
-        neighbours: &mut Vec<u32>,
+        known: usize,
+        part: Part<'_>,
+        homes: &[AtomicU32],
+        sets: &UnionFind,
     ) {
         let Self { grid, need, .. } = *self;
-        let (first_point, first_sub) = (grid.points(cells.clone()).start, grid.subs(cells.clone()).start);
-        let mut around = Around::new(self, cells.start, &grid.offsets);
+        let Part { n_cores, neighbours, later } = part;
+        let first_sub = grid.subs(cells.clone()).start;
+        let mut around = Around::new(self, cells.start, false);
         for here in grid.together(cells.clone()) {
-            let mut n_thin = 0;
-            for sub in grid.subs(here.clone()) {
+            let subs = grid.subs(here.clone());
+            let is_thin = |sub: &usize| grid.sub(*sub).len() < need;
+            let n_thin: usize = subs.clone().filter(is_thin).map(|sub| grid.sub(sub).len()).sum();
+            let n = around.enter(here.clone());
+            let by_points = self.is_searched_by_points(&here, &around.cells, n);
+            // The more points ask, the more a copy is worth.
+            let gathered = by_points || n <= GATHERED && n <= 64 * n_thin;
+            if gathered {
+                around.gather();
+            }
+            if by_points {
+                around.find_hits(grid.points(here.clone()));
+            }
+            for sub in subs.clone() {
                 let points = grid.sub(sub);
                 if points.len() >= need {
                     n_cores[sub - first_sub] = points.len() as u32;
-                    homes[points.start - first_point..points.end - first_point].fill(sub as u32);
-                } else {
-                    n_thin += points.len();
+                    points.for_each(|i| homes[i].store(sub as u32, Relaxed));
+                    continue;
                 }
-            }
-            if n_thin == 0 {
-                continue;
-            }
-            let n = around.enter(here.clone());
-            // The more points ask, the more a copy is worth.
-            if n <= GATHERED && n <= 64 * n_thin {
-                around.gather();
-            }
-            for sub in grid.subs(here.clone()).filter(|&sub| grid.sub(sub).len() < need) {
-                for i in grid.sub(sub) {
-                    let core = n >= need && around.has_enough(i);
-                    n_cores[sub - first_sub] += u32::from(core);
-                    homes[i - first_point] = if core { sub as u32 } else { NONE };
-                    if !core {
-                        let count = neighbours.len();
-                        neighbours.push(NONE);
-                        if need <= KEPT + 1 {
-                            around.each_hit(i, |j| {
-                                neighbours.push(j as u32);
-                                true
-                            });
-                            neighbours[count] = (neighbours.len() - count - 1) as u32;
-                        }
+                if gathered && !by_points {
+                    around.find_hits(points.clone());
+                }
+                for i in points {
+                    if n >= need && around.has_enough(i) {
+                        n_cores[sub - first_sub] += 1;
+                        homes[i].store(sub as u32, Relaxed);
+                        continue;
+                    }
+                    let count = neighbours.len();
+                    neighbours.push(NONE);
+                    if need <= KEPT + 1 {
+                        around.each_hit(i, |j| {
+                            neighbours.push(j as u32);
+                            true
+                        });
+                        neighbours[count] = (neighbours.len() - count - 1) as u32;
                     }
                 }
             }
+            let some_core = subs.clone().any(|sub| n_cores[sub - first_sub] > 0);
+            match by_points {
+                _ if !some_core => {}
+                false => later.by_subs.push(here),
+                true if around.cells[0].start < known => later.by_points.push(here),
+                true => around.join(homes, sets),
+            }
         }
     }
 
-    /// Sets of sub-cells whose core points are connected.
-    fn connect(&self, cores: &Cores) -> UnionFind {
-        let sets = UnionFind::new(cores.n_cores.len() as u32);
-        par::for_each(self.grid.parts.iter().collect(), |_, cells| self.connect_cells(cells, cores, &sets));
-        sets
-    }
-
-    /// Connects the core points of some cells with those before them.
-    fn connect_cells(&self, cells: &Range<usize>, cores: &Cores, sets: &UnionFind) {
+    /// Whether to search the neighbours of every point, of one or two cells with `n` points around, or to compare their sub-cells with those around.
+    fn is_searched_by_points(&self, here: &Range<usize>, around: &[Range<usize>], n: usize) -> bool {
         let grid = self.grid;
-        let middle = grid.offsets.len() / 2;
-        let mut around = Around::new(self, cells.start, &grid.offsets[..=middle]);
-        for here in grid.together(cells.clone()) {
-            let subs = grid.subs(here.clone());
-            let n: usize = cores.n_cores[subs.clone()].iter().map(|&n| n as usize).sum();
-            if n == 0 {
-                continue;
-            }
-            let n_around = around.enter_before(here.clone());
-            let n_subs: usize = around.cells.iter().map(|cells| grid.subs(cells.clone()).len()).sum();
-            // Every core point against every point, or every sub-cell against every other?
-            if n_around <= GATHERED && n * n_around <= 32 * n_subs * subs.len() {
-                around.gather();
-                self.connect_points(subs, &mut around, cores, sets);
-                continue;
-            }
-            for cell in here {
-                around.enter_before(cell..cell + 1);
-                self.connect_subs(grid.subs(cell..cell + 1), &around.cells, cores, sets);
-            }
-        }
+        let n_subs: usize = around.iter().map(|cells| grid.subs(cells.clone()).len()).sum();
+        n <= GATHERED
+            && grid.points(here.clone()).len() * n <= PAIRS_OF_SUBS * n_subs * grid.subs(here.clone()).len()
     }
 
-    /// Connects the core points of one or two cells with those around, point by point.
-    fn connect_points(
-        &self,
-        subs: Range<usize>,
-        around: &mut Around<'_, F, D, W>,
-        cores: &Cores,
-        sets: &UnionFind,
-    ) {
+    /// Connects the core points of the cells that were left for later with those before them.
+    fn connect(&self, cores: &Cores, later: &[Later], sets: &UnionFind) {
         let grid = self.grid;
-        // A mark is a name of a set. Sets that are found to be one get one name.
-        for (mark, &j) in around.marks.iter_mut().zip(&around.which[..around.gathered]) {
-            *mark = sets.ancestor(cores.homes[j as usize]);
-        }
-        let own = around.runs[0].start;
-        for i in grid.sub(subs.start).start..grid.sub(subs.end - 1).end {
-            let mark = around.marks[i - own];
-            let mut start = if mark == NONE { around.gathered } else { 0 };
-            while start < around.gathered {
-                let mut met = None;
-                let run = Run { start, ..around.run() };
-                each_near_other(
-                    grid.point(i),
-                    run,
-                    grid.band,
-                    &around.marks,
-                    mark,
-                    |first, inside, between| {
-                        met = bits(inside | between)
-                            .find(|k| {
-                                inside >> k & 1 == 1 || self.is_within(i, around.which[first + k] as usize)
-                            })
-                            .map(|k| (first, around.marks[first + k]));
-                        met.is_none()
-                    },
-                );
-                let Some((first, other)) = met else { break };
-                sets.union(mark, other);
-                for name in &mut around.marks[..around.gathered] {
-                    *name = if *name == other { mark } else { *name };
+        par::for_each(later.iter().collect(), |_, later| {
+            if let Some(first) = later.by_points.first() {
+                let mut around = Around::new(self, first.start, true);
+                for here in &later.by_points {
+                    around.enter(here.clone());
+                    around.gather();
+                    around.find_hits(grid.points(here.clone()));
+                    around.join(&cores.homes, sets);
                 }
-                start = first;
             }
-        }
+            if let Some(first) = later.by_subs.first() {
+                let mut around = Around::new(self, first.start, true);
+                for cell in later.by_subs.iter().cloned().flatten() {
+                    let subs = grid.subs(cell..cell + 1);
+                    if cores.n_cores[subs.clone()].iter().any(|&n| n > 0) {
+                        around.enter(cell..cell + 1);
+                        self.connect_subs(subs, &around.cells, cores, sets);
+                    }
+                }
+            }
+        });
     }
 
     /// Connects the core points of one cell with those around, sub-cell by sub-cell.
     fn connect_subs(&self, subs: Range<usize>, around: &[Range<usize>], cores: &Cores, sets: &UnionFind) {
         let grid = self.grid;
         for sub in subs.filter(|&sub| cores.n_cores[sub] > 0) {
-            for cells in around {
+            for cells in around.iter().rev() {
                 for other in grid.subs(cells.clone()).rev() {
                     if other < sub
                         && cores.n_cores[other] > 0
@@ -309,17 +323,17 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
         if few.len() * many.len() > MANY_PAIRS {
             let origin = grid.point(few.start);
             let places = |points: Range<usize>| -> Vec<Place<D>> {
-                let cores = points.filter(|&i| cores.homes[i] != NONE);
+                let cores = points.filter(|&i| cores.home(i) != NONE);
                 cores.map(|i| Place { at: grid.difference(i, origin), which: i as u32 }).collect()
             };
             let tell = |i: u32, j: u32| self.is_within(i as usize, j as usize);
             return touch(&mut places(few), &mut places(many), grid.band, &tell);
         }
         let mut found = false;
-        for i in few.filter(|&i| cores.homes[i] != NONE) {
+        for i in few.filter(|&i| cores.home(i) != NONE) {
             each_near(grid.point(i), grid.run(many.clone()), grid.band, |first, inside, between| {
                 found = bits(inside | between).any(|k| {
-                    cores.homes[first + k] != NONE && (inside >> k & 1 == 1 || self.is_within(i, first + k))
+                    cores.home(first + k) != NONE && (inside >> k & 1 == 1 || self.is_within(i, first + k))
                 });
                 !found
             });
@@ -328,6 +342,17 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
             }
         }
         found
+    }
+
+    /// Goes to a cell; tells whether there are core points around.
+    fn enter_for_cores(&self, around: &mut Around<'_, F, D, W>, cell: usize, cores: &Cores) -> bool {
+        let n = around.enter(cell..cell + 1);
+        let mut subs = around.cells.iter().flat_map(|cells| self.grid.subs(cells.clone()));
+        let some = subs.any(|sub| cores.n_cores[sub] > 0);
+        if some && n <= GATHERED {
+            around.gather();
+        }
+        some
     }
 
     fn label(&self, cores: &Cores, sets: &UnionFind) -> Found {
@@ -345,7 +370,7 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
                     }
                     (set, row) = (root, NONE);
                 }
-                for i in grid.sub(sub).filter(|&i| cores.homes[i] != NONE) {
+                for i in grid.sub(sub).filter(|&i| cores.home(i) != NONE) {
                     row = row.min(grid.rows[i]);
                 }
             }
@@ -367,14 +392,14 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
             for cell in cells.clone() {
                 let mut cores_around = None;
                 for i in grid.points(cell..cell + 1) {
-                    let home = cores.homes[i];
+                    let home = cores.home(i);
                     if home != NONE {
                         found.set(grid.rows[i], Some(labels[home as usize]), true);
                         continue;
                     }
                     let mut best = NONE;
                     let mut add = |j: usize| {
-                        let home = cores.homes[j];
+                        let home = cores.home(j);
                         if home != NONE {
                             best = best.min(labels[home as usize]);
                         }
@@ -382,8 +407,8 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
                     };
                     let n = neighbours.next().copied().unwrap_or(NONE);
                     if n == NONE {
-                        let around = around.get_or_insert_with(|| Around::new(self, cell, &grid.offsets));
-                        if *cores_around.get_or_insert_with(|| around.enter_for_cores(cell, cores)) {
+                        let around = around.get_or_insert_with(|| Around::new(self, cell, false));
+                        if *cores_around.get_or_insert_with(|| self.enter_for_cores(around, cell, cores)) {
                             around.each_hit(i, add);
                         }
                     } else {

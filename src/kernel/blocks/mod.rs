@@ -7,5 +7,5 @@ mod partition;
 pub(crate) use block::{
     Absolutes, BLOCK, Blocks, Largest, Norm, Radius, Squares, bits, hits_in, totals_in, totals_of,
 };
-pub(crate) use near::{Band, PAD, Run, count_near, each_near, each_near_other};
+pub(crate) use near::{Band, Between, PAD, Run, count_near, each_near, first_other, hits_among, n_words};
 pub(crate) use partition::{Columns, Movable, partition};

@@ -4,6 +4,8 @@
 //! positions on a circle of 2^16 units: where two points are less than half of it apart on an axis, subtracting modulo 2^16 gives their
 //! difference, and the sum of up to three squares fits a `u32`. Nothing is rounded, so all paths agree by construction.
 
+use std::ops::Range;
+
 use crate::kernel::lanes::Words;
 use crate::kernel::simd::{Simd, Task, dispatch};
 
@@ -48,20 +50,47 @@ pub(crate) fn each_near<const W: usize>(
     band: Band,
     visit: impl FnMut(usize, u32, u32) -> bool,
 ) {
-    dispatch(EachNear::<W, false, _> { point, run: &run, band, marks: &[], mark: 0, visit });
+    dispatch(EachNear { point, run: &run, band, visit });
 }
 
-/// The same for those points alone whose mark is neither `mark` nor all ones.
-#[inline]
-pub(crate) fn each_near_other<const W: usize>(
-    point: [u32; W],
+/// For each of `points` of a run, which points of the run are within the radius: bit `i % 64` of word `i / 64` of its [`n_words`] words of `hits` is
+/// set for point `i`. Bits of points in the band are set too, and put into `between`.
+pub(crate) fn hits_among<const W: usize>(
+    points: Range<usize>,
     run: Run<'_, W>,
     band: Band,
-    marks: &[u32],
-    mark: u32,
-    visit: impl FnMut(usize, u32, u32) -> bool,
+    hits: &mut [u64],
+    between: &mut Vec<Between>,
 ) {
-    dispatch(EachNear::<W, true, _> { point, run: &run, band, marks, mark, visit });
+    dispatch(HitsAmong { points, run: &run, band, hits, between });
+}
+
+/// Some points in the band of a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Between {
+    /// The point.
+    pub(crate) point: usize,
+    /// Bit `i % 64` of word `i / 64` stands for point `i`.
+    pub(crate) word: usize,
+    pub(crate) bits: u64,
+}
+
+/// Words of 64 bits for a run of `n` points.
+pub(crate) fn n_words(n: usize) -> usize {
+    n.div_ceil(u64::BITS as usize)
+}
+
+/// The first hit that joins two sets: of one of `points` of a run and a point whose mark is neither the same nor all ones.
+///
+/// `hits` are those of the points from `first` on, `n_words` words each, and `marks` have a mark for each bit; a point whose own mark is all ones has no set.
+pub(crate) fn first_other(
+    points: Range<usize>,
+    first: usize,
+    hits: &[u64],
+    n_words: usize,
+    marks: &[u32],
+) -> Option<(usize, usize)> {
+    dispatch(FirstOther { points, first, hits, n_words, marks })
 }
 
 /// Number of points of a run that are within the radius, or `None` where one is in the band.
@@ -70,49 +99,117 @@ pub(crate) fn count_near<const W: usize>(point: [u32; W], run: Run<'_, W>, band:
     dispatch(CountNear { point, run: &run, band })
 }
 
-struct EachNear<'a, const W: usize, const OTHER: bool, V> {
+struct EachNear<'a, const W: usize, V> {
     point: [u32; W],
     run: &'a Run<'a, W>,
     band: Band,
-    marks: &'a [u32],
-    mark: u32,
     visit: V,
 }
 
-impl<const W: usize, const OTHER: bool, V: FnMut(usize, u32, u32) -> bool> Task
-    for EachNear<'_, W, OTHER, V>
-{
+impl<const W: usize, V: FnMut(usize, u32, u32) -> bool> Task for EachNear<'_, W, V> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { point, run, band, marks, mark, mut visit } = self;
+        let Self { point, run, band, mut visit } = self;
         run.check();
-        assert!(!OTHER || marks.len() >= run.end + PAD, "marks without padding");
         let (to_inside, to_outside) = (S::U32::splat(band.inside), S::U32::splat(band.outside));
-        let (mark, none) = (S::U32::splat(mark), S::U32::splat(u32::MAX));
         let point = point.map(S::U32::splat);
         let mut first = run.start;
         while first < run.end {
-            let mut here = lanes_left::<S>(first, run.end);
-            if OTHER {
-                // SAFETY: a register at `first` ends within the padding.
-                let theirs = unsafe { S::U32::read(marks.as_ptr().add(first)) };
-                here &= !(theirs.equal(mark) | theirs.equal(none));
-            }
-            if !OTHER || here != 0 {
-                // SAFETY: as above.
-                let sq = unsafe { sq_distances::<S, W>(&point, run, first) };
-                let outside = sq.at_most(to_outside) & here;
-                if outside != 0 {
-                    let inside = sq.at_most(to_inside) & here;
-                    if !visit(first, inside, outside & !inside) {
-                        return;
-                    }
+            let here = lanes_left::<S>(first, run.end);
+            // SAFETY: `first` is in the run, and a register is at most as long as the padding behind it.
+            let sq = unsafe { sq_distances::<S, W>(&point, run, first) };
+            let outside = sq.at_most(to_outside) & here;
+            if outside != 0 {
+                let inside = sq.at_most(to_inside) & here;
+                if !visit(first, inside, outside & !inside) {
+                    return;
                 }
             }
             first += S::U32::N;
         }
+    }
+}
+
+struct HitsAmong<'a, const W: usize> {
+    points: Range<usize>,
+    run: &'a Run<'a, W>,
+    band: Band,
+    hits: &'a mut [u64],
+    between: &'a mut Vec<Between>,
+}
+
+impl<const W: usize> Task for HitsAmong<'_, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { points, run, band, hits, between } = self;
+        run.check();
+        let n_words = n_words(run.end);
+        assert!(run.start == 0 && points.end <= run.end && hits.len() == points.len() * n_words);
+        let (to_inside, to_outside) = (S::U32::splat(band.inside), S::U32::splat(band.outside));
+        for (i, hits) in points.zip(hits.chunks_exact_mut(n_words.max(1))) {
+            let point = run.columns.map(|column| S::U32::splat(column[i]));
+            for (word, to) in hits.iter_mut().enumerate() {
+                let from = word * 64;
+                let (mut inside, mut outside) = (0, 0);
+                for at in (0..64.min(run.end - from)).step_by(S::U32::N) {
+                    // SAFETY: `from + at` is in the run, and a register is at most as long as the padding behind it.
+                    let sq = unsafe { sq_distances::<S, W>(&point, run, from + at) };
+                    inside |= u64::from(sq.at_most(to_inside)) << at;
+                    outside |= u64::from(sq.at_most(to_outside)) << at;
+                }
+                let here = u64::MAX >> (64 - 64.min(run.end - from));
+                *to = outside & here;
+                let bits = (inside ^ outside) & here;
+                if bits != 0 {
+                    between.push(Between { point: i, word, bits });
+                }
+            }
+        }
+    }
+}
+
+struct FirstOther<'a> {
+    points: Range<usize>,
+    first: usize,
+    hits: &'a [u64],
+    n_words: usize,
+    marks: &'a [u32],
+}
+
+impl Task for FirstOther<'_> {
+    type Output = Option<(usize, usize)>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> Option<(usize, usize)> {
+        let Self { points, first, hits, n_words, marks } = self;
+        let n_marked = marks.len() / 64;
+        let none = S::U32::splat(u32::MAX);
+        for i in points {
+            if marks[i] == u32::MAX {
+                continue;
+            }
+            let mark = S::U32::splat(marks[i]);
+            let hits = &hits[(i - first) * n_words..(i - first + 1) * n_words];
+            for (word, &hits) in hits.iter().take(n_marked).enumerate() {
+                if hits == 0 {
+                    continue;
+                }
+                for at in (0..64).step_by(S::U32::N) {
+                    // SAFETY: `marks` hold `64 n_marked` words, and more.
+                    let theirs = unsafe { S::U32::read(marks.as_ptr().add(64 * word + at)) };
+                    let same = theirs.equal(mark) | theirs.equal(none);
+                    let other = hits >> at & u64::from(!same) & (u64::MAX >> (64 - S::U32::N));
+                    if other != 0 {
+                        return Some((i, 64 * word + at + other.trailing_zeros() as usize));
+                    }
+                }
+            }
+        }
+        None
     }
 }
 
@@ -175,57 +272,50 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_xoshiro::Xoshiro256PlusPlus;
 
-    fn agrees<const W: usize>() {
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(9);
+    /// Random points, some hundred units to a word's half, and the squared distance of two of them.
+    ///
+    /// Differences stay below 2^15 in up to three halves, around the wrap of the circle.
+    fn points<const W: usize>(n: usize) -> [Vec<u32>; W] {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(n as u64);
+        let mut draw = |half: u32| ((rng.gen_range(0..30_000_u32) + 50_000) % 65_536) << (16 * half);
+        std::array::from_fn(|w| (0..n).map(|_| draw(0) | if w == 0 { draw(1) } else { 0 }).collect())
+    }
+
+    fn sq<const W: usize>(columns: &[Vec<u32>; W], a: usize, b: usize) -> i64 {
+        let on_line = |x: u32| i64::from((x % 65_536 + 15_536) % 65_536);
+        let sq_diff = |x, y| (on_line(x) - on_line(y)).pow(2);
+        columns.iter().map(|c| sq_diff(c[a], c[b]) + sq_diff(c[a] >> 16, c[b] >> 16)).sum()
+    }
+
+    const BAND: Band = Band { inside: 200_000_000, outside: 300_000_000 };
+
+    fn agrees_near<const W: usize>() {
         for n in 0..=70 {
-            // Differences stay below 2^15 in up to three halves, around the wrap of the circle.
-            let mut draw = |half: u32| ((rng.gen_range(0..30_000_u32) + 50_000) % 65_536) << (16 * half);
-            let mut word = |w: usize| draw(0) | if w == 0 { draw(1) } else { 0 };
-            let columns: [Vec<u32>; W] = std::array::from_fn(|w| (0..n + PAD).map(|_| word(w)).collect());
-            let point: [u32; W] = std::array::from_fn(&mut word);
-            let sq = |i: usize| {
-                (0..W).fold(0, |sq: i64, w| {
-                    let half = |shift: u32| {
-                        let on_line = |x: u32| i64::from(((x >> shift & 0xffff) + 15_536) % 65_536);
-                        (on_line(point[w]) - on_line(columns[w][i])).pow(2)
-                    };
-                    sq + half(0) + half(16)
-                })
-            };
-            let band = Band { inside: 200_000_000, outside: 300_000_000 };
+            let columns = points::<W>(n + PAD + 1);
+            // The point itself is the last, behind the padding.
+            let own = n + PAD;
+            let point = columns.each_ref().map(|column| column[own]);
             let from = n / 3;
-            let within = |bound: u32| (from..n).filter(|&i| sq(i) <= i64::from(bound)).collect::<Vec<_>>();
+            let within = |bound: u32| {
+                (from..n).filter(|&i| sq(&columns, own, i) <= i64::from(bound)).collect::<Vec<_>>()
+            };
             let run = Run { columns: columns.each_ref().map(Vec::as_slice), start: from, end: n };
-            let marks: Vec<u32> = (0..n + PAD).map(|i| [5, 6, u32::MAX][i % 3]).collect();
             for set in available() {
-                let (mut inside, mut outside, mut others) = (vec![], vec![], vec![]);
+                let (mut inside, mut outside) = (vec![], vec![]);
                 let visit = |first, within, between| {
                     assert_eq!(within & between, 0);
                     inside.extend(bits(within).map(|i| first + i));
                     outside.extend(bits(within | between).map(|i| first + i));
                     true
                 };
-                dispatch_on(
-                    set,
-                    EachNear::<W, false, _> { point, run: &run, band, marks: &[], mark: 0, visit },
-                );
-                assert_eq!((&inside, &outside), (&within(band.inside), &within(band.outside)), "n = {n}");
-                let visit = |first, within, _| {
-                    others.extend(bits(within).map(|i| first + i));
-                    true
-                };
-                dispatch_on(
-                    set,
-                    EachNear::<W, true, _> { point, run: &run, band, marks: &marks, mark: 6, visit },
-                );
-                inside.retain(|i| i % 3 == 0);
-                assert_eq!(others, inside, "n = {n}");
-                let told = within(band.inside).len() == within(band.outside).len();
+                dispatch_on(set, EachNear { point, run: &run, band: BAND, visit });
+                assert_eq!((&inside, &outside), (&within(BAND.inside), &within(BAND.outside)), "n = {n}");
+                let told = inside.len() == outside.len();
                 assert_eq!(
-                    dispatch_on(set, CountNear { point, run: &run, band }),
+                    dispatch_on(set, CountNear { point, run: &run, band: BAND }),
                     told.then_some(outside.len() as u32)
                 );
-                let sharp = Band { inside: band.outside, outside: band.outside };
+                let sharp = Band { inside: BAND.outside, ..BAND };
                 assert_eq!(
                     dispatch_on(set, CountNear { point, run: &run, band: sharp }),
                     Some(outside.len() as u32)
@@ -234,10 +324,61 @@ mod tests {
         }
     }
 
+    fn agrees_among<const W: usize>() {
+        for n in 0..=200 {
+            let columns = points::<W>(n + PAD);
+            let run = Run { columns: columns.each_ref().map(Vec::as_slice), start: 0, end: n };
+            let of = n / 4..n / 4 + n / 5;
+            let expected: Vec<(usize, usize)> = of
+                .clone()
+                .flat_map(|i| (0..n).map(move |j| (i, j)))
+                .filter(|&(i, j)| sq(&columns, i, j) <= i64::from(BAND.outside))
+                .collect();
+            let mut doubtful = expected.clone();
+            doubtful.retain(|&(i, j)| sq(&columns, i, j) > i64::from(BAND.inside));
+            // Two sets, and points of none; nothing has a mark from the middle on.
+            let mut marks: Vec<u32> = (0..n as u32).map(|i| [5, 6, 6, u32::MAX][i as usize % 4]).collect();
+            marks[n / 2..].fill(u32::MAX);
+            marks.resize(n_words(n / 2) * 64, u32::MAX);
+            let mark = |i: usize| marks.get(i).copied().filter(|&mark| mark != u32::MAX);
+            let joins = |i, j| mark(i).is_some() && mark(j).is_some() && mark(i) != mark(j);
+            for set in available() {
+                let (mut hits, mut between) = (vec![7; of.len() * n_words(n)], vec![]);
+                let (points, hits_to) = (of.clone(), &mut hits);
+                let task = HitsAmong { points, run: &run, band: BAND, hits: hits_to, between: &mut between };
+                dispatch_on(set, task);
+                let of_word = |to: &Between| {
+                    let Between { point, word, bits } = *to;
+                    (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| (point, 64 * word + bit))
+                };
+                assert_eq!(between.iter().flat_map(of_word).collect::<Vec<_>>(), doubtful, "n = {n}");
+                let is_set =
+                    |i: usize, j: usize| hits[(i - of.start) * n_words(n) + j / 64] >> (j % 64) & 1 == 1;
+                let found: Vec<(usize, usize)> = of
+                    .clone()
+                    .flat_map(|i| (0..64 * n_words(n)).map(move |j| (i, j)))
+                    .filter(|&(i, j)| is_set(i, j))
+                    .collect();
+                assert_eq!(found, expected, "n = {n}");
+                let other = FirstOther {
+                    points: of.start..of.end.min(n / 2),
+                    first: of.start,
+                    hits: &hits,
+                    n_words: n_words(n),
+                    marks: &marks,
+                };
+                let first = expected.iter().find(|&&(i, j)| joins(i, j));
+                assert_eq!(dispatch_on(set, other).as_ref(), first, "n = {n}");
+            }
+        }
+    }
+
     #[test]
     fn every_path_finds_what_the_naive_loop_finds() {
-        agrees::<1>();
-        agrees::<2>();
+        agrees_near::<1>();
+        agrees_near::<2>();
+        agrees_among::<1>();
+        agrees_among::<2>();
     }
 
     #[test]
