@@ -66,7 +66,7 @@ where
             return;
         };
         let Ok(within) = index.within(query.view(), radius) else {
-            assert!(!finite || !(radius >= 0.0));
+            assert!(!finite || radius < 0.0 || radius.is_nan());
             return;
         };
         let limit_total = if euclidean { radius * radius } else { radius };
