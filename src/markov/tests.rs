@@ -85,6 +85,18 @@ fn counts_of_parts_add_up_to_the_counts_of_the_whole() {
     assert_eq!(turned.total(), whole.total());
 }
 
+/// Found by fuzzing: one over a probability that is nearly 0 is no number, but the shares of time are.
+#[test]
+fn states_that_are_left_hardly_ever_have_all_the_time() {
+    let never = f64::from_bits(1);
+    let p = array![[1.0, never, 0.0], [1.0, 0.0, never], [0.0, 0.0, 1.0]];
+    let back = array![[0.0, 1.0, 0.0], [0.5, 0.0, 0.5], [0.0, never, 1.0]];
+    assert_eq!(chain(&back).stationary().unwrap(), array![0.0, 0.0, 1.0]);
+    assert_eq!(chain(&p).stationary().unwrap(), array![0.0, 0.0, 1.0]);
+    let both = array![[1.0, never], [never, 1.0]];
+    assert_eq!(chain(&both).stationary().unwrap(), array![0.5, 0.5]);
+}
+
 #[test]
 fn pseudo_counts_are_a_dirichlet_prior() {
     let sequences = Sequences::single(array![[0], [0], [1]]).unwrap();
