@@ -78,6 +78,20 @@ fn n03_n04_n05_nan_and_infinities_are_named_with_row_and_column() {
     }
 }
 
+#[test]
+fn n03_a_prediction_for_nan_is_refused() {
+    let (x, y) = rows();
+    let data = DatasetBase::new(x.clone(), y);
+    let model = LogisticRegression::params().fit(&data).expect("valid");
+    for bad in [f64::NAN, f64::INFINITY] {
+        let mut query = x.clone();
+        query[[7, 1]] = bad;
+        let expected = format!("`x` must be finite, got {bad} in row 7, column 1");
+        assert_eq!(message(model.predict_proba(&query)), expected);
+        assert_eq!(message(model.decision_function(&query)), expected);
+    }
+}
+
 /// Large sets are looked at on the way, not beforehand; a bad value in any of their rows is found all the same.
 #[test]
 fn n03_a_single_nan_among_many_rows_is_named() {
