@@ -9,7 +9,7 @@ use crate::data::{self, ClassIndex};
 use crate::error::{Error, Result};
 use crate::math;
 use crate::observe::{self, FitObserved, Observer, Progress};
-use crate::params::{Check, Params, require};
+use crate::params::{Check, MOST_ADDED, Params, require};
 
 /// Classes whose features are independent categories: categorical naive Bayes.
 ///
@@ -94,7 +94,7 @@ impl CategoricalNbParams {
 impl Check for CategoricalNbValidParams {
     fn check(&self) -> Result<()> {
         let alpha = self.alpha;
-        require(alpha > 0.0 && alpha.is_finite(), "alpha", "greater than 0 and finite", alpha)
+        require(alpha > 0.0 && alpha <= MOST_ADDED, "alpha", "greater than 0, at most 1e100", alpha)
     }
 }
 
@@ -150,7 +150,8 @@ where
             }
             for (mut column, total) in table.columns_mut().into_iter().zip(&totals) {
                 let sum = total + self.alpha * n_categories as f64;
-                column.mapv_inplace(|count| (count / sum).ln());
+                // Two logs: a quotient can underflow.
+                column.mapv_inplace(|count| count.ln() - sum.ln());
             }
             log_likelihoods.push(table);
             observe::report(

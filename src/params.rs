@@ -90,6 +90,14 @@ impl<P: Check> Params<P> {
     }
 }
 
+/// The most that may be added to a count: sums of as many as there can be stay within the range of `f64`, and so do their shares.
+pub(crate) const MOST_ADDED: f64 = 1e100;
+
+/// Errors unless `value` can be added to counts.
+pub(crate) fn require_added_count(name: &'static str, value: f64) -> Result<()> {
+    require((0.0..=MOST_ADDED).contains(&value), name, "at least 0, at most 1e100", value)
+}
+
 /// `value` if `holds`, else an error that says that `name` must be `rule`.
 pub(crate) fn require(
     holds: bool,

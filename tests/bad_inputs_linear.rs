@@ -78,6 +78,20 @@ fn n03_n04_n05_nan_and_infinities_are_named_with_row_and_column() {
     }
 }
 
+#[test]
+fn n03_a_prediction_for_nan_is_refused() {
+    let (x, y) = rows();
+    let data = DatasetBase::new(x.clone(), y);
+    let model = LogisticRegression::params().fit(&data).expect("valid");
+    for bad in [f64::NAN, f64::INFINITY] {
+        let mut query = x.clone();
+        query[[7, 1]] = bad;
+        let expected = format!("`x` must be finite, got {bad} in row 7, column 1");
+        assert_eq!(message(model.predict_proba(&query)), expected);
+        assert_eq!(message(model.decision_function(&query)), expected);
+    }
+}
+
 /// Large sets are looked at on the way, not beforehand; a bad value in any of their rows is found all the same.
 #[test]
 fn n03_a_single_nan_among_many_rows_is_named() {
@@ -269,10 +283,14 @@ fn n51_n55_n56_parameters_outside_their_domain_are_refused() {
         }
     }
     let counts = DatasetBase::new(array![[0_usize], [1]], array![0_usize, 1]);
-    for alpha in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        let expected = format!("`alpha` must be greater than 0 and finite, got {alpha}");
+    for alpha in [0.0, -1.0, 1e308, f64::NAN, f64::INFINITY] {
+        let expected = format!("`alpha` must be greater than 0, at most 1e100, got {alpha}");
         assert_eq!(message(CategoricalNb::params().alpha(alpha).fit(&counts)), expected);
     }
+    // The least of all, and a category that no class has seen.
+    let least =
+        CategoricalNb::params().alpha(f64::from_bits(1)).min_categories(3).fit(&counts).expect("valid");
+    assert_eq!(least.predict_proba(&array![[2_usize]]).expect("a category"), array![[0.5, 0.5]]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::emission::{Emission, Start};
 use super::{MISSING, check_rows, random_row};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::params::{Check, Params, require};
+use crate::params::{Check, Params, require, require_added_count};
 
 /// One of `n_symbols` symbols, with a probability of its own in each state.
 ///
@@ -73,7 +73,7 @@ impl Check for CategoricalParams {
     fn check(&self) -> Result<()> {
         require(self.n_symbols != Some(0), "n_symbols", "at least 1", 0)?;
         let a = self.pseudo_count;
-        require(a >= 0.0 && a.is_finite(), "symbol_pseudo_count", "at least 0 and finite", a)
+        require_added_count("symbol_pseudo_count", a)
     }
 }
 

@@ -120,7 +120,7 @@ impl<F: Float, L: Label> LogisticRegression<F, L> {
     /// Logits of each row, `(n_samples, 1)` for two classes, else `(n_samples, n_classes)`.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) when `x` has another number of columns than the model.
+    /// [`Error::Shape`](crate::Error::Shape) when `x` has another number of columns than the model; [`Error::NonFinite`](crate::Error::NonFinite).
     pub fn decision_function<S: Data<Elem = F>>(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
         data::check_columns("x", x, self.coefficients.ncols())?;
         let x = x.view();
@@ -128,13 +128,17 @@ impl<F: Float, L: Label> LogisticRegression<F, L> {
         let rows = Rows::Dense { x: &slice, d: x.ncols().max(1) };
         let mut z = Array2::zeros((x.nrows(), self.intercepts.len()));
         self.logits(rows, z.view_mut());
+        // What is not finite in a row shows in its logits, also where a coefficient is 0.
+        if z.iter().any(|z| !z.is_finite()) {
+            data::check_finite("x", &x)?;
+        }
         Ok(z)
     }
 
     /// Probability of each class for each row, `(n_samples, n_classes)`.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) when `x` has another number of columns than the model.
+    /// Those of [`decision_function`](Self::decision_function).
     pub fn predict_proba<S: Data<Elem = F>>(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
         Ok(probabilities(self.decision_function(x)?))
     }
@@ -209,7 +213,7 @@ impl<F: Float, L: Label, D: Data<Elem = F>> PredictInplace<ArrayBase<D, Ix2>, Ar
     for LogisticRegression<F, L>
 {
     /// # Panics
-    /// When `x` has another number of columns than the model, or another number of rows than `y`.
+    /// When `x` has another number of columns than the model or a value that is not finite, or another number of rows than `y`.
     fn predict_inplace(&self, x: &ArrayBase<D, Ix2>, y: &mut Array1<L>) {
         assert_eq!(x.nrows(), y.len(), "`y` needs one entry for each row of `x`");
         let columns = self.best_columns(x).unwrap_or_else(|error| panic!("{error}"));

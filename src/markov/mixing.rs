@@ -117,9 +117,7 @@ fn eigenvalues(mut a: Array2<f64>) -> Vec<(f64, f64)> {
     for k in 1..n.saturating_sub(1) {
         // A reflection I - v v^T (2 / v.v) of rows and columns k.. clears column k - 1 below row k.
         let mut v: Vec<f64> = (k..n).map(|i| a[[i, k - 1]]).collect();
-        let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
-        if norm > 0.0 {
-            v[0] += norm.copysign(v[0]);
+        if aim(&mut v) {
             reflect(&mut a, k, &v, 0, n);
         }
     }
@@ -185,9 +183,7 @@ fn francis_step(a: &mut Array2<f64>, low: usize, high: usize, exceptional: bool)
         h10 * a[[low + 2, low + 1]],
     ];
     for k in low..high - 1 {
-        let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
-        if norm > 0.0 {
-            v[0] += norm.copysign(v[0]);
+        if aim(&mut v) {
             reflect(a, k, &v, low, high);
         }
         if k + 2 < high {
@@ -199,6 +195,19 @@ fn francis_step(a: &mut Array2<f64>, low: usize, high: usize, exceptional: bool)
             a[[i, j]] = 0.0;
         }
     }
+}
+
+/// Turns `v` into the normal of a reflection that leaves of `v` its first entry alone; false where all are 0.
+fn aim(v: &mut [f64]) -> bool {
+    let largest = v.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
+    if largest == 0.0 {
+        return false;
+    }
+    // The length of a normal says nothing, and of numbers up to 1 the largest square does not vanish.
+    v.iter_mut().for_each(|x| *x /= largest);
+    let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
+    v[0] += norm.copysign(v[0]);
+    true
 }
 
 /// Applies the reflection `I - 2 v v^T / v.v` to rows, then columns, `k..k + v.len()` within `low..high`.

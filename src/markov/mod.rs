@@ -92,7 +92,7 @@ impl<L: Label> MarkovChain<L> {
     /// [`never_left`](Self::never_left) finds it.
     ///
     /// # Errors
-    /// [`Error::Parameter`] when `pseudo_count` is negative or not finite, or is above 0 with more than [`MAX_DENSE_STATES`] states.
+    /// [`Error::Parameter`] when `pseudo_count` is not between 0 and 1e100, or is above 0 with more than [`MAX_DENSE_STATES`] states.
     pub fn from_counts(counts: &TransitionCounts<L>, pseudo_count: f64) -> Result<Self> {
         MarkovChainParams::<L> { states: None, pseudo_count, label: PhantomData }.check()?;
         let n = counts.states.len();

@@ -11,7 +11,7 @@ use super::{MarkovChain, TransitionCounts};
 use crate::data::Sequences;
 use crate::error::{Error, Result};
 use crate::observe::{FitObserved, Observer};
-use crate::params::{Check, Params, require};
+use crate::params::{Check, Params, require_added_count};
 
 /// How a [`MarkovChain`] is estimated.
 ///
@@ -50,7 +50,7 @@ impl<L: Label> Params<MarkovChainParams<L>> {
 impl<L> Check for MarkovChainParams<L> {
     fn check(&self) -> Result<()> {
         let a = self.pseudo_count;
-        require(a >= 0.0 && a.is_finite(), "pseudo_count", "at least 0 and finite", a)
+        require_added_count("pseudo_count", a)
     }
 }
 

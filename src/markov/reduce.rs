@@ -9,12 +9,22 @@
 
 use ndarray::{Array2, s};
 
+/// A state with so many times the mass of those before it takes all of theirs but what is left after scaling.
+const OUTWEIGHS: f64 = 1e200;
+
 /// The stationary distribution of the irreducible chain `p`, in `O(n^3)` time; `p` is overwritten.
 pub(super) fn stationary(mut p: Array2<f64>) -> Vec<f64> {
     let n = p.nrows();
+    // Probability of leaving each state for one before it, when it was eliminated; 0 where that is below the range of numbers.
+    let mut outs = vec![0.0; n];
     for last in (1..n).rev() {
         let out: f64 = p.slice(s![last, ..last]).sum();
-        p.slice_mut(s![..last, last]).mapv_inplace(|v| v / out);
+        outs[last] = out;
+        if out == 0.0 {
+            continue;
+        }
+        // Shares of the ways out: at most 1, where the column over `out` could overflow.
+        p.slice_mut(s![last, ..last]).mapv_inplace(|v| v / out);
         let (mut before, at) = p.view_mut().split_at(ndarray::Axis(0), last);
         let row = at.slice(s![0, ..last]);
         for i in 0..last {
@@ -24,11 +34,18 @@ pub(super) fn stationary(mut p: Array2<f64>) -> Vec<f64> {
             }
         }
     }
-    // pi_last = sum_i pi_i P_i,last / (1 - P_last,last), whose quotient stands in the column.
+    // pi_last = sum_i pi_i P_i,last / (1 - P_last,last).
     let mut pi = vec![0.0; n];
     pi[0] = 1.0;
     for last in 1..n {
-        pi[last] = (0..last).map(|i| pi[i] * p[[i, last]]).sum();
+        let inflow: f64 = (0..last).map(|i| pi[i] * p[[i, last]]).sum();
+        if inflow <= OUTWEIGHS * outs[last] {
+            pi[last] = if inflow > 0.0 { inflow / outs[last] } else { 0.0 };
+        } else {
+            let share = outs[last] / inflow;
+            pi[..last].iter_mut().for_each(|v| *v *= share);
+            pi[last] = 1.0;
+        }
     }
     let sum: f64 = pi.iter().sum();
     pi.iter_mut().for_each(|v| *v /= sum);
@@ -60,7 +77,10 @@ pub(super) fn solve(mut q: Array2<f64>, mut leak: Vec<f64>, mut b: Array2<f64>) 
     for i in 1..n {
         let (before, mut at) = b.view_mut().split_at(ndarray::Axis(0), i);
         for j in 0..i {
-            at.row_mut(0).scaled_add(q[[i, j]], &before.row(j));
+            // Times without end are not met where there is no way to them.
+            if q[[i, j]] != 0.0 {
+                at.row_mut(0).scaled_add(q[[i, j]], &before.row(j));
+            }
         }
     }
     b

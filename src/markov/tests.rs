@@ -87,6 +87,27 @@ fn counts_of_parts_add_up_to_the_counts_of_the_whole() {
     assert_eq!(turned.total(), whole.total());
 }
 
+/// Found by fuzzing: one over a probability that is nearly 0 is no number, but the shares of time are.
+#[test]
+fn states_that_are_left_hardly_ever_have_all_the_time() {
+    let never = f64::from_bits(1);
+    let p = array![[1.0, never, 0.0], [1.0, 0.0, never], [0.0, 0.0, 1.0]];
+    let back = array![[0.0, 1.0, 0.0], [0.5, 0.0, 0.5], [0.0, never, 1.0]];
+    let time = chain(&back).stationary().unwrap();
+    assert!(time[0] < 1e-300 && time[1] < 1e-300 && time[2] == 1.0, "{time}");
+    assert_eq!(chain(&p).stationary().unwrap(), array![0.0, 0.0, 1.0]);
+    // Nor do squares that vanish make eigenvalues NaN.
+    let tiny = array![
+        [0.5, 1e-200, 0.5, 0.0],
+        [1e-200, 0.5, 1e-200, 0.5],
+        [1e-200, 1e-200, 1.0, 0.0],
+        [0.5, 1e-200, 1e-200, 0.5]
+    ];
+    assert!(chain(&tiny).eigenvalues().unwrap().iter().all(|v| v.0.hypot(v.1) <= 1.0 + 1e-12));
+    let both = array![[1.0, never], [never, 1.0]];
+    assert_eq!(chain(&both).stationary().unwrap(), array![0.5, 0.5]);
+}
+
 #[test]
 fn pseudo_counts_are_a_dirichlet_prior() {
     let sequences = Sequences::single(array![[0], [0], [1]]).unwrap();
@@ -319,7 +340,7 @@ fn wrong_input_is_a_named_error() {
     assert!(make(vec![0, 1], &[0.5], &p).contains("one entry for each of the 2 states, got 1"));
     assert!(make(vec![0, 1, 2], &half, &p).contains("got 2 x 2"));
     assert!(make(vec![], &[], &Array2::zeros((0, 0))).contains("at least one label"));
-    for pseudo_count in [-1.0, f64::NAN, f64::INFINITY] {
+    for pseudo_count in [-1.0, 1e308, f64::NAN, f64::INFINITY] {
         assert!(ParamGuard::check(MarkovChain::<usize>::params().pseudo_count(pseudo_count)).is_err());
     }
     let model = chain(&p);

@@ -96,6 +96,10 @@ fn logistic<F: Float>(params: &LogisticRegressionParams, data: &Dataset<F, usize
 fn sparse<F: Float>(params: &LogisticRegressionParams, data: &Dataset<F, usize, sapwood::ndarray::Ix1>) {
     let rows = CsMat::csr_from_dense(data.records().view(), F::zero());
     let Ok(rows) = Csr::new(rows.view()) else { return };
+    if data.records().iter().any(|v| v.is_nan()) {
+        // Not stored: nothing is greater than NaN.
+        return;
+    }
     let mut thin = DatasetBase::new(rows, data.targets().clone());
     thin.weights = data.weights.clone();
     let (dense, thin_fit) = (params.fit(data), params.fit(&thin));

@@ -4,7 +4,7 @@ use super::stepwise::MiniBatches;
 use crate::error::Result;
 use crate::hmm::Hmm;
 use crate::hmm::emission::{Emission, Start};
-use crate::params::{Check, Params, require};
+use crate::params::{Check, Params, require, require_added_count};
 
 /// The most hidden states: a transition matrix of half a gigabyte.
 const MAX_STATES: usize = 8192;
@@ -206,7 +206,7 @@ impl<E: Emission> Check for HmmParams<E> {
             ("transition_pseudo_count", self.transition_pseudo_count),
         ];
         for (name, a) in counts {
-            require(a >= 0.0 && a.is_finite(), name, "at least 0 and finite", a)?;
+            require_added_count(name, a)?;
         }
         if let Topology::LeftRight { max_jump } = self.topology {
             require(max_jump >= 1, "max_jump", "at least 1", max_jump)?;
@@ -225,7 +225,7 @@ impl<E: Emission> Check for HmmParams<E> {
 #[cfg(feature = "serde")]
 impl<F, E> crate::stored::Stored for HmmParams<E>
 where
-    F: Float + serde::Serialize + serde::de::DeserializeOwned,
+    F: crate::float::Float + serde::Serialize + serde::de::DeserializeOwned,
     E: Emission<Float = F> + crate::stored::Stored,
     E::Params: serde::Serialize + serde::de::DeserializeOwned,
 {
