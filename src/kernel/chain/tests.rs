@@ -102,7 +102,7 @@ fn filters_smoothers_and_best_paths_equal_the_plain_recursions() {
 
             if k <= MOST_ARROWS {
                 let mut row = delta[..k].to_vec();
-                let mut words = vec![0; N];
+                let mut words = [0; N];
                 let (delta_row, arrows) = (&mut row[..], &mut words[..]);
                 dispatch_on(isa, Arrows { k, log_a: &pack(k, &a), log_b: &b, delta: delta_row, arrows });
                 assert_eq!(row, delta[N * k..], "{what}");
