@@ -25,7 +25,7 @@ Examples:
   sapwood cluster scan.ply --eps 0.5 --min-samples 10 --cloud clusters.ply --svg clusters.svg
   sapwood cluster points.csv --suggest-eps=elbow.svg --labels - > labels.csv")]
 pub(crate) struct Arguments {
-    /// Points: .npy, .csv, .txt, .tsv, .xyz, .ply, .pcd, .las, or `-`
+    /// Points: .npy, .csv, .txt, .tsv, .xyz, .ply, .pcd, .las, .laz, or `-`
     file: PathBuf,
 
     /// Radius of a neighbourhood, in the units of the file

@@ -4,8 +4,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use rand::SeedableRng;
-use rand_xoshiro::Xoshiro256PlusPlus;
 use sapwood::data::Sequences;
 use sapwood::hmm::{
     Categorical, Covariance, Emission, Gaussian, GaussianMixture, HmmParams, MISSING, Poisson, Stop,
@@ -16,8 +14,9 @@ use sapwood::plot::Figure;
 use sapwood::stored::Stored;
 use sapwood::{CategoricalHmm, GaussianHmm, GaussianMixtureHmm, Hmm, Params, PoissonHmm, io};
 
+use crate::input::Draw;
 use crate::output::{Summary, sink, write_svg};
-use crate::watch::{stopped, watch};
+use crate::watch::{end, watch};
 use crate::{Failure, Outcome, input};
 
 #[derive(Debug, clap::Subcommand)]
@@ -36,7 +35,7 @@ Examples:
     Score(Score),
     /// Draw a sequence, with its states
     #[command(after_help = "Example: sapwood hmm sample regimes.model -n 100 --seed 1")]
-    Sample(Sample),
+    Sample(Draw),
 }
 
 /// Rows and how they are cut into sequences.
@@ -142,26 +141,12 @@ pub(crate) struct Score {
     rows: Rows,
 }
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Sample {
-    /// A model that `hmm fit` wrote
-    model: PathBuf,
-
-    /// Rows to draw
-    #[arg(short, default_value_t = 20, value_name = "N")]
-    n: usize,
-
-    /// The same seed draws the same rows
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-}
-
 pub(crate) fn run(command: &Command, json: bool) -> Outcome {
     let model = match command {
         Command::Fit(arguments) => return fit(arguments, json),
         Command::Decode(Decode { model, .. })
         | Command::Score(Score { model, .. })
-        | Command::Sample(Sample { model, .. }) => model,
+        | Command::Sample(Draw { model, .. }) => model,
     };
     match io::kind_of(model)?.as_str() {
         "Hmm<Gaussian<f64>, usize>" => answer::<Gaussian<f64>>(command, model, json),
@@ -274,15 +259,8 @@ where
     let transition = model.transition();
     let rows: Vec<Vec<f64>> = transition.rows().into_iter().map(|row| row.to_vec()).collect();
     summary.set("transition", rows);
-    if !stopped() {
-        return summary.print(json, &[]);
-    }
     summary.print(json, &[])?;
-    let kept = match &arguments.save {
-        Some(path) => format!("stopped; the best model so far is in {}", path.display()),
-        None => "stopped; nothing was kept, for want of --save".to_owned(),
-    };
-    Err(Failure::Stopped(kept))
+    end(arguments.save.as_deref())
 }
 
 fn answer<E>(command: &Command, model: &Path, json: bool) -> Outcome
@@ -304,8 +282,7 @@ where
             summary.print(json, &[])
         }
         Command::Sample(arguments) => {
-            let (x, states) =
-                model.sample(arguments.n, &mut Xoshiro256PlusPlus::seed_from_u64(arguments.seed));
+            let (x, states) = model.sample(arguments.n, &mut arguments.rng());
             let mut out = sink(Path::new("-"))?;
             let names: Vec<String> = (0..x.ncols()).map(|j| format!("x{j}")).collect();
             writeln!(out, "state,{}", names.join(","))?;

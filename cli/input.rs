@@ -1,8 +1,10 @@
 //! What comes in: bytes, points, tables, sequences of tokens.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use rand::SeedableRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
 use sapwood::data::Sequences;
 use sapwood::io::{self, CsvOptions};
 use sapwood::ndarray::{Array2, Axis, OwnedRepr};
@@ -92,6 +94,27 @@ impl Tokens {
         let column = Array2::from_shape_vec((tokens.len(), 1), tokens)
             .map_err(|error| Failure::Failed(error.to_string()))?;
         Ok(Sequences::new(column, lengths)?)
+    }
+}
+
+/// What is drawn from which model.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Draw {
+    /// A model that `fit` wrote
+    pub(crate) model: PathBuf,
+
+    /// How many to draw
+    #[arg(short, default_value_t = 20, value_name = "N")]
+    pub(crate) n: usize,
+
+    /// The same seed draws the same
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+impl Draw {
+    pub(crate) fn rng(&self) -> Xoshiro256PlusPlus {
+        Xoshiro256PlusPlus::seed_from_u64(self.seed)
     }
 }
 

@@ -16,7 +16,7 @@ use sapwood::{Lstm, Result, io};
 use serde::{Deserialize, Serialize};
 
 use crate::output::{Summary, sink, write_svg};
-use crate::watch::watch;
+use crate::watch::{end, watch};
 use crate::{Failure, Outcome, input};
 
 #[derive(Debug, clap::Subcommand)]
@@ -245,7 +245,7 @@ fn fit_table(arguments: &Fit, json: bool) -> Outcome {
     if let Some(path) = &arguments.save {
         io::save(path, &Forecaster { means, deviations, model })?;
     }
-    Ok(())
+    end(arguments.save.as_deref())
 }
 
 fn predict(arguments: &Predict) -> Outcome {
@@ -291,7 +291,7 @@ fn fit_text(arguments: &Fit, json: bool) -> Outcome {
     if let Some(path) = &arguments.save {
         io::save(path, &Writer { letters, model })?;
     }
-    Ok(())
+    end(arguments.save.as_deref())
 }
 
 fn sample(arguments: &Sample) -> Outcome {

@@ -19,7 +19,7 @@ use clap::{Parser, Subcommand};
 
 /// Clustering, neighbours, Markov models, regression and recurrent nets, from files to files.
 ///
-/// Data go in as .npy, .csv, .txt, .tsv, .xyz, .ply, .pcd or .las, or as `-` from standard input; `-` as an output is standard output. On a terminal a fit shows how
+/// Data go in as .npy, .csv, .txt, .tsv, .xyz, .ply, .pcd, .las or .laz, or as `-` from standard input; `-` as an output is standard output. On a terminal a fit shows how
 /// far it is, in a pipe it is silent. Ctrl-C stops a fit and says what was kept.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]

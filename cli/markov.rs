@@ -3,15 +3,13 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use rand::SeedableRng;
-use rand_xoshiro::Xoshiro256PlusPlus;
 use sapwood::markov::{OrderTest, TransitionCounts};
 use sapwood::plot::Figure;
 use sapwood::{MarkovChain, io};
 use serde_json::{Value, json};
 
 use crate::Outcome;
-use crate::input::Tokens;
+use crate::input::{Draw, Tokens};
 use crate::output::{Summary, sink, write_svg};
 
 #[derive(Debug, clap::Subcommand)]
@@ -46,16 +44,8 @@ pub(crate) struct Fit {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Sample {
-    /// A chain that `markov fit` wrote
-    model: PathBuf,
-
-    /// Tokens to draw
-    #[arg(short, default_value_t = 20, value_name = "N")]
-    n: usize,
-
-    /// The same seed draws the same tokens
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    draw: Draw,
 
     /// What to put between two tokens
     #[arg(long, default_value = " ", value_name = "TEXT")]
@@ -105,9 +95,8 @@ fn fit(arguments: &Fit, json: bool) -> Outcome {
 }
 
 fn sample(arguments: &Sample) -> Outcome {
-    let chain: MarkovChain<String> = io::load(&arguments.model)?;
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(arguments.seed);
-    let tokens = chain.sample(arguments.n, &mut rng).to_vec();
+    let chain: MarkovChain<String> = io::load(&arguments.draw.model)?;
+    let tokens = chain.sample(arguments.draw.n, &mut arguments.draw.rng()).to_vec();
     writeln!(std::io::stdout(), "{}", tokens.join(&arguments.delimiter))?;
     Ok(())
 }

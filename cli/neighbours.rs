@@ -19,7 +19,7 @@ Examples:
   sapwood neighbours known.csv --queries new.csv -k 3")]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["radius", "nearest"])))]
 pub(crate) struct Arguments {
-    /// Points: .npy, .csv, .txt, .tsv, .xyz, .ply, .pcd, .las, or `-`
+    /// Points: .npy, .csv, .txt, .tsv, .xyz, .ply, .pcd, .las, .laz, or `-`
     file: PathBuf,
 
     /// All points within this distance, itself included

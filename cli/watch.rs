@@ -1,10 +1,14 @@
 //! A fit that shows how far it is, and that Ctrl-C stops.
 
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sapwood::observe::{Observer, Progress};
+
+use crate::{Failure, Outcome};
 
 /// A fit is under way, and will look at [`STOP`] after its step.
 static WATCHING: AtomicBool = AtomicBool::new(false);
@@ -16,14 +20,26 @@ pub(crate) fn catch_ctrl_c() {
         if !WATCHING.load(SeqCst) || STOP.swap(true, SeqCst) {
             std::process::exit(130);
         }
+        // A step can be long.
+        if std::io::stderr().is_terminal() {
+            eprintln!("\nsapwood: stopping after this step; Ctrl-C once more to end at once");
+        }
     };
     // Without a handler, Ctrl-C ends the process at once: no reason to fail.
     let _ = ctrlc::set_handler(handler);
 }
 
-/// Whether Ctrl-C has stopped a fit.
-pub(crate) fn stopped() -> bool {
+fn stopped() -> bool {
     STOP.load(SeqCst)
+}
+
+/// How a command ends whose fit gives what it has when Ctrl-C stops it; `saved` is the file that has it.
+pub(crate) fn end(saved: Option<&Path>) -> Outcome {
+    match saved {
+        _ if !stopped() => Ok(()),
+        Some(path) => Err(Failure::Stopped(format!("stopped; the model so far is in {}", path.display()))),
+        None => Err(Failure::Stopped("stopped; nothing was kept, for want of --save".to_owned())),
+    }
 }
 
 /// Runs `fit` under an observer with a progress bar on standard error, where that is a terminal.

@@ -26,9 +26,13 @@ fn series(path: Option<String>) -> Vec<f64> {
         return read;
     }
     println!("no file: a made-up series");
-    let noise = |i: f64| (i * 12.9898).sin() * 43_758.547 % 1.0;
+    let mut state = 7_u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / 2_f64.powi(52) - 1.0
+    };
     let wave = |i: f64| (50.0 + 25.0 * (i / 290.0).sin()) * (1.0 + (i * std::f64::consts::TAU / 132.0).sin());
-    (0..2400).map(f64::from).map(|i| (wave(i) + 15.0 * noise(i)).max(0.0)).collect()
+    (0..2400).map(f64::from).map(|i| (wave(i) + 15.0 * noise()).max(0.0)).collect()
 }
 
 fn main() -> Result<(), Error> {

@@ -48,9 +48,15 @@ pub struct CategoricalNb<L> {
 }
 
 /// Hyper-parameters of [`CategoricalNb`], with their setters.
+///
+/// # Example
+/// See [`CategoricalNb`].
 pub type CategoricalNbParams = Params<CategoricalNbValidParams>;
 
 /// Checked hyper-parameters of [`CategoricalNb`].
+///
+/// # Example
+/// See [`CategoricalNb`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CategoricalNbValidParams {

@@ -5,6 +5,16 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// The result of every fallible function of this crate.
+///
+/// # Example
+/// ```
+/// fn half(x: f64) -> sapwood::Result<f64> {
+///     if x.is_finite() { Ok(x / 2.0) } else { Err(sapwood::Error::Parameter { name: "x", rule: "finite".into(), value: x.to_string() }) }
+/// }
+/// assert_eq!(half(3.0)?, 1.5);
+/// assert_eq!(half(f64::NAN).unwrap_err().to_string(), "`x` must be finite, got NaN");
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call could not be answered.
@@ -100,6 +110,9 @@ pub enum Error {
 }
 
 /// Where in a file something was found.
+///
+/// # Example
+/// See [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
     /// Line of a text file, counted from 1.

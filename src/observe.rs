@@ -7,6 +7,9 @@ use linfa::{DatasetBase, dataset::Records};
 use crate::error::{Error, Result};
 
 /// How far a fit is.
+///
+/// # Example
+/// See [`Observer`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -38,7 +41,8 @@ pub struct Progress {
 /// let _: &mut dyn Observer = &mut enough;
 /// ```
 pub trait Observer {
-    /// Called after each step; [`ControlFlow::Break`] ends the fit with [`Error::Stopped`], or, in a model that can give what it has, early.
+    /// Called after each step; [`ControlFlow::Break`] ends the fit: hidden Markov models and recurrent nets give what they have by then, all others
+    /// [`Error::Stopped`].
     fn observe(&mut self, progress: &Progress) -> ControlFlow<()>;
 }
 
@@ -55,6 +59,9 @@ impl<C: FnMut(&Progress) -> ControlFlow<()>> Observer for C {
 }
 
 /// A fit that can be watched; [`Params::fit_observed`](crate::Params::fit_observed) is how it is called.
+///
+/// # Example
+/// See [`Params::fit_observed`](crate::Params::fit_observed).
 pub trait FitObserved<R: Records, T> {
     /// The fitted model.
     type Object;

@@ -25,6 +25,14 @@ pub struct Params<P>(pub(crate) P);
 /// The rules of a set of hyper-parameters.
 ///
 /// Written so that NaN breaks every rule: `if !(eps > 0.0)`, never `if eps <= 0.0`.
+///
+/// # Example
+/// ```
+/// use sapwood::{Dbscan, linfa::ParamGuard};
+///
+/// let error = Dbscan::params(5).eps(f64::NAN).check().unwrap_err();
+/// assert_eq!(error.to_string(), "`eps` must be greater than 0, got NaN");
+/// ```
 pub trait Check {
     /// The first broken rule.
     ///

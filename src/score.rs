@@ -83,6 +83,9 @@ pub fn accuracy(truth: ArrayView1<'_, usize>, probabilities: ArrayView2<'_, f64>
 }
 
 /// One bin of a reliability diagram.
+///
+/// # Example
+/// See [`reliability`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReliabilityBin {
     /// Mean of the scores in the bin.
@@ -135,6 +138,16 @@ pub fn reliability(positive: &[bool], scores: &[f64], n_bins: usize) -> Result<V
 }
 
 /// Counts above each threshold, from the highest score down; equal scores are one threshold.
+///
+/// # Example
+/// ```
+/// use sapwood::score::Thresholds;
+///
+/// let curve = Thresholds::new(&[true, false, true], &[0.9, 0.6, 0.3])?;
+/// assert_eq!(curve.true_positives, [1, 1, 2]);
+/// assert_eq!(curve.roc_auc(), 0.5);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Thresholds {
     /// The distinct scores, falling.

@@ -87,6 +87,9 @@ pub fn type_word<T>() -> String {
 
 /// Errors unless `holds`: `name` must be `rule`, and is `value`.
 ///
+/// # Example
+/// See [`Stored`].
+///
 /// # Errors
 /// [`Error::Parameter`](crate::Error::Parameter).
 pub fn hold(
@@ -96,6 +99,12 @@ pub fn hold(
     value: impl std::fmt::Display,
 ) -> Result<()> {
     crate::params::require(holds, name, rule, value)
+}
+
+/// Parameters as they were read, unless they break a rule.
+pub(crate) fn checked<P: Check, E: serde::de::Error>(params: P) -> std::result::Result<P, E> {
+    params.check().map_err(E::custom)?;
+    Ok(params)
 }
 
 /// Errors unless `name` has `len` entries, and is given `got`.

@@ -1,13 +1,15 @@
 //! Logistic regression over parts of the rows, by stochastic steps, and along its path: the same optimum each time.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use sapwood::data::Csr;
 use sapwood::linfa::traits::{Fit, FitWith};
-use sapwood::linfa::{Dataset, ParamGuard};
+use sapwood::linfa::{Dataset, DatasetBase, ParamGuard};
 use sapwood::logistic::{
     ChunkedFit, ClassWeight, LogisticRegressionParams, LogisticRegressionValidParams, PartialLoss, Solver,
 };
 use sapwood::optim::{Adam, RmsProp, Rule, Sgd};
 use sapwood::select::{choose_alpha, stratified_folds};
+use sapwood::sprs::CsMat;
 use sapwood::{Float, LogisticRegression, ndarray};
 
 type Data<F> = Dataset<F, usize, ndarray::Ix1>;
@@ -186,6 +188,35 @@ fn sums_over_parts_are_the_sums_over_all_rows_and_their_derivatives_agree() {
     assert!(plain.hessian().is_none());
     let text = sum.clone().merge(&plain).unwrap_err().to_string();
     assert!(text.starts_with("`other` must have a gradient of 3 x 5 and a Hessian"), "{text}");
+}
+
+#[test]
+fn sums_over_sparse_rows_are_those_over_dense_ones() {
+    let mut data = made::<f64>(120, 4, 2);
+    data.records.column_mut(1).fill(0.0);
+    let params = LogisticRegression::params();
+    let model = params.fit(&data).unwrap();
+    let dense = params.partial_loss(&model, &data, true).unwrap();
+    let sum = (0..3)
+        .map(|part| {
+            let rows = chunk(&data, 40 * part..40 * part + 40);
+            let x = CsMat::csr_from_dense(rows.records().view(), 0.0);
+            let rows = DatasetBase::new(Csr::new(x.view()).unwrap(), rows.targets().clone());
+            params.partial_loss_sparse(&model, &rows, true).unwrap()
+        })
+        .reduce(|mut sum, part| {
+            sum.merge(&part).unwrap();
+            sum
+        })
+        .unwrap();
+    let close = |a: &f64, b: &f64| (a - b).abs() <= 1e-9 * b.abs().max(1.0);
+    assert!(sum.n_rows() == 120 && close(&sum.loss(), &dense.loss()));
+    assert!(sum.gradient().iter().zip(dense.gradient()).all(|(a, b)| close(a, b)));
+    assert!(sum.hessian().unwrap().iter().zip(dense.hessian().unwrap()).all(|(a, b)| close(a, b)));
+    let narrow = CsMat::csr_from_dense(Array2::ones((2, 3)).view(), 0.0);
+    let narrow = DatasetBase::new(Csr::new(narrow.view()).unwrap(), Array1::from_vec(vec![0_usize, 1]));
+    let text = params.partial_loss_sparse(&model, &narrow, false).unwrap_err().to_string();
+    assert_eq!(text, "`records` must have 4 columns, as the model, got 3");
 }
 
 /// Central differences of the loss against the gradient, and of the gradient against the Hessian.

@@ -282,9 +282,22 @@ fn an_observer_sees_the_losses_and_can_stop() {
         })
         .unwrap();
     assert_eq!(seen, model.losses());
-    let stopped = Gru::<f64>::params(3)
-        .fit_observed(&data, &mut |_: &sapwood::observe::Progress| ControlFlow::Break(()));
-    assert!(matches!(stopped, Err(Error::Stopped { stage: "epoch", done: 1 })));
+}
+
+/// Stopped after two epochs of many, it is the net of two epochs; with early stopping, the best of those.
+#[test]
+fn a_net_that_was_stopped_gives_what_it_has() {
+    let data = DatasetBase::new(sequences(&[6; 4], 1), wave(24, 1));
+    let base = || Gru::<f64>::params(3).learning_rate(0.5);
+    for params in [base(), base().early_stopping(9, 0.3)] {
+        let mut stop = |progress: &sapwood::observe::Progress| match progress.done {
+            2 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        let stopped = params.clone().n_epochs(50).fit_observed(&data, &mut stop).unwrap();
+        assert_eq!(stopped.losses().len(), 2);
+        assert_eq!(stopped, params.n_epochs(2).fit(&data).unwrap());
+    }
 }
 
 #[test]

@@ -1,11 +1,12 @@
 """Times peers on the data that `cargo bench --bench logistic -- --write DIR` wrote, to the same gap from the same optimum.
 
-Run: OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benches/peers/logistic.py DIR [name ..]
+Run: OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benches/peers/logistic.py DIR [name ..]; with PEER=newton-cg in the environment, the peers of that name alone.
 Objective: sum of log-losses + 1/2 ||w||^2, free intercept (C = 1), or alpha ||w||_1 for the lasso. For each solver the loosest tolerance that comes within
 1e-8 of the optimum (found by the bench, to 1e-13) is looked for, and then timed: least of up to five runs. `never` if none does. An objective below the
 optimum by more than rounding is an error. torch and skglm take part where they are installed.
 """
 
+import os
 import pathlib
 import sys
 import time
@@ -87,6 +88,8 @@ def compare(name, x, y, peers, l1=0.0):
     optimum = float((directory / f"{name}.optimum").read_text())
     classes = np.unique(y)
     for peer, fit in peers.items():
+        if os.environ.get("PEER", "") not in peer:
+            continue
         # What is compiled at the first call is compiled here.
         fit(x[:200], np.arange(200) % 2, l1 / len(y), 1e-1) if peer == "skglm" else None
         least = np.inf

@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
-"""Times sapwood's DBSCAN beside scikit-learn's and PyPI `dbscan` (Wang, Gu, Shun, SIGMOD 2020) on point clouds.
+"""Times sapwood's DBSCAN beside its peers on point clouds: scikit-learn, PyPI `dbscan` (Wang, Gu, Shun, SIGMOD 2020), and, where they are there, others.
 
     cargo build --release --example cluster_point_cloud
     python -m venv venv && venv/bin/pip install -r benches/peers/requirements.txt
     venv/bin/python benches/peers/run.py                       # clouds of its own, 100,000 points
     venv/bin/python benches/peers/run.py --full                # and 1,000,000
     venv/bin/python benches/peers/run.py --clouds DIR SET ..   # DIR/SET_f64.npy of the table below, all that are there
+    venv/bin/python benches/peers/run.py --peers dbscan,r,open3d,arborx --arborx PROGRAM
+
+`r` takes Rscript and its package `dbscan`, on one thread; `open3d` takes pip's; `arborx` the program that benches/peers/arborx builds, in its fastest
+of four variants (f32 or f64, FDBSCAN or DenseBox).
 
 The time is that of the fit alone, points in memory, labels out; the median of the repeats, in a process of its own for every library and
 number of threads. Ours reads the file through the example and takes f32 where the file holds f32 values; the peers get f64, what they compute in.
 
-Before a time counts, the labels are compared with scikit-learn's: ours must be equal, number by number; the numbering of `dbscan` is its
-own, so its noise and its partition of the core points are compared, and what differs is printed. Where scikit-learn would need
-more than --memory GiB for its neighbour lists, nothing is compared and the table says so.
+Before a time counts, the labels are compared with scikit-learn's: ours must be equal, number by number; the numbering of the others is their
+own, so their noise and their partition of the core points are compared, and what differs is printed. Where scikit-learn is not asked or would need
+more than --memory GiB for its neighbour lists, they are compared with ours.
 """
 
 import argparse
@@ -94,6 +98,15 @@ def run_peer(library, points, eps, min_samples, threads, repeats, out):
             core = np.zeros(len(x), dtype=bool)
             core[model.core_sample_indices_] = True
             return model.labels_, core
+    elif library == "open3d":
+        import open3d
+
+        cloud = open3d.geometry.PointCloud(open3d.utility.Vector3dVector(np.pad(x, ((0, 0), (0, 3 - x.shape[1])))))
+
+        def fit():
+            # Its neighbours are nearer than eps, ours and the others' as near.
+            labels = np.asarray(cloud.cluster_dbscan(np.nextafter(eps, np.inf), min_samples))
+            return labels, None
     else:
         from dbscan import DBSCAN
 
@@ -105,12 +118,49 @@ def run_peer(library, points, eps, min_samples, threads, repeats, out):
         start = time.perf_counter()
         labels, core = fit()
         print(f"fit_seconds={time.perf_counter() - start:.6f}", flush=True)
-    np.savez(out, labels=labels, core=core)
+    np.savez(out, labels=labels, **({} if core is None else {"core": core}))
+
+
+R = """
+arguments <- commandArgs(TRUE)
+x <- matrix(readBin(arguments[1], "double", as.numeric(arguments[2])), ncol = as.integer(arguments[3]), byrow = TRUE)
+for (i in 1:as.integer(arguments[6])) {
+  seconds <- system.time(found <- dbscan::dbscan(x, as.numeric(arguments[4]), as.integer(arguments[5])))[["elapsed"]]
+  cat(sprintf("fit_seconds=%f\\n", seconds))
+}
+writeBin(found$cluster - 1L, arguments[7])
+"""
+
+
+def run(peer, file, eps, min_samples, threads, options, scratch):
+    """Seconds, labels, and core flags where the peer tells them."""
+    parameters = [str(eps), str(min_samples)]
+    out = scratch / f"{peer}.npz"
+    if peer == "arborx":
+        best = None
+        for kind in ("f32", "f64"):
+            for how in ("plain", "dense"):
+                took = seconds([options.arborx, file, *parameters, kind, how, options.repeat, out], threads)
+                if best is None or took < best[0]:
+                    best = took, np.fromfile(out, dtype=np.int32), None
+        return best
+    if peer == "r":
+        points = np.load(file)
+        raw, script = scratch / "points.raw", scratch / "dbscan.R"
+        points.tofile(raw)
+        script.write_text(R)
+        took = seconds(["Rscript", script, raw, str(points.size), str(points.shape[1]), *parameters, options.few, out], 1)
+        return took, np.fromfile(out, dtype=np.int32), None
+    repeats = options.repeat if peer == "dbscan" else options.few
+    took = seconds([sys.executable, __file__, "--child", peer, file, *parameters, str(threads), repeats, out], threads)
+    found = np.load(out)
+    return took, found["labels"], found["core"] if "core" in found else None
 
 
 def seconds(command, threads):
     """Median of the `fit_seconds=` lines of a process that is kept to `threads` processors, or why there is none."""
-    environment = {**os.environ, "PARLAY_NUM_THREADS": str(threads), "CILK_NWORKERS": str(threads), "OMP_NUM_THREADS": str(threads)}
+    environment = {**os.environ, "PARLAY_NUM_THREADS": str(threads), "CILK_NWORKERS": str(threads), "OMP_NUM_THREADS": str(threads),
+                   "OMP_PROC_BIND": "spread", "OMP_PLACES": "threads"}
     processors = sorted(os.sched_getaffinity(0))[:threads]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900,
                          preexec_fn=lambda: os.sched_setaffinity(0, processors))
@@ -123,14 +173,14 @@ def seconds(command, threads):
 def compare_partition(labels, core, expected, expected_core):
     """How a labelling with numbers of its own departs from the expected one, in words; empty where it does not."""
     faults = []
-    if (core != expected_core).any():
+    if core is not None and (core != expected_core).any():
         faults.append(f"{(core != expected_core).sum()} core flags")
     if ((labels == -1) != (expected == -1)).any():
         faults.append(f"{((labels == -1) != (expected == -1)).sum()} noise labels")
-    both = core & expected_core
+    both = expected_core if core is None else core & expected_core
     pairs = len(np.unique(np.stack([labels[both], expected[both]]), axis=1).T)
     if not pairs == len(np.unique(labels[both])) == len(np.unique(expected[both])):
-        found, true = len(np.unique(labels[core])), len(np.unique(expected[expected_core]))
+        found, true = len(np.unique(labels[labels != -1])), len(np.unique(expected[expected_core]))
         faults.append(f"{found} clusters for {true}" if found != true else "core points in other clusters")
     return ", ".join(faults)
 
@@ -140,53 +190,52 @@ def bench(file, eps, min_samples, threads_list, options, scratch):
     points = np.load(file, mmap_mode="r")
     n, d = points.shape
     name = file.name.removesuffix("_f64.npy")
-    child = [sys.executable, __file__, "--child"]
     sample = points[np.random.default_rng(0).integers(0, n, 300)]
     from sklearn.neighbors import KDTree
 
-    neighbours = KDTree(np.asarray(points)).query_radius(sample, eps, count_only=True).mean().item()
-    fits = 8 * neighbours * n < options.memory * 2**30
-    rows, expected = [], None
+    tree = KDTree(np.asarray(points))
+    neighbours = tree.query_radius(sample, eps, count_only=True).mean().item()
+    peers = [p for p in options.peers if p != "scikit-learn" or 8 * neighbours * n < options.memory * 2**30]
+    options.few = "1" if n * neighbours > 2e7 else "3"
+    rows = []
     for threads in threads_list:
         row = {"set": name, "d": d, "eps": eps, "min_samples": min_samples, "neighbours": neighbours, "threads": threads}
-        if fits:
-            out = scratch / "sklearn.npz"
-            repeats = "1" if n * neighbours > 2e7 else "3"
-            row["scikit-learn"] = seconds(
-                [*child, "scikit-learn", file, str(eps), str(min_samples), str(threads), repeats, out], threads)
-            expected = np.load(out)
-        out = scratch / "wang.npz"
-        row["dbscan"] = seconds([*child, "dbscan", file, str(eps), str(min_samples), str(threads), options.repeat, out], threads)
-        wang = np.load(out)
         labels = scratch / "labels.npy"
         row["sapwood"] = seconds([options.ours, file, "--eps", str(eps), "--min-samples", str(min_samples), "--threads", str(threads),
                                   "--repeat", options.repeat, "--labels", labels], threads)
-        ours = np.load(labels)
-        if expected is None:
-            row["check"] = "scikit-learn needs more memory: not compared"
-        else:
-            if (ours != expected["labels"]).any():
-                sys.exit(f"{name}: {(ours != expected['labels']).sum()} of our labels differ from scikit-learn's")
-            wrong = compare_partition(wang["labels"], wang["core"], expected["labels"], expected["core"])
-            row["check"] = "all equal" if not wrong else f"dbscan errs: {wrong}"
+        expected, core = np.load(labels), None
+        faults = []
+        for peer in sorted(peers, key=lambda peer: peer != "scikit-learn"):
+            if peer == "r" and threads > 1 and len(threads_list) > 1:
+                continue
+            row[peer], theirs, flags = run(peer, file, eps, min_samples, threads, options, scratch)
+            if peer == "scikit-learn":
+                if (expected != theirs).any():
+                    sys.exit(f"{name}: {(expected != theirs).sum()} of our labels differ from scikit-learn's")
+                core = flags
+                continue
+            if core is None:
+                # Without scikit-learn, its tree tells the core points.
+                core = tree.query_radius(np.asarray(points), eps, count_only=True) >= min_samples
+            if wrong := compare_partition(theirs, flags, expected, core):
+                faults.append(f"{peer} errs: {wrong}")
+        row["check"] = "; ".join(faults) or "all equal"
         rows.append(row)
         print(row, flush=True)
     return rows
 
 
-def table(rows):
-    lines = ["| set | eps / min_samples | mean neighbours | threads | scikit-learn, s | dbscan (Wang), s | sapwood, s | scikit-learn / sapwood "
-             "| dbscan / sapwood | labels |", "|---|--:|--:|--:|--:|--:|--:|--:|--:|---|"]
+def table(rows, peers):
+    asked = [p for p in peers if any(p in r for r in rows)]
+    lines = ["| set | eps / min_samples | mean neighbours | threads | sapwood, s | " + "".join(f"{p}, s | ratio | " for p in asked) + "labels |",
+             "|---|--:|--:|--:|--:|" + "--:|--:|" * len(asked) + "---|"]
     for r in rows:
-        theirs, ours = r.get("scikit-learn"), r["sapwood"]
-        lines.append(
-            f"| {r['set']} | {r['eps']} / {r['min_samples']} | {r['neighbours']:.0f} | {r['threads']} "
-            f"| {'-' if theirs is None else f'{theirs:.3f}'} | {r['dbscan']:.3f} | {ours:.4f} "
-            f"| {'-' if theirs is None else f'{theirs / ours:.0f}'} | {r['dbscan'] / ours:.1f} | {r['check']} |")
+        ours = r["sapwood"]
+        cells = "".join(f"{r[p]:.3f} | {r[p] / ours:.1f} | " if p in r else "- | - | " for p in asked)
+        lines.append(f"| {r['set']} | {r['eps']} / {r['min_samples']} | {r['neighbours']:.0f} | {r['threads']} | {ours:.4f} | {cells}{r['check']} |")
     for threads in sorted({r["threads"] for r in rows}):
         these = [r for r in rows if r["threads"] == threads]
-        means = [f"{geometric([r[p] / r['sapwood'] for r in these if p in r]):.1f} times {p}" for p in ("scikit-learn", "dbscan")
-                 if any(p in r for r in these)]
+        means = [f"{geometric([r[p] / r['sapwood'] for r in these if p in r]):.1f} times {p}" for p in asked if any(p in r for r in these)]
         lines += ["", f"Geometric means on {threads} thread{'s' * (threads > 1)}: " + ", ".join(means) + "."]
     return "\n".join(lines)
 
@@ -207,6 +256,8 @@ def main():
     parser.add_argument("sets", nargs="*", help="names of the table; all that are there unless given")
     parser.add_argument("--clouds", type=Path, help="folder of clouds; made in a scratch folder unless given")
     parser.add_argument("--full", action="store_true", help="make clouds of 1,000,000 points too")
+    parser.add_argument("--peers", default="scikit-learn,dbscan", help="and r, open3d, arborx")
+    parser.add_argument("--arborx", help="the program that benches/peers/arborx builds")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--repeat", default="5")
     parser.add_argument("--memory", type=float, default=6, help="GiB that scikit-learn may take")
@@ -217,6 +268,7 @@ def main():
     if unknown:
         parser.error(f"unknown sets: {', '.join(sorted(unknown))}")
     threads = [int(t) for t in options.threads.split(",")]
+    options.peers = options.peers.split(",")
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
@@ -230,7 +282,7 @@ def main():
                 rows += bench(file, eps, min_samples, threads, options, scratch)
     if not rows:
         sys.exit("none of the sets is there")
-    text = f"# DBSCAN beside scikit-learn 1.9.1 and PyPI dbscan 1.0.0\n\n{machine()}\n\n{table(rows)}\n"
+    text = f"# DBSCAN beside its peers\n\n{machine()}\n\n{table(rows, options.peers)}\n"
     print(f"\n{text}")
     options.record.parent.mkdir(parents=True, exist_ok=True)
     options.record.write_text(text)

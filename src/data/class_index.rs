@@ -65,10 +65,10 @@ impl<L: Label> ClassIndex<L> {
             return Err(Error::shape("targets", "at least one entry", 0));
         }
         let mut classes = std::collections::BTreeSet::new();
-        // The first few classes are compared one by one, which is quicker than the tree.
+        // The first few classes are compared one by one, which is quicker than the tree; all of them, as nobody can tell which comes next.
         let mut first: Vec<&L> = Vec::with_capacity(4);
         for label in targets {
-            if first.contains(&label) || classes.contains(label) {
+            if first.iter().fold(false, |seen, known| seen | (*known == label)) || classes.contains(label) {
                 continue;
             }
             classes.insert(label.clone());

@@ -15,6 +15,9 @@ const CHUNK: usize = 1 << 12;
 ///
 /// A point is a core point for `eps` from that distance on, so the curve tells for every `eps` how many core points there are. Inside clusters it is low and flat; where it
 /// bends upwards, noise begins.
+///
+/// # Example
+/// See [`suggest_eps`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct KDistance {

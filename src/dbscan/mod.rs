@@ -80,6 +80,17 @@ const GRID_MIN_SAMPLES: usize = 256;
 /// Clusters found by DBSCAN.
 ///
 /// Made by [`Dbscan::params`] and [`fit`](Fit::fit); see the [module](self) for what the labels mean.
+///
+/// # Example
+/// ```
+/// use sapwood::{Dbscan, linfa::{DatasetBase, traits::Fit}, ndarray::array};
+///
+/// let points = array![[0.0, 0.0], [0.1, 0.0], [0.0, 0.1], [9.0, 9.0]];
+/// let model = Dbscan::params(3).eps(0.2).fit(&DatasetBase::from(points))?;
+/// assert_eq!(model.labels().to_vec(), [Some(0), Some(0), Some(0), None]);
+/// assert_eq!(model.try_predict(&array![[0.1, 0.1]])?.to_vec(), [Some(0)]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dbscan<F> {
@@ -92,9 +103,15 @@ pub struct Dbscan<F> {
 }
 
 /// Parameters of DBSCAN that were not checked yet.
+///
+/// # Example
+/// See [`Dbscan`].
 pub type DbscanParams = Params<DbscanValidParams>;
 
 /// Parameters of DBSCAN.
+///
+/// # Example
+/// See [`Dbscan`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DbscanValidParams {

@@ -29,6 +29,9 @@ use crate::params::require;
 /// Rows that are clustered together: those that a part owns, and those around it.
 ///
 /// Made by [`partition`], clustered by [`cluster_part`](DbscanParams::cluster_part).
+///
+/// # Example
+/// See [`partition`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Part<F> {
@@ -60,6 +63,9 @@ impl<F: Float> Part<F> {
 }
 
 /// The parts of a set of points, one after the other; each is copied out of the points when it is asked for.
+///
+/// # Example
+/// See [`partition`].
 #[derive(Debug, Clone)]
 pub struct Partition<'a, F> {
     points: ArrayView2<'a, F>,
@@ -181,6 +187,9 @@ impl<F: Float> Cut<'_, F> {
 }
 
 /// What one part knows about its rows; [`merge`] makes the whole of all of them.
+///
+/// # Example
+/// See [`partition`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PartClusters {

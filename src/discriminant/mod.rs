@@ -70,6 +70,9 @@ pub type QuadraticDiscriminant<L> = Discriminant<PerClass, L>;
 /// Classes with Gaussian rows; `S` says whether they share one covariance.
 ///
 /// See its two forms, [`LinearDiscriminant`] and [`QuadraticDiscriminant`].
+///
+/// # Example
+/// See the [module](self).
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
@@ -90,14 +93,23 @@ pub struct Discriminant<S, L> {
 }
 
 /// One covariance for all classes, so that boundaries are linear.
+///
+/// # Example
+/// See the [module](self).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shared {}
 
 /// A covariance for each class, so that boundaries are quadratic.
+///
+/// # Example
+/// See the [module](self).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PerClass {}
 
 /// [`Shared`] or [`PerClass`].
+///
+/// # Example
+/// See the [module](self).
 pub trait Covariances: Debug + Copy + PartialEq + Send + Sync + 'static + sealed::Sealed {
     /// Whether the classes share one covariance.
     const SHARED: bool;
@@ -118,9 +130,15 @@ mod sealed {
 }
 
 /// Hyper-parameters of a [`Discriminant`], with their setters.
+///
+/// # Example
+/// See the [module](self).
 pub type DiscriminantParams<S> = Params<DiscriminantValidParams<S>>;
 
 /// Checked hyper-parameters of a [`Discriminant`].
+///
+/// # Example
+/// See the [module](self).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(bound = ""))]
 pub struct DiscriminantValidParams<S> {

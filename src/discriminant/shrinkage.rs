@@ -6,6 +6,18 @@ use crate::error::Result;
 use crate::params::{Check, require};
 
 /// How covariances are made invertible, or less noisy.
+///
+/// # Example
+/// ```
+/// use sapwood::{LinearDiscriminant, discriminant::Shrinkage, linfa::{Dataset, traits::Fit}, ndarray::array};
+///
+/// // Fewer rows than columns: without shrinkage the covariance has no inverse.
+/// let data = Dataset::new(array![[0.0, 1.0, 0.3], [0.2, 0.8, 0.1], [3.0, 0.0, 0.2], [2.8, 0.3, 0.4]], array![0_usize, 0, 1, 1]);
+/// assert!(LinearDiscriminant::params().fit(&data).is_err());
+/// let model = LinearDiscriminant::params().shrinkage(Shrinkage::Ball(0.2)).fit(&data)?;
+/// assert_eq!(model.classes(), [0, 1]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

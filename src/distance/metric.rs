@@ -11,6 +11,9 @@ use crate::float::Float;
 use crate::kernel::{self, LargestDifference, Panels, Product};
 
 /// Rows on each side of the block that [`Metric::tile`] fills.
+///
+/// # Example
+/// See [`Metric`].
 pub const TILE: usize = kernel::TILE;
 
 /// A distance, or a similarity, between two points.
@@ -125,6 +128,9 @@ impl<F: Float, M: Metric<F>> Metric<F> for &M {
 }
 
 /// A bound on the error of [`Metric::tile`]: `|tile - distance| <= absolute + relative * |tile|`.
+///
+/// # Example
+/// See [`Metric`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TileError<F> {
     /// Share of the bound that does not depend on the value.
@@ -141,6 +147,9 @@ impl<F: Float> TileError<F> {
 }
 
 /// Rows that a [`Metric`] made ready: the points themselves, and what it computed of each of them once.
+///
+/// # Example
+/// See [`Metric`].
 #[derive(Debug, Clone)]
 pub struct Rows<'a, F: Clone> {
     values: Cow<'a, [F]>,

@@ -16,6 +16,15 @@ use crate::float::Float;
 use crate::{kernel, par};
 
 /// The `k` nearest rows of each query, nearest first.
+///
+/// # Example
+/// ```
+/// use sapwood::{distance, ndarray::array};
+///
+/// let nearest = distance::top_k(&array![[0.0]], &array![[3.0], [1.0], [-2.0]], 2, distance::Euclidean)?;
+/// assert_eq!((nearest.indices, nearest.distances), (array![[1, 2]], array![[1.0, 2.0]]));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Nearest<F> {
     /// Row numbers, `(n_queries, k)`.

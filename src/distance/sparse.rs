@@ -36,6 +36,18 @@ use crate::float::Float;
 use crate::par;
 
 /// A metric that follows from the inner product of two rows and from their squared lengths.
+///
+/// # Example
+/// ```
+/// use sapwood::{data::Csr, distance::sparse::{self, SparseMetric}, distance::Euclidean, sprs::CsMat};
+///
+/// fn widest<M: SparseMetric<f64>>(x: &Csr<'_, f64>, metric: M) -> sapwood::Result<f64> {
+///     Ok(sparse::pairwise(x, metric)?.iter().copied().fold(0.0, f64::max))
+/// }
+/// let x = CsMat::new((2, 4), vec![0, 1, 2], vec![3, 0], vec![3.0, 4.0]);
+/// assert_eq!(widest(&Csr::new(x.view())?, Euclidean)?, 5.0);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 pub trait SparseMetric<F: Float>: Metric<F> {
     /// What an entry counts for in products and lengths; 0 must stay 0.
     fn weight(&self, entry: F) -> F {
@@ -136,6 +148,16 @@ pub fn pairwise<F: Float, M: SparseMetric<F>>(x: &Csr<'_, F>, metric: M) -> Resu
 
 /// Distances between all rows of `x` and all rows of `y`, `(n_x, n_y)`.
 ///
+/// # Example
+/// ```
+/// use sapwood::{data::Csr, distance::{Dot, sparse}, ndarray::array, sprs::CsMat};
+///
+/// let x = CsMat::new((2, 4), vec![0, 1, 3], vec![3, 0, 1], vec![5.0, 1.0, 2.0]);
+/// let x = Csr::new(x.view())?;
+/// assert_eq!(sparse::between(&x, &x, Dot)?, array![[25.0, 0.0], [0.0, 5.0]]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`pairwise`] for each of the two, and [`Error::Shape`] when they have different numbers of columns.
 ///
@@ -188,6 +210,16 @@ pub fn one_to_many<F: Float, M: SparseMetric<F>>(
 }
 
 /// The `k` rows of `x` nearest to each row of `queries`; of equally near ones, those with the lower number.
+///
+/// # Example
+/// ```
+/// use sapwood::{data::Csr, distance::{Cosine, sparse}, ndarray::array, sprs::CsMat};
+///
+/// let x = CsMat::new((3, 4), vec![0, 1, 3, 4], vec![3, 0, 1, 0], vec![5.0, 1.0, 2.0, 7.0]);
+/// let x = Csr::new(x.view())?;
+/// assert_eq!(sparse::top_k(&x, &x, 1, Cosine)?.indices, array![[0], [1], [2]]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`between`], and [`Error::Parameter`] unless `1 <= k <= n`.

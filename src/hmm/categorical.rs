@@ -12,6 +12,16 @@ use crate::params::{Check, Params, require, require_added_count};
 /// One of `n_symbols` symbols, with a probability of its own in each state.
 ///
 /// A symbol is a `usize`; [`MISSING`] is a missing observation.
+///
+/// # Example
+/// ```
+/// use sapwood::{hmm::Categorical, ndarray::array};
+///
+/// // A fair die and one that likes the six.
+/// let dice = Categorical::<f64>::new(array![[1.0 / 6.0; 6], [0.1, 0.1, 0.1, 0.1, 0.1, 0.5]].view())?;
+/// assert_eq!(dice.n_symbols(), 6);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
@@ -28,6 +38,17 @@ pub struct Categorical<F = f64> {
 }
 
 /// How symbol probabilities are estimated.
+///
+/// # Example
+/// ```
+/// use sapwood::{CategoricalHmm, data::Sequences, linfa::DatasetBase, linfa::traits::Fit, ndarray::array};
+///
+/// // A symbol more than was seen, and none that is impossible.
+/// let data = DatasetBase::new(Sequences::single(array![[0], [1], [1], [0]])?, ());
+/// let model = CategoricalHmm::params(1).n_symbols(3).symbol_pseudo_count(1.0).fit(&data)?;
+/// assert!((model.emission().probabilities()[[0, 2]] - 1.0 / 7.0).abs() < 1e-12);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CategoricalParams {

@@ -11,6 +11,9 @@ use crate::float::Float;
 use crate::par;
 
 /// A path of hidden states through each sequence.
+///
+/// # Example
+/// See [`Hmm`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -185,6 +185,13 @@ pub trait Emission: Clone + Debug + Send + Sync {
 }
 
 /// Where EM begins.
+///
+/// # Example
+/// ```
+/// use sapwood::{CategoricalHmm, hmm::Start, linfa::ParamGuard};
+///
+/// assert!(CategoricalHmm::params(2).start(Start::Random).n_init(5).check().is_ok());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

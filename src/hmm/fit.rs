@@ -22,6 +22,18 @@ use crate::params::{Check, Params, require, require_added_count};
 const MAX_STATES: usize = 8192;
 
 /// Which transitions a start has; those of probability 0 keep it.
+///
+/// # Example
+/// ```
+/// use sapwood::{PoissonHmm, data::Sequences, hmm::Topology, linfa::DatasetBase, linfa::traits::Fit, ndarray::array};
+///
+/// // A machine that wears: states come one after the other and never again.
+/// let faults = Sequences::single(array![[0], [1], [0], [4], [5], [4], [19], [22], [20]])?;
+/// let params = PoissonHmm::params(3).topology(Topology::LeftRight { max_jump: 1 });
+/// let model = params.fit(&DatasetBase::new(faults, ()))?;
+/// assert_eq!((model.transition()[[1, 0]], model.transition()[[0, 2]]), (0.0, 0.0));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -40,6 +52,16 @@ pub enum Topology {
 ///
 /// EM: the expected counts under the present model, then the model that is most likely for them. Each round raises the likelihood,
 /// to a local maximum; `n_init` starts look for a good one.
+///
+/// # Example
+/// ```
+/// use sapwood::{PoissonHmm, data::Sequences, linfa::DatasetBase, linfa::traits::Fit, ndarray::array};
+///
+/// let counts = Sequences::single(array![[1], [0], [2], [9], [11], [10], [1], [1]])?;
+/// let model = PoissonHmm::params(2).n_init(3).tol(1e-6).seed(1).fit(&DatasetBase::new(counts, ()))?;
+/// assert!(model.report().is_some_and(|report| report.converged()));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
@@ -302,6 +324,9 @@ impl<E: Emission> Check for HmmParams<E> {
 }
 
 /// Why EM ended.
+///
+/// # Example
+/// See [`FitReport`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -317,6 +342,18 @@ pub enum Stop {
 }
 
 /// How a fit went.
+///
+/// # Example
+/// ```
+/// use sapwood::{PoissonHmm, data::Sequences, hmm::Stop, linfa::DatasetBase, linfa::traits::Fit, ndarray::array};
+///
+/// let counts = Sequences::single(array![[1], [0], [2], [9], [11], [10], [1], [1]])?;
+/// let model = PoissonHmm::params(2).max_iter(2).tol(0.0).fit(&DatasetBase::new(counts, ()))?;
+/// let report = model.report().ok_or("no fit")?;
+/// assert_eq!((report.stop, report.n_iter()), (Stop::RanOut, 2));
+/// assert!(report.objectives[2] >= report.objectives[1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -19,6 +19,17 @@ use crate::params::{Check, Params, require};
 ///
 /// # Formula
 /// `p(x | state j) = sum_m weight_jm N(x; m_jm, S_jm)`
+///
+/// # Example
+/// ```
+/// use sapwood::{hmm::{Gaussian, GaussianMixture}, ndarray::array};
+///
+/// // One state with two modes; its components stand one after the other.
+/// let components = Gaussian::diagonal(array![[-2.0], [2.0]].view(), array![[1.0], [1.0]].view())?;
+/// let state = GaussianMixture::new(array![[0.3, 0.7]].view(), components)?;
+/// assert_eq!(state.weights(), &array![[0.3, 0.7]]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
@@ -32,6 +43,14 @@ pub struct GaussianMixture<F> {
 }
 
 /// How mixtures are estimated.
+///
+/// # Example
+/// ```
+/// use sapwood::{GaussianMixtureHmm, linfa::ParamGuard};
+///
+/// assert!(GaussianMixtureHmm::<f64>::params(2).n_components(3).check().is_ok());
+/// assert!(GaussianMixtureHmm::<f64>::params(2).n_components(0).check().is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct GaussianMixtureParams {

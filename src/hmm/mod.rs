@@ -68,15 +68,66 @@ use crate::params::require;
 use engine::Observations;
 
 /// A symbol or count that was not observed.
+///
+/// # Example
+/// ```
+/// use sapwood::{PoissonHmm, data::Sequences, hmm::{MISSING, Poisson}, ndarray::array};
+///
+/// let model = PoissonHmm::new(array![1.0], array![[1.0]], Poisson::new(array![[2.0]].view())?)?;
+/// let with_gap = Sequences::single(array![[3], [MISSING], [1]])?;
+/// assert_eq!(model.score(&with_gap)?, model.score(&Sequences::single(array![[3], [1]])?)?);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 pub const MISSING: usize = usize::MAX;
 
 /// A hidden Markov model of symbols.
+///
+/// # Example
+/// ```
+/// use sapwood::{CategoricalHmm, data::Sequences, hmm::Categorical, ndarray::array};
+///
+/// let emission = Categorical::new(array![[0.5, 0.5], [0.1, 0.9]].view())?;
+/// let model = CategoricalHmm::new(array![0.9, 0.1], array![[0.9, 0.1], [0.1, 0.9]], emission)?;
+/// assert_eq!(model.viterbi(&Sequences::single(array![[0], [1], [1]])?)?.states, array![0, 0, 0]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 pub type CategoricalHmm<L = usize> = Hmm<Categorical<f64>, L>;
 /// A hidden Markov model of counts.
+///
+/// # Example
+/// ```
+/// use sapwood::{PoissonHmm, data::Sequences, hmm::Poisson, ndarray::array};
+///
+/// let emission = Poisson::new(array![[1.0], [20.0]].view())?;
+/// let model = PoissonHmm::new(array![0.9, 0.1], array![[0.9, 0.1], [0.1, 0.9]], emission)?;
+/// assert_eq!(model.viterbi(&Sequences::single(array![[0], [2], [19]])?)?.states, array![0, 0, 1]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 pub type PoissonHmm<L = usize> = Hmm<Poisson<f64>, L>;
 /// A hidden Markov model of measurements.
+///
+/// # Example
+/// ```
+/// use sapwood::{GaussianHmm, data::Sequences, hmm::Gaussian, ndarray::array};
+///
+/// let emission = Gaussian::diagonal(array![[0.0], [9.0]].view(), array![[1.0], [1.0]].view())?;
+/// let model = GaussianHmm::new(array![0.9, 0.1], array![[0.9, 0.1], [0.1, 0.9]], emission)?;
+/// assert_eq!(model.viterbi(&Sequences::single(array![[0.3], [-0.2], [8.8]])?)?.states, array![0, 0, 1]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 pub type GaussianHmm<F = f64, L = usize> = Hmm<Gaussian<F>, L>;
 /// A hidden Markov model of measurements with several modes in a state.
+///
+/// # Example
+/// ```
+/// use sapwood::{GaussianMixtureHmm, data::Sequences, linfa::DatasetBase, linfa::traits::Fit, ndarray::Array2};
+///
+/// // A state that is at 0 or 2, and one that is at 20 or 30.
+/// let x = Array2::from_shape_fn((120, 1), |(i, _)| [0.0, 2.0, 20.0, 30.0][i / 30 % 2 * 2 + i * 7 % 2] + (i * 5 % 9) as f64 * 0.02);
+/// let model = GaussianMixtureHmm::params(2).n_components(2).fit(&DatasetBase::new(Sequences::single(x)?, ()))?;
+/// assert_eq!((model.n_states(), model.emission().weights().dim()), (2, (2, 2)));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 pub type GaussianMixtureHmm<F = f64, L = usize> = Hmm<GaussianMixture<F>, L>;
 
 /// A hidden Markov model with emission `E`, whose states are called by labels `L`.
@@ -394,7 +445,7 @@ mod stored {
             let Sums { initial, transitions, emission, log_likelihood, n_rows } = stored;
             let k = initial.len();
             if transitions.dim() != (k, k) {
-                let value = format_args!("{:?}", transitions.dim());
+                let value = format!("{:?}", transitions.dim());
                 return Err(Error::shape("transitions", format!("{k} rows and columns"), value));
             }
             let transitions = transitions.as_standard_layout().into_owned();

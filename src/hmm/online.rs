@@ -148,6 +148,9 @@ impl<F: Float, E: Emission<Float = F>> OnlineFilter<'_, E> {
 }
 
 /// Smoothed probabilities with a fixed delay: `p(z_(t - lag) | x_1 .. x_t)`, one observation at a time.
+///
+/// # Example
+/// See [`Hmm::fixed_lag`].
 #[derive(Debug, Clone)]
 pub struct FixedLag<'a, E: Emission> {
     filter: OnlineFilter<'a, E>,

@@ -16,6 +16,16 @@ use crate::params::{Check, Params, require};
 ///
 /// # Formula
 /// `p(x | state j) = prod_d rate_jd^x_d exp(-rate_jd) / x_d!`
+///
+/// # Example
+/// ```
+/// use sapwood::{hmm::Poisson, ndarray::array};
+///
+/// let quakes = Poisson::new(array![[13.0], [28.0]].view())?;
+/// assert_eq!(quakes.rates(), &array![[13.0], [28.0]]);
+/// assert!(Poisson::new(array![[-1.0]].view()).is_err());
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
@@ -28,6 +38,14 @@ pub struct Poisson<F = f64> {
 }
 
 /// How Poisson means are estimated.
+///
+/// # Example
+/// ```
+/// use sapwood::{PoissonHmm, linfa::ParamGuard};
+///
+/// assert!(PoissonHmm::params(2).rate_floor(1e-3).check().is_ok());
+/// assert!(PoissonHmm::params(2).rate_floor(-1.0).check().is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PoissonParams {

@@ -10,6 +10,9 @@ use crate::float::Float;
 use crate::par;
 
 /// One of the most probable paths of a sequence.
+///
+/// # Example
+/// See [`Hmm::ranked_paths`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

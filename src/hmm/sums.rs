@@ -84,7 +84,7 @@ impl<F: Float, E: Emission<Float = F>> HmmSums<E> {
         if fits {
             return Ok(());
         }
-        let value = format_args!("{} states and others", self.initial.len());
+        let value = format!("{} states and others", self.initial.len());
         Err(Error::shape("sums", format!("the sizes of a model of {k} states"), value))
     }
 

@@ -82,6 +82,16 @@ pub enum Search {
 }
 
 /// A row near a query.
+///
+/// # Example
+/// ```
+/// use sapwood::{Index, ndarray::array};
+///
+/// let index = Index::new(&array![[0.0], [5.0], [6.0]])?;
+/// let nearest = index.nearest(array![4.5].view(), 1)?;
+/// assert_eq!((nearest[0].row, nearest[0].distance), (1, 0.5));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Neighbour {
     /// The row of the indexed array.

@@ -6,7 +6,7 @@
 //! | [`.csv`](read_csv), `.txt`, `.tsv`, `.xyz` | comma, semicolon, tab or spaces; with or without header | comma |
 //! | [`.ply`](read_ply) | ASCII, binary of both byte orders; the rest of the file is skipped | [with labels](write_ply) |
 //! | [`.pcd`](read_pcd) | ASCII, binary, compressed; fields in any order | no |
-//! | [`.las`](read_las) | versions 1.0 to 1.4, point formats 0 to 10 | no |
+//! | [`.las`](read_las), with the feature `laz` also `.laz` | versions 1.0 to 1.4, point formats 0 to 10 | no |
 //!
 //! `read_*` takes the path of a regular file, `parse_*` takes the bytes, from wherever they come (standard
 //! input, an archive), `write_*` takes a path and `write_*_to` any [`Write`]. Values are converted to the
@@ -31,6 +31,8 @@
 
 mod csv;
 mod las;
+#[cfg(feature = "laz")]
+mod laz;
 #[cfg(feature = "serde")]
 mod model;
 mod npy;
@@ -58,6 +60,15 @@ use crate::error::{Error, Position, Result};
 use crate::float::Float;
 
 /// The fields that make a point of a PLY or PCD file.
+///
+/// # Example
+/// ```
+/// use sapwood::{io, ndarray::array};
+///
+/// let bytes = b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\nend_header\n1 2 3\n";
+/// assert_eq!(io::parse_ply::<f64>(bytes, &io::XYZ)?, array![[1.0, 2.0, 3.0]]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 pub const XYZ: [&str; 3] = ["x", "y", "z"];
 
 /// The points of a file, `(n_points, n_columns)`, its format told by the extension.

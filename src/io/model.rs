@@ -51,6 +51,9 @@ pub fn save<M: Stored>(path: impl AsRef<Path>, model: &M) -> Result<()> {
 
 /// Reads what [`save`] wrote, and checks that it is whole.
 ///
+/// # Example
+/// See [`save`].
+///
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) where the file cannot be read; those of [`from_bytes`].
 pub fn load<M: Stored>(path: impl AsRef<Path>) -> Result<M> {
@@ -78,6 +81,15 @@ pub fn kind_of(path: impl AsRef<Path>) -> Result<String> {
 
 /// A parameter set or model as the bytes of a file.
 ///
+/// # Example
+/// ```
+/// use sapwood::{Dbscan, dbscan::DbscanParams, io};
+///
+/// let bytes = io::to_bytes(&Dbscan::params(7).eps(0.25))?;
+/// assert_eq!(io::from_bytes::<DbscanParams>(&bytes)?, Dbscan::params(7).eps(0.25));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Format`](crate::Error::Format) for a type whose own serialisation fails; none of this crate's does.
 pub fn to_bytes<M: Stored>(model: &M) -> Result<Vec<u8>> {
@@ -104,6 +116,17 @@ pub fn to_bytes<M: Stored>(model: &M) -> Result<Vec<u8>> {
 }
 
 /// What [`to_bytes`] wrote, checked.
+///
+/// # Example
+/// ```
+/// use sapwood::{Dbscan, dbscan::DbscanParams, io};
+///
+/// let mut bytes = io::to_bytes(&Dbscan::params(7))?;
+/// bytes.pop();
+/// let error = io::from_bytes::<DbscanParams>(&bytes).unwrap_err();
+/// assert!(error.to_string().contains("expected a body of "));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Format`](crate::Error::Format) for bytes that are no model file, hold another kind, come from another version, end early or go on too long, and for

@@ -188,6 +188,9 @@ where
 }
 
 /// A number that [`write_npy`] writes: `f32`, `f64` or `i64`.
+///
+/// # Example
+/// See [`write_npy`].
 pub trait NpyElement: Copy + sealed::Sealed {
     /// The type as numpy writes it.
     const DESCR: &'static str;

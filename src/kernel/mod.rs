@@ -9,6 +9,7 @@
 mod aligned;
 pub(crate) mod blocks;
 pub(crate) mod chain;
+pub(crate) mod exp;
 #[cfg(all(test, target_os = "linux", not(miri)))]
 mod fence;
 pub(crate) mod lanes;

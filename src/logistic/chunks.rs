@@ -21,7 +21,10 @@ use crate::params::require;
 /// Loss, gradient and curvature of some of the rows at given coefficients: a value that adds up.
 ///
 /// Parts of the rows may lie on different machines: each sends this value, and [`merge`](Self::merge) gives that of all rows. The penalty is not in it. From
-/// [`LogisticRegressionParams::partial_loss`].
+/// [`partial_loss`](LogisticRegressionParams::partial_loss) or, of sparse rows, [`partial_loss_sparse`](LogisticRegressionParams::partial_loss_sparse).
+///
+/// # Example
+/// See [`LogisticRegressionParams::partial_loss`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PartialLoss {
@@ -125,14 +128,57 @@ impl LogisticRegressionParams {
         T: AsSingleTargets<Elem = L>,
         L: Label,
     {
-        let params = linfa::ParamGuard::check_ref(self)?;
-        let layout = Layout::new(model.classes.n_classes(), params.alpha);
-        let v = layout.pack(&model.coefficients.mapv(F::as_f64), &model.intercepts.mapv(F::as_f64));
         let x = rows.records().view();
         data::check_not_empty("records", &x)?;
         let slice = data::rows(&x);
         let dense = Rows::Dense { x: &slice, d: x.ncols() };
-        params.sums(&model.classes, &v, dense, rows.as_single_targets(), &rows.weights, hessian)
+        self.sums_at(model, dense, rows.as_single_targets(), &rows.weights, hessian)
+    }
+
+    /// [`partial_loss`](Self::partial_loss) of sparse rows.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::{LogisticRegression, data::Csr, linfa::{DatasetBase, traits::Fit}, ndarray::array, sprs::CsMat};
+    ///
+    /// let x = CsMat::csr_from_dense(array![[1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [0.0, 1.0]].view(), 0.0);
+    /// let rows = DatasetBase::new(Csr::new(x.view())?, array![true, false, false, true]);
+    /// let params = LogisticRegression::params();
+    /// let model = params.fit(&rows)?;
+    /// let sum = params.partial_loss_sparse(&model, &rows, false)?;
+    /// assert_eq!((sum.n_rows(), sum.gradient().dim()), (4, (1, 3)));
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    pub fn partial_loss_sparse<F, T, L>(
+        &self,
+        model: &LogisticRegression<F, L>,
+        rows: &DatasetBase<Csr<'_, F>, T>,
+        hessian: bool,
+    ) -> Result<PartialLoss>
+    where
+        F: Float,
+        T: AsSingleTargets<Elem = L>,
+        L: Label,
+    {
+        let sparse = super::sparse::rows(rows.records())?;
+        self.sums_at(model, sparse, rows.as_single_targets(), &rows.weights, hessian)
+    }
+
+    fn sums_at<F: Float, L: Label>(
+        &self,
+        model: &LogisticRegression<F, L>,
+        rows: Rows<'_, F>,
+        targets: ArrayView1<'_, L>,
+        weights: &Array1<f32>,
+        hessian: bool,
+    ) -> Result<PartialLoss> {
+        let params = linfa::ParamGuard::check_ref(self)?;
+        let layout = Layout::new(model.classes.n_classes(), params.alpha);
+        let v = layout.pack(&model.coefficients.mapv(F::as_f64), &model.intercepts.mapv(F::as_f64));
+        params.sums(&model.classes, &v, rows, targets, weights, hessian)
     }
 }
 

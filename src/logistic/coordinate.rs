@@ -11,8 +11,9 @@
 //! Friedman, Hastie & Tibshirani, "Regularization paths for generalized linear models via coordinate descent", 2010; Massias, Gramfort & Salmon,
 //! "Celer: a fast solver for the lasso with dual extrapolation", 2018 (working sets).
 
+use super::curvature::Blocks;
 use super::factor::Factor;
-use super::objective::{Blocks, Objective};
+use super::objective::Objective;
 use super::report::{Outcome, Report};
 use super::rows::Rows;
 use super::solve::Limits;

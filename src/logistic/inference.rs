@@ -7,9 +7,9 @@ use linfa::dataset::{AsSingleTargets, Label};
 use linfa::traits::Fit;
 use ndarray::{ArrayBase, Data, Ix2};
 
+use super::curvature::Blocks;
 use super::factor::Factor;
 use super::fit::{Layout, Targets};
-use super::objective::Blocks;
 use super::params::LogisticRegressionParams;
 use super::rows::Rows;
 use super::{LogisticRegression, LogisticRegressionValidParams};
@@ -21,6 +21,9 @@ use crate::params::require;
 /// The table that belongs to a fit without a penalty: how sure each coefficient is, and how well the model fits.
 ///
 /// Printing gives it as statsmodels prints it. From [`LogisticRegressionParams::fit_inference`].
+///
+/// # Example
+/// See [`LogisticRegressionParams::fit_inference`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -42,6 +45,9 @@ pub struct Inference {
 }
 
 /// One coefficient and how sure it is.
+///
+/// # Example
+/// See [`LogisticRegressionParams::fit_inference`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -4,6 +4,7 @@
 
 mod chunks;
 mod coordinate;
+mod curvature;
 mod factor;
 mod fit;
 mod inference;

@@ -9,11 +9,18 @@ use crate::optim::{Rule, check_rate};
 use crate::params::{Check, Params, require};
 
 /// Hyper-parameters of [`LogisticRegression`], with their setters.
+///
+/// # Example
+/// See [`LogisticRegression`].
 pub type LogisticRegressionParams = Params<LogisticRegressionValidParams>;
 
 /// Checked hyper-parameters of [`LogisticRegression`].
+///
+/// # Example
+/// See [`LogisticRegression`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(remote = "Self"))]
 pub struct LogisticRegressionValidParams {
     pub(super) alpha: f64,
     pub(super) l1_ratio: f64,
@@ -28,6 +35,21 @@ pub struct LogisticRegressionValidParams {
 }
 
 /// How much each class counts, on top of the weights of the samples.
+///
+/// # Example
+/// ```
+/// use sapwood::{LogisticRegression, linfa::{Dataset, traits::Fit}, logistic::ClassWeight, ndarray::Array};
+///
+/// // One row in ten is positive: the plain model takes none for it.
+/// let x = Array::from_shape_fn((200, 1), |(i, _)| (i % 10) as f64 * 0.3 + (i * 7 % 5) as f64);
+/// let data = Dataset::new(x, Array::from_shape_fn(200, |i| i % 10 == 9));
+/// let found = |weight| -> sapwood::Result<usize> {
+///     let p = LogisticRegression::params().class_weight(weight).fit(&data)?.predict_proba(data.records())?;
+///     Ok(p.column(1).iter().filter(|&&p| p > 0.5).count())
+/// };
+/// assert!(found(ClassWeight::Balanced)? > found(ClassWeight::Uniform)?);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -42,6 +64,19 @@ pub enum ClassWeight {
 }
 
 /// How a fit without an L1 penalty finds its way; by default the shape of the data decides.
+///
+/// # Example
+/// ```
+/// use sapwood::{LogisticRegression, linfa::{Dataset, traits::Fit}, logistic::Solver, ndarray::Array};
+///
+/// let x = Array::from_shape_fn((100, 3), |(i, j)| (i * (j + 2) % 11) as f64);
+/// let data = Dataset::new(x, Array::from_shape_fn(100, |i| i * 7 % 11 > 5));
+/// let newton = LogisticRegression::params().solver(Solver::Newton).fit(&data)?;
+/// let lbfgs = LogisticRegression::params().solver(Solver::Lbfgs).fit(&data)?;
+/// // One optimum, by either way.
+/// assert!((&newton.coefficients() - &lbfgs.coefficients()).iter().all(|d: &f64| d.abs() < 1e-4));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -215,6 +250,21 @@ impl Check for LogisticRegressionValidParams {
 }
 
 #[cfg(feature = "serde")]
+impl serde::Serialize for LogisticRegressionValidParams {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// What breaks a rule is not read.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for LogisticRegressionValidParams {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        crate::stored::checked(Self::deserialize(deserializer)?)
+    }
+}
+
+#[cfg(feature = "serde")]
 impl crate::stored::Stored for LogisticRegressionValidParams {
     fn kind() -> String {
         "LogisticRegressionParams".into()
@@ -222,5 +272,20 @@ impl crate::stored::Stored for LogisticRegressionValidParams {
 
     fn validate(&self) -> Result<()> {
         self.check()
+    }
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_that_break_a_rule_are_not_read() {
+        let params = LogisticRegression::params();
+        let text = serde_json::to_string(&params).unwrap();
+        let read = serde_json::from_str::<LogisticRegressionParams>;
+        assert_eq!(read(&text).unwrap(), params);
+        let error = read(&text.replace("\"alpha\":1.0", "\"alpha\":-1.0")).unwrap_err().to_string();
+        assert!(error.starts_with("`alpha` must be at least 0 and finite, got -1"), "{error}");
     }
 }

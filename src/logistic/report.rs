@@ -33,6 +33,9 @@ pub struct Report {
 }
 
 /// Why a fit stopped.
+///
+/// # Example
+/// See [`Report`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Outcome {

@@ -15,8 +15,9 @@
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use super::curvature::Blocks;
 use super::factor::Factor;
-use super::objective::{Blocks, Objective, Workspace};
+use super::objective::{Objective, Workspace};
 use super::report::{Outcome, Report};
 use super::rows::Rows;
 use crate::error::{Error, Result};

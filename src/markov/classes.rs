@@ -5,6 +5,17 @@ use linfa::dataset::Label;
 use super::MarkovChain;
 
 /// States that all reach each other.
+///
+/// # Example
+/// ```
+/// use sapwood::{MarkovChain, ndarray::array};
+///
+/// let chain = MarkovChain::from_matrix(vec!["a", "b", "end"], &[1.0, 0.0, 0.0], array![[0.0, 1.0, 0.0], [0.5, 0.0, 0.5], [0.0, 0.0, 1.0]].view())?;
+/// let classes = chain.classes();
+/// assert_eq!(classes.len(), 2);
+/// assert!(classes.iter().any(|class| class.is_absorbing() && class.states == [2]));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -48,6 +48,11 @@ use counts::check_one_column;
 use sparse::Sparse;
 
 /// The most states of an analysis that needs dense matrices: 8192, half a gigabyte each.
+///
+/// # Example
+/// ```
+/// assert_eq!(sapwood::markov::MAX_DENSE_STATES.pow(2) * size_of::<f64>(), 512 << 20);
+/// ```
 pub const MAX_DENSE_STATES: usize = 8192;
 
 /// A Markov chain of order 1 over labels of type `L`.
@@ -82,6 +87,9 @@ pub struct MarkovChain<L = usize> {
 /// With `n_ij` transitions from `i` to `j` among `k` states and the pseudo-count `a`: `P_ij = (n_ij + a) / sum_j (n_ij + a)`, and the same for the
 /// first states. That is the maximum of the likelihood for `a = 0`, the mean of the posterior under a Dirichlet prior of parameter `a`,
 /// and the posterior's maximum under one of parameter `a + 1`.
+///
+/// # Example
+/// See [`MarkovChain`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MarkovChainParams<L = usize> {

@@ -9,6 +9,19 @@ use crate::error::{Error, Result};
 /// How a chain leaves its transient states for good.
 ///
 /// Row `i` of each matrix belongs to `transient[i]`.
+///
+/// # Example
+/// ```
+/// use sapwood::{MarkovChain, ndarray::array};
+///
+/// // A fair game that ends with nothing or with three.
+/// let steps = array![[1.0, 0.0, 0.0, 0.0], [0.5, 0.0, 0.5, 0.0], [0.0, 0.5, 0.0, 0.5], [0.0, 0.0, 0.0, 1.0]];
+/// let chain = MarkovChain::from_matrix(vec![0, 1, 2, 3], &[0.0, 1.0, 0.0, 0.0], steps.view())?;
+/// let end = chain.absorption()?;
+/// assert_eq!(end.transient, [1, 2]);
+/// assert!((end.steps[0] - 2.0).abs() < 1e-12);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -14,6 +14,17 @@ const MAX_ELIMINATED: usize = 1000;
 const MAX_SWEEPS: usize = 20_000;
 
 /// The stationary distribution of one recurrent class.
+///
+/// # Example
+/// ```
+/// use sapwood::{MarkovChain, ndarray::array};
+///
+/// let chain = MarkovChain::from_matrix(vec!["sun", "rain"], &[1.0, 0.0], array![[0.9, 0.1], [0.3, 0.7]].view())?;
+/// let all = chain.stationary_distributions();
+/// assert_eq!(all.len(), 1);
+/// assert!((all[0].probabilities[0] - 0.75).abs() < 1e-12);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -5,6 +5,16 @@ use crate::float::Float;
 use crate::params::{Check, require};
 
 /// What is done to a gradient before it is used.
+///
+/// # Example
+/// ```
+/// use sapwood::optim::Clip;
+///
+/// let mut gradient = [3.0, -4.0];
+/// assert_eq!(Clip::Value(3.5).apply(&mut gradient)?, 5.0);
+/// assert_eq!(gradient, [3.0, -3.5]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Clip {

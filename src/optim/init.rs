@@ -34,6 +34,15 @@ pub fn glorot_uniform<F: Float>(rows: usize, columns: usize, rng: &mut impl Rng)
 
 /// Normal with variance `2 / (fan_in + fan_out)`.
 ///
+/// # Example
+/// ```
+/// use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
+///
+/// let w = sapwood::optim::init::glorot_normal::<f64>(100, 300, &mut Xoshiro256PlusPlus::seed_from_u64(0))?;
+/// assert!((w.std(0.0) - (2.0_f64 / 400.0).sqrt()).abs() < 0.002);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Parameter`](crate::Error::Parameter) when both sizes are 0.
 ///
@@ -44,6 +53,15 @@ pub fn glorot_normal<F: Float>(rows: usize, columns: usize, rng: &mut impl Rng) 
 }
 
 /// Uniform in `+-sqrt(6 / fan_in)`: for layers followed by a positive part.
+///
+/// # Example
+/// ```
+/// use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
+///
+/// let w = sapwood::optim::init::he_uniform::<f64>(100, 6, &mut Xoshiro256PlusPlus::seed_from_u64(0))?;
+/// assert!(w.iter().all(|w| w.abs() <= 1.0));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Parameter`](crate::Error::Parameter) when `columns` is 0.
@@ -57,6 +75,15 @@ pub fn he_uniform<F: Float>(rows: usize, columns: usize, rng: &mut impl Rng) -> 
 
 /// Normal with variance `2 / fan_in`.
 ///
+/// # Example
+/// ```
+/// use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
+///
+/// let w = sapwood::optim::init::he_normal::<f64>(100, 300, &mut Xoshiro256PlusPlus::seed_from_u64(0))?;
+/// assert!((w.std(0.0) - (2.0_f64 / 300.0).sqrt()).abs() < 0.002);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Parameter`](crate::Error::Parameter) when `columns` is 0.
 ///
@@ -67,6 +94,14 @@ pub fn he_normal<F: Float>(rows: usize, columns: usize, rng: &mut impl Rng) -> R
 }
 
 /// Normal with mean 0 and the given standard deviation.
+///
+/// # Example
+/// ```
+/// use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
+///
+/// let w = sapwood::optim::init::normal::<f64>(100, 300, 0.1, &mut Xoshiro256PlusPlus::seed_from_u64(0));
+/// assert!((w.std(0.0) - 0.1).abs() < 0.002);
+/// ```
 pub fn normal<F: Float>(rows: usize, columns: usize, deviation: f64, rng: &mut impl Rng) -> Array2<F> {
     Array2::from_shape_simple_fn((rows, columns), || F::of(deviation * standard_normal(rng)))
 }

@@ -141,6 +141,15 @@ pub(crate) fn add(a: f64, x: &[f64], y: &mut [f64]) {
 /// `value` and `slope` are those at 0, `first` is the length to try first, and `evaluate(t)` gives value and slope at `t`; its last call is at the
 /// length returned. The conditions are `f(t) <= f(0) + 1e-4 t f'(0)` and `f'(t) >= 0.9 f'(0)`; where the values agree but for rounding, the
 /// approximate conditions of Hager and Zhang (2005, eq. 4.1), which ask for slopes only.
+///
+/// # Example
+/// ```
+/// use sapwood::optim::lbfgs::line_search;
+///
+/// // Down f(t) = (t - 3)^2 from 0, where it is 9 with slope -6.
+/// let t = line_search(9.0, -6.0, 1.0, |t| ((t - 3.0).powi(2), 2.0 * (t - 3.0)));
+/// assert!(t.is_some_and(|t| (t - 3.0).abs() < 3.0));
+/// ```
 pub fn line_search(
     value: f64,
     slope: f64,

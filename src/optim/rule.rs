@@ -136,6 +136,16 @@ impl From<Adam> for Rule {
 }
 
 /// What a [`Rule`] remembers of the steps so far. It is made empty, and takes its size at the first step.
+///
+/// # Example
+/// ```
+/// use sapwood::optim::{Rule, Sgd, State};
+///
+/// let (mut w, mut memory) = ([1.0], State::new());
+/// Rule::Sgd(Sgd::default()).update(0.1, &mut w, &[2.0], &mut memory)?;
+/// assert_eq!((w, memory.n_steps()), ([0.8], 1));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State<F> {

@@ -9,6 +9,15 @@ use crate::params::{Check, require};
 ///
 /// The time `t` counts from 0; it is an epoch for [`Step`](Self::Step), [`Cosine`](Self::Cosine) and [`Plateau`](Self::Plateau), and an update
 /// for [`OneCycle`](Self::OneCycle).
+///
+/// # Example
+/// ```
+/// use sapwood::{Lstm, linfa::ParamGuard, optim::Schedule};
+///
+/// let params = Lstm::<f64>::params(8).learning_rate(0.01).schedule(Schedule::Cosine { last: 0.01 });
+/// assert!(params.check().is_ok());
+/// assert!(Lstm::<f64>::params(8).schedule(Schedule::Cosine { last: -1.0 }).check().is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -48,6 +57,15 @@ pub enum Schedule {
 }
 
 /// When and how the rate falls on a plateau of the loss: PyTorch's `ReduceLROnPlateau` without cooldown.
+///
+/// # Example
+/// ```
+/// use sapwood::optim::{Plateau, Schedule};
+///
+/// let schedule = Schedule::Plateau(Plateau { factor: 0.5, patience: 1, ..Plateau::default() });
+/// assert_eq!(schedule.share(1, 9, &[1.0]), 1.0);
+/// assert_eq!(schedule.share(3, 9, &[1.0, 1.0, 1.0]), 0.5);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Plateau {

@@ -133,8 +133,8 @@ impl Canvas {
             name,
             "font-size=\"14\"",
         );
-        let turned = format!("font-size=\"14\" transform=\"rotate(-90 18 {:.1})\"", top + height / 2.0);
-        self.styled(18.0, top + height / 2.0, y_name, Anchor::Middle, name, &turned);
+        let turned = format!("font-size=\"14\" transform=\"rotate(-90 15 {:.1})\"", top + height / 2.0);
+        self.styled(15.0, top + height / 2.0, y_name, Anchor::Middle, name, &turned);
     }
 
     /// A column beside the plot: name and number of each entry, and its colour where it has one.

@@ -31,10 +31,9 @@ impl Graph {
             [middle[0] + around * cos, middle[1] + around * sin]
         };
         for &(i, j, p) in &self.edges {
-            // On a dark ground blue has to be lighter, to be seen where it is thin.
-            let lift = if theme == Theme::Light { 0.0 } else { 0.45 };
-            let strong = theme.colour(2).mixed(theme.text(), lift);
-            let colour = strong.mixed(theme.background(), 0.5 * (1.0 - p));
+            // On a dark ground the blue is the light one and fades less, to be seen where it is thin.
+            let (strong, fade) = if theme == Theme::Light { (2, 0.5) } else { (5, 0.35) };
+            let colour = theme.colour(strong).mixed(theme.background(), fade * (1.0 - p));
             let arrow = if i == j { loop_at(place(i), angle(i), r) } else { bow(place(i), place(j), r) };
             arrow.draw(&mut canvas, colour, 0.8 + 3.2 * p, &super::short(p));
         }
@@ -76,11 +75,11 @@ impl Arrow {
              stroke=\"{colour}\" stroke-width=\"{width:.2}\"/>\n\
              <path d=\"M{dx:.1} {dy:.1}L{lx:.1} {ly:.1}L{rx:.1} {ry:.1}Z\" fill=\"{colour}\"/>"
         ));
-        let halo = format!(
-            "font-size=\"12\" stroke=\"{}\" stroke-width=\"4\" paint-order=\"stroke\"",
-            canvas.theme.background()
-        );
-        canvas.styled(self.label[0], self.label[1] + 4.0, label, Anchor::Middle, canvas.theme.text(), &halo);
+        // The halo first, as a text of its own: not every viewer knows `paint-order`.
+        let (x, y, ground) = (self.label[0], self.label[1] + 4.0, canvas.theme.background());
+        let halo = format!("font-size=\"12\" stroke=\"{ground}\" stroke-width=\"4\"");
+        canvas.styled(x, y, label, Anchor::Middle, ground, &halo);
+        canvas.styled(x, y, label, Anchor::Middle, canvas.theme.text(), "font-size=\"12\"");
     }
 }
 

@@ -1,6 +1,15 @@
 //! Colours that colour-blind readers can tell apart, given to clusters so that neighbours differ.
 
 /// Background of a figure.
+///
+/// # Example
+/// ```
+/// use sapwood::plot::{Figure, Theme};
+///
+/// let figure = Figure::losses(&[("training", &[3.0, 2.0, 1.5])])?;
+/// assert_ne!(figure.clone().theme(Theme::Dark).to_svg(), figure.to_svg());
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Theme {
     /// Dark on white.

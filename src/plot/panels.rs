@@ -5,9 +5,12 @@ use std::fmt::Write;
 use super::Figure;
 use super::canvas::WIDTH;
 
+/// Size of a panel beside that of its figure.
+const SCALE: f64 = 0.6;
+
 /// Figures side by side, `columns` in a row, as one SVG document.
 ///
-/// Each keeps its theme, and is drawn smaller so that a row is as wide as one figure; rows are as high as their highest figure.
+/// Each keeps its theme, and is drawn at 0.6 of its size, so that its text stays legible; rows are as high as their highest figure.
 ///
 /// # Example
 /// ```
@@ -24,23 +27,22 @@ use super::canvas::WIDTH;
 #[must_use]
 pub fn panels(figures: &[Figure], columns: usize) -> String {
     assert!(columns > 0, "panels need at least one column");
-    let scale = 1.0 / columns as f64;
     let drawn: Vec<(String, f64)> = figures
         .iter()
         .map(|figure| {
             let svg = figure.to_svg();
             let height = height(&svg);
-            (svg, height * scale)
+            (svg, height * SCALE)
         })
         .collect();
     let (mut body, mut top) = (String::new(), 0.0);
     for row in drawn.chunks(columns) {
         for (column, (svg, height)) in row.iter().enumerate() {
-            let left = WIDTH * scale * column as f64;
-            let width = WIDTH * scale;
+            let left = WIDTH * SCALE * column as f64;
+            let width = WIDTH * SCALE;
             // The figure's own size becomes that of its panel; its view box scales what is in it.
             let inner = svg.split_once('>').map_or("", |(_, inner)| inner);
-            let full = height / scale;
+            let full = height / SCALE;
             // Writing to a string cannot fail.
             let _ = writeln!(
                 body,
@@ -51,8 +53,9 @@ pub fn panels(figures: &[Figure], columns: usize) -> String {
         }
         top += row.iter().fold(0.0, |highest: f64, (_, height)| highest.max(*height));
     }
+    let width = WIDTH * SCALE * columns as f64;
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {top:.1}\" width=\"{WIDTH}\" height=\"{top:.1}\" role=\"img\">\n{body}</svg>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {top:.1}\" width=\"{width}\" height=\"{top:.1}\" role=\"img\">\n{body}</svg>\n"
     )
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Batch {
     pub(super) steps: Vec<usize>,
     /// Row of the records that each row of the batch comes from.
     pub(super) source: Vec<usize>,
-    /// The row that takes a row's place when every part is read from its end.
+    /// The row that takes a row's place when every part is read from its end; after [`find_mirror`](Self::find_mirror).
     pub(super) mirror: Vec<usize>,
     /// The last row of each part, in the order of the batch.
     pub(super) last: Vec<usize>,
@@ -24,7 +24,7 @@ pub(super) struct Batch {
 impl Batch {
     /// Fills the batch with parts of the records: `(first row, number of rows)` each, of at least one row.
     pub(super) fn fill(&mut self, parts: impl IntoIterator<Item = (usize, usize)>) {
-        let Self { order, parts: all, steps, source, mirror, last, starts } = self;
+        let Self { order, parts: all, steps, source, last, starts, .. } = self;
         all.clear();
         all.extend(parts);
         order.clear();
@@ -48,6 +48,11 @@ impl Batch {
         }
         last.clear();
         last.extend(order.iter().enumerate().map(|(place, &part)| starts[all[part].1 - 1] + place));
+    }
+
+    /// Fills `mirror`.
+    pub(super) fn find_mirror(&mut self) {
+        let Self { order, parts: all, steps, mirror, starts, .. } = self;
         mirror.clear();
         for (t, &n) in steps.iter().enumerate() {
             mirror.extend((0..n).map(|place| starts[all[order[place]].1 - 1 - t] + place));
@@ -71,6 +76,7 @@ mod tests {
     fn rows_are_time_major_and_the_longest_part_is_first() {
         let mut batch = Batch::default();
         batch.fill([(0, 2), (2, 3), (5, 1), (6, 3)]);
+        batch.find_mirror();
         assert_eq!(batch.order, [1, 3, 0, 2]);
         assert_eq!(batch.steps, [4, 3, 2]);
         assert_eq!(batch.source, [2, 6, 0, 5, 3, 7, 1, 4, 8]);

@@ -11,6 +11,16 @@ use crate::kernel::simd::Simd;
 /// A recurrent cell: the arithmetic of one unit, and how PyTorch orders its gates.
 ///
 /// Implemented by [`LstmCell`], [`PeepholeLstmCell`], [`GruCell`] and [`RnnCell`]; sealed, as the kernels exist for these.
+///
+/// # Example
+/// ```
+/// use sapwood::{linfa::ParamGuard, recurrent::{Cell, GruCell, LstmCell, Recurrent}};
+///
+/// fn valid<C: Cell>() -> bool {
+///     Recurrent::<f64, C>::params(8).check().is_ok()
+/// }
+/// assert!(valid::<LstmCell>() && valid::<GruCell>());
+/// ```
 pub trait Cell: Gates + Default + std::fmt::Debug + PartialEq {
     /// What PyTorch calls the module.
     const NAME: &'static str;

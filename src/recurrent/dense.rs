@@ -2,6 +2,7 @@
 
 use super::layer::{Tensor, add, grow};
 use crate::float::Float;
+use crate::kernel::Aligned;
 use crate::kernel::nets::product::{AddTransposed, Multiply, packed_index, padded, panels};
 use crate::kernel::nets::recurrent::transpose_packed;
 use crate::kernel::simd::dispatch;
@@ -59,7 +60,7 @@ impl Dense {
         d_y: &[F],
         grads: &mut [F],
         d_x: &mut [F],
-        transposed: &mut Vec<F>,
+        transposed: &mut Aligned<F>,
     ) {
         let (width, n_k) = (self.width::<F>(), self.n_inputs);
         for (first, w) in panels(width / F::BLOCK) {

@@ -4,19 +4,25 @@ use ndarray::{ArrayBase, Data, Ix2};
 
 use super::cell::Cell;
 use super::model::Recurrent;
-use super::net::Workspace;
+use super::net::{Pass, Workspace};
 use super::params::Element;
 use crate::data::{Sequences, rows};
 use crate::error::Result;
 use crate::float::Float;
 
 /// How a gradient changes on its way back through time; made by [`Recurrent::gradient_through_time`].
+///
+/// # Example
+/// See [`Recurrent::gradient_through_time`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct GradientThroughTime {
     norms: Vec<f64>,
 }
 
 /// What [`GradientThroughTime`] comes to.
+///
+/// # Example
+/// See [`Recurrent::gradient_through_time`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     /// Less than a thousandth is left at the first step: what happened there cannot be learnt.
@@ -63,6 +69,17 @@ impl GradientThroughTime {
 }
 
 /// How often a gate is shut or open; made by [`Recurrent::gate_saturation`].
+///
+/// # Example
+/// ```
+/// use sapwood::{Lstm, data::Sequences, ndarray::Array2};
+///
+/// // A forget gate that starts wide open.
+/// let net = Lstm::<f64>::untrained(&Lstm::params(4).forget_bias(9.0), 1, 1)?;
+/// let gates = net.gate_saturation(&Sequences::single(Array2::<f64>::zeros((5, 1)))?)?;
+/// assert!(gates.iter().any(|gate| gate.high > 0.99));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct GateSaturation {
     /// The layer, from below; of two directions the forward comes first.
@@ -165,7 +182,7 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         let range = |i| sequences.range(i).map_or((0, 0), |range| (range.start, range.len()));
         w.batch.fill((0..sequences.n_sequences()).map(range));
         self.net.prepare(&self.params, &mut w);
-        self.net.forward(&self.params, inputs, &mut w, None);
+        self.net.forward(&self.params, inputs, &mut w, Pass::Trace(None));
         Ok(w)
     }
 }

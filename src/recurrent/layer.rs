@@ -6,8 +6,9 @@ use ndarray::{Array2, ArrayView2};
 
 use super::cell::Cell;
 use crate::float::Float;
+use crate::kernel::Aligned;
 use crate::kernel::nets::product::{AddTransposed, Multiply, padded, pieces};
-use crate::kernel::nets::recurrent::{Backward, Forward, Project, Rows, Shared, transpose};
+use crate::kernel::nets::recurrent::{Backward, Entry, Forward, Project, Rows, Shared, transpose};
 use crate::kernel::simd::dispatch;
 use crate::par;
 
@@ -28,17 +29,17 @@ pub(super) struct Layer<C> {
 /// What a layer keeps from its forward for its backward pass, and its room for both.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trace<F> {
-    pub(super) slots: Vec<F>,
+    pub(super) slots: Aligned<F>,
     /// The states: `n_sequences` rows before the first step, then one for each row.
-    pub(super) hidden: Vec<F>,
-    pub(super) memory: Vec<F>,
-    pub(super) d_hidden: Vec<F>,
-    pub(super) carry: Vec<F>,
+    pub(super) hidden: Aligned<F>,
+    pub(super) memory: Aligned<F>,
+    pub(super) d_hidden: Aligned<F>,
+    pub(super) carry: Aligned<F>,
     /// The inputs in the order of a layer that reads from the end.
-    pub(super) mirrored: Vec<F>,
-    bias: Vec<F>,
-    w_x_transposed: Vec<F>,
-    w_h_transposed: Vec<F>,
+    pub(super) mirrored: Aligned<F>,
+    bias: Aligned<F>,
+    w_x_transposed: Aligned<F>,
+    w_h_transposed: Aligned<F>,
 }
 
 impl<F: Float> Trace<F> {
@@ -51,10 +52,10 @@ impl<F: Float> Trace<F> {
     }
 }
 
-/// Makes `v` at least `len` long; new values are 0.
-pub(super) fn grow<F: Float>(v: &mut Vec<F>, len: usize) {
+/// Makes `v` at least `len` long; if it was shorter, all values become 0.
+pub(super) fn grow<F: Float>(v: &mut Aligned<F>, len: usize) {
     if v.len() < len {
-        v.resize(len, F::zero());
+        v.resize(len);
     }
 }
 
@@ -92,7 +93,7 @@ impl<C: Cell> Layer<C> {
         n_rows: usize,
     ) {
         let width = self.width::<F>();
-        grow(&mut trace.slots, n_rows * width * C::SLOTS);
+        grow(&mut trace.slots, n_sequences * width * C::SLOTS);
         grow(&mut trace.hidden, (n_sequences + n_rows) * width);
         grow(&mut trace.memory, if C::HAS_MEMORY { (n_sequences + n_rows) * width } else { 0 });
         grow(&mut trace.bias, width * C::SLOTS);
@@ -118,9 +119,11 @@ impl<C: Cell> Layer<C> {
         }
     }
 
-    /// `slots`, `memory` and `hidden` for all steps. The state before the first step stands in `trace` already, as do the biases.
+    /// `memory` and `hidden` for all steps, and for a backward pass `slots`, which are else not `kept`. The state before the first step stands in
+    /// `trace` already, as do the biases.
     ///
     /// Shapes: `x (n_rows, n_inputs)` at distance `x_row`, rows as [`Rows`] says.
+    #[allow(clippy::too_many_arguments, reason = "the shape of the rows")]
     pub(super) fn forward<F: Float>(
         &self,
         params: &[F],
@@ -129,15 +132,56 @@ impl<C: Cell> Layer<C> {
         x: &[F],
         x_row: usize,
         trace: &mut Trace<F>,
+        kept: bool,
     ) {
+        /// Slots that stay in the second cache from the product with all inputs until their step.
+        const NEAR: usize = 1 << 20;
         let [w_x, w_h, b_x, _, p, end] = self.parts::<F>();
         let rows = self.rows(steps, n_rows);
         let Trace { slots, hidden, memory, bias, .. } = trace;
-        let w_x = &params[w_x..w_h];
-        Project { cell: PhantomData::<C>, rows, x, x_row, w_x, bias, slots: Shared::new(slots) }.compute();
-        let (cell, w_h, peepholes) = (self.cell, &params[w_h..b_x], &params[p..end]);
-        let (slots, hidden, memory) = (Shared::new(slots), Shared::new(hidden), Shared::new(memory));
-        Forward { cell, rows, w_h, peepholes, slots, hidden, memory }.compute();
+        let entry = Entry { x, x_row, w_x: &params[w_x..w_h], bias };
+        let n_sequences = steps.first().copied().unwrap_or(0);
+        let row = self.width::<F>() * C::SLOTS;
+        // Few rows at a time would read the weights of the inputs again and again.
+        let by_step = n_sequences >= 8 && n_rows * row * size_of::<F>() > NEAR;
+        let kept = kept || !by_step;
+        grow(slots, if kept { n_rows } else { n_sequences } * row);
+        if !by_step {
+            Project { cell: PhantomData::<C>, rows, entry, slots: Shared::new(slots) }.compute();
+        }
+        Forward {
+            cell: self.cell,
+            rows,
+            entry: by_step.then_some(entry),
+            kept,
+            from_end: false,
+            w_h: &params[w_h..b_x],
+            peepholes: &params[p..end],
+            slots: Shared::new(slots),
+            hidden: Shared::new(hidden),
+            memory: Shared::new(memory),
+        }
+        .compute();
+    }
+
+    /// One step of one sequence: the second row of `hidden` and `memory` from the first. Every other call goes through the weights `from_end`, to meet
+    /// first what is still in the cache.
+    pub(super) fn step<F: Float>(&self, params: &[F], x: &[F], trace: &mut Trace<F>, from_end: bool) {
+        let [w_x, w_h, b_x, _, p, end] = self.parts::<F>();
+        let Trace { slots, hidden, memory, bias, .. } = trace;
+        Forward {
+            cell: self.cell,
+            rows: self.rows(&[1], 1),
+            entry: Some(Entry { x, x_row: self.n_inputs, w_x: &params[w_x..w_h], bias }),
+            kept: false,
+            from_end,
+            w_h: &params[w_h..b_x],
+            peepholes: &params[p..end],
+            slots: Shared::new(slots),
+            hidden: Shared::new(hidden),
+            memory: Shared::new(memory),
+        }
+        .compute();
     }
 
     /// Adds the gradients of the parameters to `grads` and, where asked, `dL/dx` to `d_x`.

@@ -46,7 +46,7 @@ mod torch;
 
 pub use cell::{Cell, GruCell, LstmCell, PeepholeLstmCell, RnnCell};
 pub use diagnose::{Flow, GateSaturation, GradientThroughTime};
-pub use fit::Gradients;
+pub use fit::{Gradients, Taught};
 pub use model::{Recurrent, Values};
 pub use net::{Dropout, Workspace};
 pub use params::{Element, RecurrentParams};
@@ -57,13 +57,65 @@ pub use torch::from_keras;
 use crate::params::Params;
 
 /// A net of long short-term memories.
+///
+/// # Example
+/// ```
+/// use sapwood::{Lstm, data::Sequences, linfa::{DatasetBase, traits::Fit}, ndarray::Array2};
+///
+/// // The number before the last, from the last.
+/// let x = Array2::from_shape_fn((60, 1), |(t, _)| (t as f64 * 0.7).sin());
+/// let y = Array2::from_shape_fn((60, 1), |(t, _)| ((t as f64 - 1.0) * 0.7).sin());
+/// let data = DatasetBase::new(Sequences::new(x, vec![20; 3])?, y);
+/// let model = Lstm::<f64>::params(6).batch_size(1).n_epochs(40).learning_rate(0.02).fit(&data)?;
+/// assert!(model.losses()[39] < 0.5 * model.losses()[0]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 pub type Lstm<F, T = Values> = Recurrent<F, LstmCell, T>;
 
 /// A net of long short-term memories with peepholes.
+///
+/// # Example
+/// ```
+/// use sapwood::{PeepholeLstm, data::Sequences, linfa::{DatasetBase, traits::Fit}, ndarray::Array2};
+///
+/// // The number before the last, from the last.
+/// let x = Array2::from_shape_fn((60, 1), |(t, _)| (t as f64 * 0.7).sin());
+/// let y = Array2::from_shape_fn((60, 1), |(t, _)| ((t as f64 - 1.0) * 0.7).sin());
+/// let data = DatasetBase::new(Sequences::new(x, vec![20; 3])?, y);
+/// let model = PeepholeLstm::<f64>::params(6).batch_size(1).n_epochs(40).learning_rate(0.02).fit(&data)?;
+/// assert!(model.losses()[39] < 0.5 * model.losses()[0]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 pub type PeepholeLstm<F, T = Values> = Recurrent<F, PeepholeLstmCell, T>;
 
 /// A net of gated recurrent units.
+///
+/// # Example
+/// ```
+/// use sapwood::{Gru, data::Sequences, linfa::{DatasetBase, traits::Fit}, ndarray::Array2};
+///
+/// // The number before the last, from the last.
+/// let x = Array2::from_shape_fn((60, 1), |(t, _)| (t as f64 * 0.7).sin());
+/// let y = Array2::from_shape_fn((60, 1), |(t, _)| ((t as f64 - 1.0) * 0.7).sin());
+/// let data = DatasetBase::new(Sequences::new(x, vec![20; 3])?, y);
+/// let model = Gru::<f64>::params(6).batch_size(1).n_epochs(40).learning_rate(0.02).fit(&data)?;
+/// assert!(model.losses()[39] < 0.5 * model.losses()[0]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 pub type Gru<F, T = Values> = Recurrent<F, GruCell, T>;
 
 /// Elman's net, of plain hidden units.
+///
+/// # Example
+/// ```
+/// use sapwood::{Rnn, data::Sequences, linfa::{DatasetBase, traits::Fit}, ndarray::Array2};
+///
+/// // The number before the last, from the last.
+/// let x = Array2::from_shape_fn((60, 1), |(t, _)| (t as f64 * 0.7).sin());
+/// let y = Array2::from_shape_fn((60, 1), |(t, _)| ((t as f64 - 1.0) * 0.7).sin());
+/// let data = DatasetBase::new(Sequences::new(x, vec![20; 3])?, y);
+/// let model = Rnn::<f64>::params(6).batch_size(1).n_epochs(40).learning_rate(0.02).fit(&data)?;
+/// assert!(model.losses()[39] < 0.5 * model.losses()[0]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 pub type Rnn<F, T = Values> = Recurrent<F, RnnCell, T>;

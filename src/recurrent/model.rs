@@ -7,16 +7,27 @@ use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
 
 use super::cell::Cell;
 use super::layer::{collect, scatter};
-use super::net::{Inputs, Net, Workspace};
+use super::net::{Inputs, Net, Pass, Workspace};
 use super::params::{Element, RecurrentParams};
 use super::state::{State, Stream};
 use crate::data::{ClassIndex, Sequences, rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::Aligned;
 use crate::math::softmax;
 use crate::params::Params;
 
 /// The targets were numbers, and so are the answers.
+///
+/// # Example
+/// ```
+/// use sapwood::{Lstm, data::Sequences, ndarray::Array2, recurrent::Values};
+///
+/// let net: Lstm<f64, Values> = Lstm::untrained(&Lstm::params(4), 2, 3)?;
+/// let x = Sequences::single(Array2::<f64>::zeros((5, 2)))?;
+/// assert_eq!(net.predict(&x)?.dim(), (5, 3));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Values;
@@ -49,7 +60,7 @@ pub struct Values;
 )]
 pub struct Recurrent<F, C, T = Values> {
     pub(super) net: Net<C>,
-    pub(super) params: Vec<F>,
+    pub(super) params: Aligned<F>,
     pub(super) targets: T,
     pub(super) losses: Vec<f64>,
     pub(super) validation_losses: Vec<f64>,
@@ -319,14 +330,17 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
             if let Some(state) = &state {
                 state.enter(&self.net, w, |part| first + part);
             }
-            self.net.forward(&self.params, inputs, w, None);
+            self.net.forward(&self.params, inputs, w, Pass::Answer);
             if let Some(state) = &mut state {
                 state.leave(&self.net, w, |part| first + part);
             }
-            let width = self.net.head.width::<F>();
+            let (width, n) = (self.net.head.width::<F>(), self.net.n_outputs());
             for (row, y) in w.y.chunks_exact(width).take(self.net.n_out_rows(&w.batch)).enumerate() {
                 let to = if self.net.each_row { w.batch.source[row] } else { first + w.batch.order[row] };
-                outputs.row_mut(to).iter_mut().zip(y).for_each(|(to, &y)| *to = y);
+                match outputs.as_slice_mut() {
+                    Some(outputs) => outputs[to * n..][..n].iter_mut().zip(y).for_each(|(to, &y)| *to = y),
+                    None => outputs.row_mut(to).iter_mut().zip(y).for_each(|(to, &y)| *to = y),
+                }
             }
             first += group;
         }

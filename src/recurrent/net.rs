@@ -9,12 +9,24 @@ use super::dense::{Dense, Embedding};
 use super::layer::{Layer, Tensor, Trace, grow};
 use crate::error::Result;
 use crate::float::Float;
+use crate::kernel::Aligned;
+use crate::kernel::nets::gather::Gather;
 use crate::kernel::nets::product::padded;
+use crate::kernel::simd::dispatch;
 use crate::optim::init;
 
 /// Shares of numbers that training sets to 0; what stays is divided by the share that stays.
 ///
 /// A mask is drawn for every number of every row anew, as in PyTorch; the recurrent connection itself is never dropped. Prediction drops nothing.
+///
+/// # Example
+/// ```
+/// use sapwood::{Lstm, linfa::ParamGuard, recurrent::Dropout};
+///
+/// let params = Lstm::<f64>::params(8).n_layers(2).dropout(Dropout { between: 0.2, after: 0.1, ..Dropout::default() });
+/// assert!(params.check().is_ok());
+/// assert!(Lstm::<f64>::params(8).dropout(Dropout { before: 1.0, ..Dropout::default() }).check().is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dropout {
@@ -47,26 +59,38 @@ pub enum Inputs<'a, F> {
     Tokens(&'a [usize]),
 }
 
+/// What a forward pass is for.
+#[derive(Debug)]
+pub(super) enum Pass<'a> {
+    /// For the outputs.
+    Answer,
+    /// For a backward pass after it; with dropout, as in training.
+    Trace(Option<(Dropout, &'a mut Xoshiro256PlusPlus)>),
+}
+
 /// Everything between inputs and outputs: room that is used again for every batch.
 ///
 /// It grows to the largest batch that it has seen; [`predict_into`](super::Recurrent::predict_into) takes one.
+///
+/// # Example
+/// See [`Recurrent::predict_into`](super::Recurrent::predict_into).
 #[derive(Debug, Clone, Default)]
 pub struct Workspace<F> {
     pub(super) batch: Batch,
     /// Inputs of each layer `(n_rows, padded inputs)`.
-    pub(super) inputs: Vec<Vec<F>>,
-    pub(super) d_inputs: Vec<Vec<F>>,
+    pub(super) inputs: Vec<Aligned<F>>,
+    pub(super) d_inputs: Vec<Aligned<F>>,
     pub(super) traces: Vec<Vec<Trace<F>>>,
     /// Masks of the layers' inputs and of the features.
     masks: Vec<Vec<F>>,
     /// Inputs of the head `(n_outputs rows, padded features)`.
-    features: Vec<F>,
-    d_features: Vec<F>,
+    features: Aligned<F>,
+    d_features: Aligned<F>,
     /// Outputs of the head `(n_outputs rows, padded outputs)`.
-    pub(super) y: Vec<F>,
-    pub(super) d_y: Vec<F>,
-    d_x: Vec<F>,
-    transposed: Vec<F>,
+    pub(super) y: Aligned<F>,
+    pub(super) d_y: Aligned<F>,
+    d_x: Aligned<F>,
+    transposed: Aligned<F>,
 }
 
 impl<C: Cell> Net<C> {
@@ -126,8 +150,13 @@ impl<C: Cell> Net<C> {
 
     /// First values: Glorot (uniform) for what reads inputs, orthogonal for each gate's recurrent matrix, normal for an embedding, 0 for biases but
     /// `forget_bias` for the forget gate.
-    pub(super) fn init<F: Float>(&self, forget_bias: f64, rng: &mut Xoshiro256PlusPlus) -> Result<Vec<F>> {
-        let mut params = vec![F::zero(); self.n_params::<F>()];
+    pub(super) fn init<F: Float>(
+        &self,
+        forget_bias: f64,
+        rng: &mut Xoshiro256PlusPlus,
+    ) -> Result<Aligned<F>> {
+        let mut params = Aligned::default();
+        params.resize(self.n_params::<F>());
         for tensor in self.tensors::<F>() {
             let (rows, columns) = (tensor.shape[0], tensor.shape.get(1).copied());
             let n_hidden = self.layers[0][0].n_hidden;
@@ -162,8 +191,11 @@ impl<C: Cell> Net<C> {
     /// Makes room for the batch in `w.batch` and sets every state before the first step to 0.
     pub(super) fn prepare<F: Float>(&self, params: &[F], w: &mut Workspace<F>) {
         let (n_rows, n_sequences) = (w.batch.n_rows(), w.batch.n_sequences());
-        w.inputs.resize_with(self.layers.len(), Vec::new);
-        w.d_inputs.resize_with(self.layers.len(), Vec::new);
+        if self.bidirectional() {
+            w.batch.find_mirror();
+        }
+        w.inputs.resize_with(self.layers.len(), Aligned::default);
+        w.d_inputs.resize_with(self.layers.len(), Aligned::default);
         w.masks.resize_with(self.layers.len() + 1, Vec::new);
         w.traces.resize_with(self.layers.len(), Vec::new);
         for (l, directions) in self.layers.iter().enumerate() {
@@ -188,7 +220,7 @@ impl<C: Cell> Net<C> {
         if self.each_row { batch.n_rows() } else { batch.n_sequences() }
     }
 
-    /// `w.y` from `inputs`, of which the batch in `w` says the rows. With `dropout`, as in training.
+    /// `w.y` from `inputs`, of which the batch in `w` says the rows.
     ///
     /// [`prepare`](Self::prepare) comes before it, and whoever brings a state sets it in between.
     pub(super) fn forward<F: Float>(
@@ -196,8 +228,12 @@ impl<C: Cell> Net<C> {
         params: &[F],
         inputs: Inputs<'_, F>,
         w: &mut Workspace<F>,
-        mut dropout: Option<(Dropout, &mut Xoshiro256PlusPlus)>,
+        pass: Pass<'_>,
     ) {
+        let (kept, mut dropout) = match pass {
+            Pass::Answer => (false, None),
+            Pass::Trace(dropout) => (true, dropout),
+        };
         let Workspace { batch, inputs: xs, traces, masks, features, y, .. } = w;
         let n_rows = batch.n_rows();
         for (l, directions) in self.layers.iter().enumerate() {
@@ -206,15 +242,17 @@ impl<C: Cell> Net<C> {
             let (below, here) = traces.split_at_mut(l);
             let x = &mut xs[l][..n_rows * x_row];
             match below.last() {
-                None => {
-                    for (x, &row) in x.chunks_exact_mut(x_row).zip(&batch.source) {
-                        x[..n_inputs].copy_from_slice(match (inputs, &self.embedding) {
-                            (Inputs::Tokens(tokens), Some(embedding)) => embedding.row(params, tokens[row]),
-                            (Inputs::Values(values), _) => &values[row * n_inputs..][..n_inputs],
-                            (Inputs::Tokens(_), None) => unreachable!("tokens enter through an embedding"),
-                        });
+                None => match (inputs, &self.embedding) {
+                    (Inputs::Tokens(tokens), Some(embedding)) => {
+                        for (x, &row) in x.chunks_exact_mut(x_row).zip(&batch.source) {
+                            x[..n_inputs].copy_from_slice(embedding.row(params, tokens[row]));
+                        }
                     }
-                }
+                    (Inputs::Values(from), _) => {
+                        dispatch(Gather { n: n_inputs, from, source: &batch.source, to: x, to_row: x_row });
+                    }
+                    (Inputs::Tokens(_), None) => unreachable!("tokens enter through an embedding"),
+                },
                 Some(below) => self.gather(batch, &self.layers[l - 1], below, true, x, x_row),
             }
             if let Some((dropout, rng)) = &mut dropout {
@@ -223,11 +261,11 @@ impl<C: Cell> Net<C> {
             }
             for (direction, (layer, trace)) in directions.iter().zip(&mut here[0]).enumerate() {
                 if direction == 0 {
-                    layer.forward(params, &batch.steps, n_rows, x, x_row, trace);
+                    layer.forward(params, &batch.steps, n_rows, x, x_row, trace, kept);
                 } else {
                     trace.mirror_rows(&batch.mirror, x, x_row);
                     let mirrored = std::mem::take(&mut trace.mirrored);
-                    layer.forward(params, &batch.steps, n_rows, &mirrored, x_row, trace);
+                    layer.forward(params, &batch.steps, n_rows, &mirrored, x_row, trace, kept);
                     trace.mirrored = mirrored;
                 }
             }
@@ -244,6 +282,22 @@ impl<C: Cell> Net<C> {
             drop_out(features, dropout.after, &mut masks[top + 1], rng);
         }
         self.head.forward(params, n_out, features, features_row, y);
+    }
+
+    /// `w.y` one step on, for one sequence read from its beginning: the first row of every state is the one before the step, then the one after it.
+    pub(super) fn step<F: Float>(&self, params: &[F], x: &[F], w: &mut Workspace<F>, from_end: bool) {
+        for (l, directions) in self.layers.iter().enumerate() {
+            let (below, here) = w.traces.split_at_mut(l);
+            let (layer, trace) = (&directions[0], &mut here[0][0]);
+            layer.step(params, below.last().map_or(x, |below| &below[0].hidden), trace, from_end);
+            let width = layer.width::<F>();
+            trace.hidden.copy_within(width..2 * width, 0);
+            if C::HAS_MEMORY {
+                trace.memory.copy_within(width..2 * width, 0);
+            }
+        }
+        let hidden = &w.traces[self.layers.len() - 1][0].hidden;
+        self.head.forward(params, 1, hidden, padded::<F>(self.head.n_inputs), &mut w.y);
     }
 
     /// Adds the gradients of all parameters to `grads`, from `w.d_y`, after the forward pass of the same batch and dropout.

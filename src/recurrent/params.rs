@@ -6,13 +6,25 @@ use super::cell::{Cell, RnnCell};
 use super::net::{Dropout, Inputs};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::nets::gather::all_finite;
 use crate::optim::{Adam, Clip, Rule, Schedule};
 use crate::params::{Check, Params, require};
 
 /// Settings of a recurrent net; made by [`Recurrent::params`](super::Recurrent::params), set through the setters of [`Params`].
+///
+/// # Example
+/// ```
+/// use sapwood::{Lstm, linfa::ParamGuard};
+///
+/// assert!(Lstm::<f32>::params(64).n_layers(2).bidirectional(true).batch_size(16).check().is_ok());
+/// assert!(Lstm::<f32>::params(0).check().is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(bound = "C: serde::Serialize + serde::de::DeserializeOwned"))]
+#[cfg_attr(
+    feature = "serde",
+    serde(remote = "Self", bound = "C: serde::Serialize + serde::de::DeserializeOwned")
+)]
 pub struct RecurrentParams<F, C> {
     pub(super) cell: C,
     pub(super) n_hidden: usize,
@@ -225,6 +237,9 @@ impl<F: Float, C: Cell> Check for RecurrentParams<F, C> {
 }
 
 /// What records may hold: the floats of the net, or `usize` tokens. Sealed.
+///
+/// # Example
+/// See the [module](super).
 pub trait Element<F: Float>: Copy + std::fmt::Debug + sealed::Sealed {
     /// Whether these are tokens.
     #[doc(hidden)]
@@ -263,9 +278,7 @@ impl<F: Float> Element<F> for usize {
 }
 
 fn finite<F: Float>(rows: &[F], n_columns: usize) -> Result<Inputs<'_, F>> {
-    // Without an early end, the compiler looks at many numbers at once.
-    let clean = |rows: &[F]| rows.iter().fold(true, |clean, x| clean & x.is_finite());
-    if rows.chunks(256).all(clean) {
+    if all_finite(rows) {
         return Ok(Inputs::Values(rows));
     }
     match rows.iter().position(|x| !x.is_finite()) {
@@ -287,6 +300,23 @@ mod sealed {
 }
 
 #[cfg(feature = "serde")]
+impl<F, C: serde::Serialize + serde::de::DeserializeOwned> serde::Serialize for RecurrentParams<F, C> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// What breaks a rule is not read.
+#[cfg(feature = "serde")]
+impl<'de, F: Float, C: Cell + serde::Serialize + serde::de::DeserializeOwned> serde::Deserialize<'de>
+    for RecurrentParams<F, C>
+{
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        crate::stored::checked(Self::deserialize(deserializer)?)
+    }
+}
+
+#[cfg(feature = "serde")]
 impl<F: Float, C: Cell + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored
     for RecurrentParams<F, C>
 {
@@ -296,5 +326,21 @@ impl<F: Float, C: Cell + serde::Serialize + serde::de::DeserializeOwned> crate::
 
     fn validate(&self) -> Result<()> {
         self.check()
+    }
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+    use crate::recurrent::LstmCell;
+
+    #[test]
+    fn settings_that_break_a_rule_are_not_read() {
+        let settings = RecurrentParams::<f32, LstmCell>::new(8);
+        let text = serde_json::to_string(&settings).unwrap();
+        let read = serde_json::from_str::<RecurrentParams<f32, LstmCell>>;
+        assert_eq!(read(&text).unwrap(), settings);
+        let error = read(&text.replace("\"n_hidden\":8", "\"n_hidden\":0")).unwrap_err().to_string();
+        assert!(error.starts_with("`n_hidden` must be in 1..=16384, got 0"), "{error}");
     }
 }

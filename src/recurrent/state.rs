@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::cell::Cell;
-use super::net::{Inputs, Net, Workspace};
+use super::net::{Net, Workspace};
 use crate::error::{Error, Result};
 use crate::float::Float;
 
@@ -168,11 +168,15 @@ fn assign_row<F: Float>(to: &mut Array2<F>, row: usize, from: &[F]) {
 /// A net that takes one observation at a time and answers at once; made by [`Recurrent::stream`](super::Recurrent::stream).
 ///
 /// Each step allocates nothing.
+///
+/// # Example
+/// See [`Recurrent::stream`](super::Recurrent::stream).
 #[derive(Debug, Clone)]
 pub struct Stream<'a, F, C> {
     net: &'a Net<C>,
     params: &'a [F],
     w: Workspace<F>,
+    from_end: bool,
 }
 
 impl<'a, F: Float, C: Cell> Stream<'a, F, C> {
@@ -180,7 +184,7 @@ impl<'a, F: Float, C: Cell> Stream<'a, F, C> {
         let mut w = Workspace::default();
         w.batch.fill([(0, 1)]);
         net.prepare(params, &mut w);
-        Self { net, params, w }
+        Self { net, params, w, from_end: false }
     }
 
     /// The outputs after one more observation, `n_outputs` numbers: values, or log-odds of the classes before the softmax.
@@ -196,7 +200,7 @@ impl<'a, F: Float, C: Cell> Stream<'a, F, C> {
                 x.len(),
             ));
         }
-        Ok(self.advance(Inputs::Values(x)))
+        Ok(self.advance(x))
     }
 
     /// The outputs after one more token.
@@ -204,23 +208,20 @@ impl<'a, F: Float, C: Cell> Stream<'a, F, C> {
     /// # Errors
     /// [`Error::Parameter`] for a token that the embedding does not have.
     pub fn step_token(&mut self, token: usize) -> Result<&[F]> {
-        let n_tokens = self.net.embedding.map_or(0, |embedding| embedding.n_tokens);
-        if token >= n_tokens {
-            return Err(Error::parameter("token", format!("below {n_tokens}"), token));
-        }
-        Ok(self.advance(Inputs::Tokens(&[token])))
-    }
-
-    fn advance(&mut self, inputs: Inputs<'_, F>) -> &[F] {
-        self.net.forward(self.params, inputs, &mut self.w, None);
-        // The state behind the step is the one before the next.
-        for (layer, traces) in self.net.layers.iter().zip(&mut self.w.traces) {
-            let width = layer[0].width::<F>();
-            traces[0].hidden.copy_within(width..2 * width, 0);
-            if C::HAS_MEMORY {
-                traces[0].memory.copy_within(width..2 * width, 0);
+        match self.net.embedding {
+            Some(embedding) if token < embedding.n_tokens => {
+                Ok(self.advance(embedding.row(self.params, token)))
+            }
+            embedding => {
+                let n_tokens = embedding.map_or(0, |embedding| embedding.n_tokens);
+                Err(Error::parameter("token", format!("below {n_tokens}"), token))
             }
         }
+    }
+
+    fn advance(&mut self, x: &[F]) -> &[F] {
+        self.from_end = !self.from_end;
+        self.net.step(self.params, x, &mut self.w, self.from_end);
         &self.w.y[..self.net.n_outputs()]
     }
 

@@ -9,6 +9,7 @@ use super::state::State;
 use crate::data::ClassIndex;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::Aligned;
 use crate::stored::{hold_finite, hold_len};
 
 /// The fields of a [`Recurrent`], not yet looked at.
@@ -46,7 +47,7 @@ impl<F: Float, C: Cell, T: Kind> TryFrom<Model<F, C, T>> for Recurrent<F, C, T> 
     fn try_from(stored: Model<F, C, T>) -> Result<Self> {
         let Model { net, params, targets, losses, validation_losses } = stored;
         check(&net, &params, &targets)?;
-        Ok(Self { net, params, targets, losses, validation_losses })
+        Ok(Self { net, params: Aligned::of(&params), targets, losses, validation_losses })
     }
 }
 

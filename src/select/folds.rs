@@ -11,6 +11,9 @@ use crate::data::{self, ClassIndex};
 use crate::error::{Error, Result};
 
 /// Rows to train on and rows to test on, each in rising order.
+///
+/// # Example
+/// See [`k_folds`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fold {
     /// Rows to train on: all that are not tested on.

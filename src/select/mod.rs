@@ -70,6 +70,9 @@ where
 }
 
 /// Scores at one size of the training set.
+///
+/// # Example
+/// See [`learning_curve`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LearningPoint {
     /// Rows that were trained on.

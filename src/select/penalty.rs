@@ -18,6 +18,9 @@ use crate::score;
 /// Log-losses of each penalty on the rows that were left out.
 ///
 /// Printing gives a table.
+///
+/// # Example
+/// See [`choose_alpha`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct AlphaReport {

@@ -11,6 +11,18 @@ use crate::par;
 use crate::params::require;
 
 /// Where a hyper-parameter is drawn from.
+///
+/// # Example
+/// ```
+/// use sapwood::select::{Range, random_search};
+///
+/// let space = [("alpha", Range::LogUniform(1e-3, 1e3)), ("k", Range::Integers(1, 5))];
+/// let report = random_search(&space, 20, 0, |point| {
+///     Ok::<_, sapwood::Error>(vec![-point["alpha"].log10().abs() - point["k"]])
+/// })?;
+/// assert_eq!(report.candidates().len(), 20);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Range {
@@ -25,6 +37,15 @@ pub enum Range {
 }
 
 /// A value for each hyper-parameter: `point["alpha"]`.
+///
+/// # Example
+/// ```
+/// use sapwood::select::{Range, random_search};
+///
+/// let report = random_search(&[("k", Range::Choice(vec![2.0]))], 1, 0, |point| Ok::<_, sapwood::Error>(vec![point["k"]]))?;
+/// assert_eq!(report.best().point.values(), [("k", 2.0)]);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
     values: Vec<(&'static str, f64)>,
@@ -52,6 +73,9 @@ impl Index<&str> for Point {
 }
 
 /// A point and its scores.
+///
+/// # Example
+/// See [`random_search`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Candidate {
@@ -68,6 +92,9 @@ pub struct Candidate {
 /// All points of a search with their scores, in the order in which they were drawn.
 ///
 /// Printing gives a table, best first.
+///
+/// # Example
+/// See [`random_search`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchReport {
     candidates: Vec<Candidate>,

@@ -16,6 +16,19 @@ use crate::float::Float;
 use crate::math::Cholesky;
 
 /// The shape of a state's covariance.
+///
+/// # Example
+/// ```
+/// use sapwood::{GaussianHmm, data::Sequences, hmm::Covariance, linfa::DatasetBase, linfa::traits::Fit, ndarray::Array2};
+///
+/// let x = Array2::from_shape_fn((40, 2), |(i, j)| (i / 20 * 9) as f64 + ((i * (j + 3)) % 7) as f64);
+/// let data = DatasetBase::new(Sequences::single(x)?, ());
+/// let parameters = |shape| Ok::<_, sapwood::Error>(GaussianHmm::params(2).covariance(shape).fit(&data)?.n_parameters());
+/// // 1 + 2 for the chain, 4 means; then the covariances.
+/// assert_eq!(parameters(Covariance::Spherical)?, 7 + 2);
+/// assert_eq!(parameters(Covariance::Full)?, 7 + 2 * 3);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Covariance {
@@ -42,6 +55,16 @@ impl Covariance {
 ///
 /// # Formula
 /// `log p(x | state j) = -1/2 (d ln 2 pi + ln det S_j + (x - m_j)^T S_j^-1 (x - m_j))`
+///
+/// # Example
+/// ```
+/// use sapwood::{hmm::{Covariance, Gaussian}, ndarray::array};
+///
+/// let states = Gaussian::diagonal(array![[0.0, 0.0], [3.0, 1.0]].view(), array![[1.0, 1.0], [0.5, 2.0]].view())?;
+/// assert_eq!(states.covariance(), Covariance::Diagonal);
+/// assert!(Gaussian::diagonal(array![[0.0]].view(), array![[-1.0]].view()).is_err());
+/// # Ok::<(), sapwood::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(

@@ -7,6 +7,15 @@ use crate::hmm::HmmParams;
 use crate::params::{Check, Params, require};
 
 /// How means and covariances are estimated.
+///
+/// # Example
+/// ```
+/// use sapwood::{GaussianHmm, hmm::{Covariance, GaussianParams}, linfa::ParamGuard};
+///
+/// let emission = GaussianParams::default();
+/// assert!(GaussianHmm::<f64>::params(2).emission(emission).covariance(Covariance::Tied).check().is_ok());
+/// assert!(GaussianHmm::<f64>::params(2).covariance_floor(-1.0).check().is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct GaussianParams {

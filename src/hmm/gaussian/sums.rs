@@ -5,6 +5,9 @@ use ndarray::Array2;
 use crate::float::Float;
 
 /// Sums of a Gaussian emission, around an origin for each state so that no digits cancel.
+///
+/// # Example
+/// See [`HmmSums`](crate::hmm::HmmSums).
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(

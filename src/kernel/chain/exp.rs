@@ -1,6 +1,7 @@
 //! Exponentials of rows, each under its own scale.
 
 use super::Real;
+use crate::kernel::exp::exp_all;
 use crate::kernel::simd::{Simd, Task, dispatch};
 
 pub(super) struct ExpRows<'a, F> {
@@ -37,9 +38,7 @@ impl<F: Real> Task for ExpRows<'_, F> {
             8 => self.subtract_maxima::<8>(),
             _ => self.x.chunks_exact_mut(self.k).map(|row| subtract_max(row)).sum(),
         };
-        for v in self.x.iter_mut() {
-            *v = v.exp_flushed::<S>();
-        }
+        exp_all::<F, S>(self.x);
         log_scale
     }
 }

@@ -6,8 +6,8 @@
 //! multiply-add; the tests hold them to 1e-15 in f64.
 
 use super::step::Step;
+use crate::kernel::exp::{Exponential, exp_parts};
 use crate::kernel::lanes::Lanes;
-use crate::kernel::nets::activation::Real;
 use crate::kernel::simd::Simd;
 
 /// `sum |a - b|^p` for `p >= 1`; infinite where a power is above `e^709` (f32: `e^87`), and without powers of numbers that are not normal.
@@ -18,7 +18,7 @@ pub(crate) struct PowerOf<F>(pub(crate) F);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entropy;
 
-impl<F: Real> Step<F> for PowerOf<F> {
+impl<F: Exponential> Step<F> for PowerOf<F> {
     const LONG: bool = true;
 
     #[inline(always)]
@@ -30,13 +30,15 @@ impl<F: Real> Step<F> for PowerOf<F> {
         let y = p * log;
         let rest = p.mul_add(log_rest, p.mul_add(log, -y));
         let (lowest, highest) = (Lanes::of(F::EXP_RANGE.0), Lanes::of(F::EXP_RANGE.1));
-        let power = exp_of_parts(y.max(lowest).min(highest), rest);
+        let (scale, r, p) = exp_parts(1.0, y.max(lowest).min(highest), Some(rest));
+        let m = (p * r).mul_add(r, r);
+        let power = scale.mul_add(m, scale);
         let power = y.one_where_above(highest).mul_add(Lanes::of(F::RANGE.1), power);
         x.one_where_above(least).mul_add(power, total)
     }
 }
 
-impl<F: Real> Step<F> for Entropy {
+impl<F: Exponential> Step<F> for Entropy {
     const LONG: bool = true;
 
     #[inline(always)]
@@ -49,7 +51,7 @@ impl<F: Real> Step<F> for Entropy {
 
 /// `ln x` of positive normal numbers as a number and what its rounding left.
 #[inline(always)]
-fn log_parts<F: Real, S: Simd>(x: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+fn log_parts<F: Exponential, S: Simd>(x: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
     let (one, two) = (Lanes::of(1.0), Lanes::of(2.0));
     let (e, m) = x.exponent_and_fraction();
     let upper = m.one_where_above(Lanes::of(std::f64::consts::SQRT_2));
@@ -76,21 +78,6 @@ fn log_parts<F: Real, S: Simd>(x: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
     (log_and_rest, rest - (log_and_rest - log))
 }
 
-/// `exp(y + rest)` for `y` in [`Real::EXP_RANGE`] and a small rest.
-#[inline(always)]
-fn exp_of_parts<F: Real, S: Simd>(y: Lanes<F, S>, rest: Lanes<F, S>) -> Lanes<F, S> {
-    let magic = Lanes::of(F::MAGIC);
-    let t = y.mul_add(Lanes::of(std::f64::consts::LOG2_E), magic);
-    let n = t - magic;
-    let r = n.mul_add(Lanes::of(-F::LN_2.0), y) + n.mul_add(Lanes::of(-F::LN_2.1), rest);
-    let mut series = Lanes::of(F::EXP[F::EXP.len() - 1]);
-    for &c in F::EXP[..F::EXP.len() - 1].iter().rev() {
-        series = series.mul_add(r, Lanes::of(c));
-    }
-    let scale = t.exp2_of_low_bits();
-    scale.mul_add((series * r).mul_add(r, r), scale)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,7 +87,7 @@ mod tests {
     /// One step from a total of 0 for each pair.
     struct Steps<'a, F, P>(P, &'a [F], &'a mut [F]);
 
-    impl<F: Real, P: Step<F>> Task for Steps<'_, F, P> {
+    impl<F: Exponential, P: Step<F>> Task for Steps<'_, F, P> {
         type Output = ();
 
         #[inline(always)]
@@ -114,7 +101,7 @@ mod tests {
         }
     }
 
-    fn steps<F: Real>(isa: Isa, step: impl Step<F>, x: &[F]) -> Vec<F> {
+    fn steps<F: Exponential>(isa: Isa, step: impl Step<F>, x: &[F]) -> Vec<F> {
         let mut out = vec![F::ZERO; x.len()];
         dispatch_on(isa, Steps(step, x, &mut out));
         out

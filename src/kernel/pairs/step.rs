@@ -1,7 +1,7 @@
 //! What one pair of components adds to a sum: the heart of every kernel over two points.
 
+use crate::kernel::exp::Exponential;
 use crate::kernel::lanes::{Element, Lanes};
-use crate::kernel::nets::activation::Real;
 use crate::kernel::simd::Simd;
 
 /// How a pair of components `(a, b)` goes into a running total, which starts at 0.
@@ -114,7 +114,7 @@ impl<F: Element> Step<F> for RelativeDifference {
     }
 }
 
-impl<F: Real> Step<F> for NormalRelativeDifference {
+impl<F: Exponential> Step<F> for NormalRelativeDifference {
     #[inline(always)]
     fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
         let denominator = (a.abs() + b.abs()).max(Lanes::of(F::RANGE.0));

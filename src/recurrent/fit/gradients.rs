@@ -1,22 +1,24 @@
 //! The gradient itself, to look at.
 
-use linfa::dataset::Label;
-use ndarray::{Array2, ArrayBase, Data, Ix1, Ix2};
+use ndarray::{Array2, Data};
 
 use super::super::cell::Cell;
 use super::super::layer::collect;
-use super::super::model::{Recurrent, Values};
-use super::super::net::Workspace;
+use super::super::model::Recurrent;
+use super::super::net::{Pass, Workspace};
 use super::super::params::Element;
 use super::super::state::State;
-use super::loss::{Targets, loss_and_gradient};
-use super::{check_targets, each_row};
-use crate::data::{ClassIndex, Sequences, rows};
+use super::loss::loss_and_gradient;
+use super::{Taken, Taught, each_row};
+use crate::data::{Sequences, rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::nets::product::padded;
 
 /// A loss and its gradient by every tensor and by the inputs; made by [`Recurrent::gradients`].
+///
+/// # Example
+/// See [`Recurrent::gradients`].
 #[derive(Debug, Clone)]
 pub struct Gradients<F> {
     /// The mean loss.
@@ -30,15 +32,40 @@ pub struct Gradients<F> {
 }
 
 impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
-    fn gradients_of<S: Data>(
+    /// The loss on the given sequences and its gradient, from a state (default 0) on: the mean squared error of numbers, the cross-entropy of labels.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::{Lstm, data::Sequences, ndarray::array};
+    ///
+    /// let net = Lstm::<f64>::untrained(&Lstm::params(4), 1, 1)?;
+    /// let x = Sequences::single(array![[0.1], [0.2], [0.3]])?;
+    /// let y = net.predict(&x)?;
+    /// // At its own answers the error is 0, and so is its gradient.
+    /// let gradients = net.gradients(&x, &y, None)?;
+    /// assert_eq!(gradients.loss, 0.0);
+    /// assert!(gradients.parameters.iter().all(|&d| d == 0.0));
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for a fit, and [`Error::Parameter`] for an unknown label.
+    pub fn gradients<S: Data, Y: Taught<F, Kind = T>>(
         &self,
         sequences: &Sequences<S>,
-        targets: Targets<'_, F>,
+        targets: &Y,
         state: Option<&State<F>>,
     ) -> Result<Gradients<F>>
     where
         S::Elem: Element<F>,
     {
+        let Taken { targets, n_targets, n_outputs, .. } = targets.take(Some(&self.targets))?;
+        if n_outputs != self.net.n_outputs() {
+            return Err(Error::shape("targets", format!("{} columns", self.net.n_outputs()), n_outputs));
+        }
+        if each_row(n_targets, sequences)? != self.net.each_row {
+            return Err(Error::shape("targets", "one entry for each answer of the model", n_targets));
+        }
         let view = sequences.records().view();
         let records = rows(&view);
         let inputs = self.inputs(&records, view.ncols())?;
@@ -51,8 +78,8 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
             state.check(&self.net, sequences.n_sequences())?;
             state.enter(&self.net, &mut w, |part| part);
         }
-        self.net.forward(&self.params, inputs, &mut w, None);
-        let loss = loss_and_gradient(&self.net, targets, &mut w, |part| part);
+        self.net.forward(&self.params, inputs, &mut w, Pass::Trace(None));
+        let loss = loss_and_gradient(&self.net, targets.view(), &mut w, |part| part);
         let mut parameters = vec![F::zero(); self.params.len()];
         self.net.backward(&self.params, inputs, &mut w, None, true, &mut parameters);
         let n_inputs = self.net.layers[0][0].n_inputs;
@@ -67,49 +94,5 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
             (tensor.name, gradient)
         });
         Ok(Gradients { loss, tensors: tensors.collect(), parameters, inputs: d_inputs })
-    }
-}
-
-impl<F: Float, C: Cell> Recurrent<F, C, Values> {
-    /// The mean squared error on the given sequences and its gradient, from a state (default 0) on.
-    ///
-    /// # Errors
-    /// As for a fit.
-    pub fn gradients<S: Data, D: Data<Elem = F>>(
-        &self,
-        sequences: &Sequences<S>,
-        targets: &ArrayBase<D, Ix2>,
-        state: Option<&State<F>>,
-    ) -> Result<Gradients<F>>
-    where
-        S::Elem: Element<F>,
-    {
-        check_targets(targets, Some(self.net.n_outputs()))?;
-        if each_row(targets.nrows(), sequences)? != self.net.each_row {
-            return Err(Error::shape("targets", "one entry for each answer of the model", targets.nrows()));
-        }
-        self.gradients_of(sequences, Targets::Values(&rows(&targets.view())), state)
-    }
-}
-
-impl<F: Float, C: Cell, L: Label> Recurrent<F, C, ClassIndex<L>> {
-    /// The cross-entropy on the given sequences and its gradient, from a state (default 0) on.
-    ///
-    /// # Errors
-    /// As for a fit, and [`Error::Parameter`] for an unknown label.
-    pub fn gradients<S: Data, D: Data<Elem = L>>(
-        &self,
-        sequences: &Sequences<S>,
-        targets: &ArrayBase<D, Ix1>,
-        state: Option<&State<F>>,
-    ) -> Result<Gradients<F>>
-    where
-        S::Elem: Element<F>,
-    {
-        if each_row(targets.len(), sequences)? != self.net.each_row {
-            return Err(Error::shape("targets", "one entry for each answer of the model", targets.len()));
-        }
-        let columns = self.targets.columns(targets.view())?;
-        self.gradients_of(sequences, Targets::Classes(&columns.to_vec()), state)
     }
 }

@@ -2,27 +2,29 @@
 
 mod gradients;
 mod loss;
+mod targets;
 mod trainer;
 
 use linfa::DatasetBase;
-use linfa::dataset::Label;
 use linfa::traits::{Fit, FitWith};
-use ndarray::{ArrayBase, Data, Ix1, Ix2};
+use ndarray::Data;
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
 
 use super::cell::Cell;
-use super::model::{Recurrent, Values};
+use super::model::Recurrent;
 use super::net::{Inputs, Net, Workspace};
 use super::params::{Element, RecurrentParams};
 use super::state::State;
-use crate::data::{ClassIndex, Sequences, check_finite, rows};
+use crate::data::{Sequences, rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::observe::{FitObserved, Observer, Progress, report};
+use crate::kernel::Aligned;
+use crate::observe::{FitObserved, Observer, Progress};
 use crate::optim::{self, EarlyStopping, MiniBatches};
 use crate::params::require;
 pub use gradients::Gradients;
-use loss::Targets;
+use targets::Taken;
+pub use targets::Taught;
 use trainer::{Examples, Trainer};
 
 impl<F: Float, C: Cell> RecurrentParams<F, C> {
@@ -34,7 +36,7 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
         n_outputs: usize,
         each_row: bool,
         rng: &mut Xoshiro256PlusPlus,
-    ) -> Result<(Net<C>, Vec<F>)> {
+    ) -> Result<(Net<C>, Aligned<F>)> {
         require((1..1 << 24).contains(&n_inputs), "n_inputs", "in 1..16777216", n_inputs)?;
         require((1..1 << 24).contains(&n_outputs), "n_outputs", "in 1..16777216", n_outputs)?;
         let tokens = n_tokens.map(|n_tokens| (n_tokens, self.embedding));
@@ -45,17 +47,18 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
     }
 
     /// Trains a net from the beginning, or `start` further.
-    fn train<T, S: Data>(
+    fn train<S: Data, Y: Taught<F>>(
         &self,
-        sequences: &Sequences<S>,
-        (targets, n_targets): (Targets<'_, F>, usize),
-        (kind, n_outputs): (T, usize),
-        start: Option<Recurrent<F, C, T>>,
+        dataset: &DatasetBase<Sequences<S>, Y>,
+        start: Option<Recurrent<F, C, Y::Kind>>,
         observer: &mut dyn Observer,
-    ) -> Result<Recurrent<F, C, T>>
+    ) -> Result<Recurrent<F, C, Y::Kind>>
     where
         S::Elem: Element<F>,
     {
+        let sequences = dataset.records();
+        let Taken { targets, n_targets, kind, n_outputs } =
+            dataset.targets().take(start.as_ref().map(|start| &start.targets))?;
         let each_row = each_row(n_targets, sequences)?;
         let lengths = sequences.lengths();
         let truncated = self.truncate.is_some() && !each_row;
@@ -86,7 +89,7 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
         }
         let starts: Vec<usize> =
             (0..lengths.len()).map(|i| sequences.range(i).map_or(0, |range| range.start)).collect();
-        let examples = Examples { inputs, targets, lengths, starts: &starts };
+        let examples = Examples { inputs, targets: targets.view(), lengths, starts: &starts };
         self.descend(&mut model, examples, rng, observer)?;
         Ok(model)
     }
@@ -106,15 +109,17 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
             self.early_stopping.map(|(patience, _)| EarlyStopping::new(patience, 0.0)).transpose()?;
         let batch_size = self.batch_size.min(n_train);
         let mut batches = MiniBatches::new(n_train, batch_size, self.seed)?;
+        let mut grads = Aligned::default();
+        grads.resize(model.params.len());
         let mut trainer = Trainer {
             settings: self,
             w: Workspace::default(),
-            grads: vec![F::zero(); model.params.len()],
+            grads,
             memory: optim::State::new(),
             state: State::zeros(&model.net, batch_size),
             rng,
         };
-        let mut best: Option<Vec<F>> = None;
+        let mut best: Option<Aligned<F>> = None;
         let n_batches = batches.iter().len();
         // Room for all beforehand, unless somebody counts on the observer to stop.
         model.losses.reserve_exact(self.n_epochs.min(1 << 20));
@@ -151,14 +156,17 @@ impl<F: Float, C: Cell> RecurrentParams<F, C> {
                 model.validation_losses.push(loss);
                 let stop = stopping.stops_at(loss);
                 if stopping.improved() {
-                    best.get_or_insert_with(Vec::new).clone_from(&model.params);
+                    best.get_or_insert_with(Aligned::default).copy(&model.params);
                 }
                 if stop {
                     break;
                 }
             }
             let progress = Progress::new("epoch", epoch as u64 + 1, self.n_epochs as u64);
-            report(observer, Progress { objective: Some(loss), ..progress })?;
+            // A net that was stopped is a net that was trained for fewer epochs.
+            if observer.observe(&Progress { objective: Some(loss), ..progress }).is_break() {
+                break;
+            }
         }
         if let Some(best) = best {
             model.params = best;
@@ -185,169 +193,58 @@ fn first_non_finite<F: Float, C: Cell>(net: &Net<C>, params: &[F], grads: &[F]) 
     broken.map_or_else(|| "none".into(), |tensor| format!("`{}`", tensor.name))
 }
 
-fn check_targets<F: Float, D: Data<Elem = F>>(
-    targets: &ArrayBase<D, Ix2>,
-    n_outputs: Option<usize>,
-) -> Result<()> {
-    check_finite("targets", targets)?;
-    match n_outputs {
-        Some(n) if n != targets.ncols() => {
-            Err(Error::shape("targets", format!("{n} columns"), targets.ncols()))
-        }
-        _ if targets.ncols() == 0 => Err(Error::shape("targets", "at least one column", 0)),
-        _ => Ok(()),
-    }
-}
-
-impl<F: Float, C: Cell> RecurrentParams<F, C> {
-    fn fit_values<S: Data, D: Data<Elem = F>>(
-        &self,
-        start: Option<Recurrent<F, C, Values>>,
-        dataset: &DatasetBase<Sequences<S>, ArrayBase<D, Ix2>>,
-        observer: &mut dyn Observer,
-    ) -> Result<Recurrent<F, C, Values>>
-    where
-        S::Elem: Element<F>,
-    {
-        let targets = dataset.targets();
-        check_targets(targets, None)?;
-        let (n, n_outputs) = targets.dim();
-        let values = rows(&targets.view());
-        self.train(dataset.records(), (Targets::Values(&values), n), (Values, n_outputs), start, observer)
-    }
-
-    fn fit_labels<S: Data, D: Data<Elem = L>, L: Label>(
-        &self,
-        start: Option<Recurrent<F, C, ClassIndex<L>>>,
-        dataset: &DatasetBase<Sequences<S>, ArrayBase<D, Ix1>>,
-        observer: &mut dyn Observer,
-    ) -> Result<Recurrent<F, C, ClassIndex<L>>>
-    where
-        S::Elem: Element<F>,
-    {
-        let labels = dataset.targets().view();
-        let classes =
-            start.as_ref().map_or_else(|| ClassIndex::new(labels), |start| Ok(start.targets.clone()))?;
-        let (columns, n) = (classes.columns(labels)?.to_vec(), classes.n_classes());
-        self.train(
-            dataset.records(),
-            (Targets::Classes(&columns), labels.len()),
-            (classes, n),
-            start,
-            observer,
-        )
-    }
-}
-
-impl<F, C, S, D> FitObserved<Sequences<S>, ArrayBase<D, Ix2>> for RecurrentParams<F, C>
+impl<F, C, S, Y> FitObserved<Sequences<S>, Y> for RecurrentParams<F, C>
 where
     F: Float,
     C: Cell,
     S: Data,
     S::Elem: Element<F>,
-    D: Data<Elem = F>,
+    Y: Taught<F>,
 {
-    type Object = Recurrent<F, C, Values>;
+    type Object = Recurrent<F, C, Y::Kind>;
 
     fn fit_observed(
         &self,
-        dataset: &DatasetBase<Sequences<S>, ArrayBase<D, Ix2>>,
+        dataset: &DatasetBase<Sequences<S>, Y>,
         observer: &mut dyn Observer,
     ) -> Result<Self::Object> {
-        self.fit_values(None, dataset, observer)
+        self.train(dataset, None, observer)
     }
 }
 
-impl<F, C, S, D> Fit<Sequences<S>, ArrayBase<D, Ix2>, Error> for RecurrentParams<F, C>
+impl<F, C, S, Y> Fit<Sequences<S>, Y, Error> for RecurrentParams<F, C>
 where
     F: Float,
     C: Cell,
     S: Data,
     S::Elem: Element<F>,
-    D: Data<Elem = F>,
+    Y: Taught<F>,
 {
-    type Object = Recurrent<F, C, Values>;
+    type Object = Recurrent<F, C, Y::Kind>;
 
-    fn fit(&self, dataset: &DatasetBase<Sequences<S>, ArrayBase<D, Ix2>>) -> Result<Self::Object> {
-        self.fit_values(None, dataset, &mut ())
-    }
-}
-
-/// Goes on with a net of the same sizes; what the update rule remembered begins anew.
-impl<'a, F, C, S, D> FitWith<'a, Sequences<S>, ArrayBase<D, Ix2>, Error> for RecurrentParams<F, C>
-where
-    F: Float,
-    C: Cell + 'a,
-    S: Data,
-    S::Elem: Element<F>,
-    D: Data<Elem = F>,
-{
-    type ObjectIn = Option<Recurrent<F, C, Values>>;
-    type ObjectOut = Recurrent<F, C, Values>;
-
-    fn fit_with(
-        &self,
-        model: Self::ObjectIn,
-        dataset: &'a DatasetBase<Sequences<S>, ArrayBase<D, Ix2>>,
-    ) -> Result<Self::ObjectOut> {
-        self.fit_values(model, dataset, &mut ())
-    }
-}
-
-impl<F, C, S, D, L> FitObserved<Sequences<S>, ArrayBase<D, Ix1>> for RecurrentParams<F, C>
-where
-    F: Float,
-    C: Cell,
-    S: Data,
-    S::Elem: Element<F>,
-    L: Label,
-    D: Data<Elem = L>,
-{
-    type Object = Recurrent<F, C, ClassIndex<L>>;
-
-    fn fit_observed(
-        &self,
-        dataset: &DatasetBase<Sequences<S>, ArrayBase<D, Ix1>>,
-        observer: &mut dyn Observer,
-    ) -> Result<Self::Object> {
-        self.fit_labels(None, dataset, observer)
-    }
-}
-
-impl<F, C, S, D, L> Fit<Sequences<S>, ArrayBase<D, Ix1>, Error> for RecurrentParams<F, C>
-where
-    F: Float,
-    C: Cell,
-    S: Data,
-    S::Elem: Element<F>,
-    L: Label,
-    D: Data<Elem = L>,
-{
-    type Object = Recurrent<F, C, ClassIndex<L>>;
-
-    fn fit(&self, dataset: &DatasetBase<Sequences<S>, ArrayBase<D, Ix1>>) -> Result<Self::Object> {
-        self.fit_labels(None, dataset, &mut ())
+    fn fit(&self, dataset: &DatasetBase<Sequences<S>, Y>) -> Result<Self::Object> {
+        self.train(dataset, None, &mut ())
     }
 }
 
 /// Goes on with a net of the same sizes and classes; what the update rule remembered begins anew.
-impl<'a, F, C, S, D, L> FitWith<'a, Sequences<S>, ArrayBase<D, Ix1>, Error> for RecurrentParams<F, C>
+impl<'a, F, C, S, Y> FitWith<'a, Sequences<S>, Y, Error> for RecurrentParams<F, C>
 where
     F: Float,
     C: Cell + 'a,
     S: Data,
     S::Elem: Element<F>,
-    L: Label + 'a,
-    D: Data<Elem = L>,
+    Y: Taught<F>,
+    Y::Kind: 'a,
 {
-    type ObjectIn = Option<Recurrent<F, C, ClassIndex<L>>>;
-    type ObjectOut = Recurrent<F, C, ClassIndex<L>>;
+    type ObjectIn = Option<Recurrent<F, C, Y::Kind>>;
+    type ObjectOut = Recurrent<F, C, Y::Kind>;
 
     fn fit_with(
         &self,
         model: Self::ObjectIn,
-        dataset: &'a DatasetBase<Sequences<S>, ArrayBase<D, Ix1>>,
+        dataset: &'a DatasetBase<Sequences<S>, Y>,
     ) -> Result<Self::ObjectOut> {
-        self.fit_labels(model, dataset, &mut ())
+        self.train(dataset, model, &mut ())
     }
 }

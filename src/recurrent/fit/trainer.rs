@@ -4,11 +4,12 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::super::cell::Cell;
 use super::super::model::group_end;
-use super::super::net::{Dropout, Inputs, Net, Workspace};
+use super::super::net::{Dropout, Inputs, Net, Pass, Workspace};
 use super::super::params::RecurrentParams;
 use super::super::state::State;
 use super::loss::{Targets, loss_and_gradient};
 use crate::float::Float;
+use crate::kernel::Aligned;
 use crate::optim;
 
 /// Everything that a fit looks at.
@@ -24,7 +25,7 @@ pub(super) struct Examples<'a, F> {
 pub(super) struct Trainer<'a, F, C> {
     pub(super) settings: &'a RecurrentParams<F, C>,
     pub(super) w: Workspace<F>,
-    pub(super) grads: Vec<F>,
+    pub(super) grads: Aligned<F>,
     pub(super) memory: optim::State<F>,
     pub(super) state: State<F>,
     pub(super) rng: Xoshiro256PlusPlus,
@@ -57,7 +58,7 @@ impl<F: Float, C: Cell> Trainer<'_, F, C> {
             let sequence = |part: usize| left().nth(part).map_or(0, |(_, i)| i);
             let dropout = (self.settings.dropout != Dropout::default()).then_some(self.settings.dropout);
             let dropping = dropout.map(|dropout| (dropout, &mut self.rng));
-            net.forward(params, examples.inputs, &mut self.w, dropping);
+            net.forward(params, examples.inputs, &mut self.w, Pass::Trace(dropping));
             let loss = loss_and_gradient(net, examples.targets, &mut self.w, sequence);
             let n_rows = net.n_out_rows(&self.w.batch);
             on_loss(loss, n_rows);
@@ -94,7 +95,7 @@ impl<F: Float, C: Cell> Trainer<'_, F, C> {
             let end = group_end(&lengths[..which.end], first);
             self.w.batch.fill((first..end).map(|i| (starts[i], lengths[i])));
             net.prepare(params, &mut self.w);
-            net.forward(params, examples.inputs, &mut self.w, None);
+            net.forward(params, examples.inputs, &mut self.w, Pass::Answer);
             let loss = loss_and_gradient(net, examples.targets, &mut self.w, |part| first + part);
             let n = net.n_out_rows(&self.w.batch);
             sum += loss * n as f64;

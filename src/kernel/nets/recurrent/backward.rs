@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::super::activation::Real;
-use super::super::product::{Finish, Left, panels, rows, side_by_side};
-use super::{Gates, Part, Rows, Shared, Step, peepholes};
+use super::super::product::{Finish, Left, Pause, panels, rows_in_parts, side_by_side};
+use super::{Gates, MANY, Part, Rows, Shared, Step, peepholes};
 use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::{Simd, Task, dispatch};
 
@@ -59,6 +59,7 @@ impl<F: Real, C: Gates> Task for Part<'_, Backward<'_, F, C>> {
         for (t, &n) in steps.iter().enumerate().rev() {
             let first = next - n;
             let here = n.min(end).saturating_sub(from);
+            let many = steps.get(t + 1).is_some_and(|&n| n > MANY);
             // The state after a step lies `n_sequences` rows behind it, and the state before it at the step before.
             let now = n_sequences + first + from;
             let before = if t == 0 { from } else { now - steps[t - 1] };
@@ -89,11 +90,11 @@ impl<F: Real, C: Gates> Task for Part<'_, Backward<'_, F, C>> {
                             n_inner,
                         };
                         let right = w_h_transposed.as_ptr().add(block * F::BLOCK * n_blocks * n_inner + lane);
-                        both::<F, S, C>(w, next_here, &left, right, &mut finish);
+                        both::<F, S, C>(w, next_here, many, left, right, &mut finish);
                         // Sequences that end with this step get nothing from a later one.
                         left.n_outer = 0;
                         finish.skip(next_here);
-                        both::<F, S, C>(w, here - next_here, &left, right, &mut finish);
+                        both::<F, S, C>(w, here - next_here, false, left, right, &mut finish);
                     }
                 }
             }
@@ -102,25 +103,27 @@ impl<F: Real, C: Gates> Task for Part<'_, Backward<'_, F, C>> {
     }
 }
 
-/// [`rows`] for a panel of `width` blocks.
+/// [`rows_in_parts`] for a panel of `width` blocks.
 ///
 /// # Safety
-/// As for [`rows`].
+/// As for it.
 #[inline(always)]
 unsafe fn both<F: Real, S: Simd, C: Gates>(
     width: usize,
     n_rows: usize,
-    left: &Left<F>,
+    many: bool,
+    left: Left<F>,
     right: *const F,
     finish: &mut UndoGates<F, C>,
 ) {
     let block = F::BLOCK;
+    let next = right.wrapping_add(left.n_outer * left.n_inner * width * block);
     // SAFETY: the caller's promise.
     unsafe {
         match width {
-            1 => rows::<F, S, 1>(n_rows, left, right, block, finish),
-            2 => rows::<F, S, 2>(n_rows, left, right, 2 * block, finish),
-            _ => rows::<F, S, 4>(n_rows, left, right, 4 * block, finish),
+            1 => rows_in_parts::<F, S, 1>(n_rows, many, left, right, block, next, finish),
+            2 => rows_in_parts::<F, S, 2>(n_rows, many, left, right, 2 * block, next, finish),
+            _ => rows_in_parts::<F, S, 4>(n_rows, many, left, right, 4 * block, next, finish),
         }
     }
 }
@@ -188,6 +191,16 @@ impl<F: Real, S: Simd, C: Gates, const G: usize> Finish<F, S, G> for UndoGates<F
                 d_hidden.write(self.d_hidden.add(at));
                 carry.write(self.carry.add(at));
             }
+        }
+    }
+}
+
+impl<F: Real, S: Simd, C: Gates, const G: usize> Pause<F, S, G> for UndoGates<F, C> {
+    #[inline(always)]
+    unsafe fn pause(&mut self, m: usize, sums: [Lanes<F, S>; G]) {
+        for (g, sum) in sums.into_iter().enumerate() {
+            // SAFETY: as for `start`.
+            unsafe { sum.write(self.d_hidden.add(m * self.width + g * F::BLOCK)) };
         }
     }
 }

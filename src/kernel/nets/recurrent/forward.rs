@@ -1,12 +1,15 @@
 //! The steps of a layer in order.
 
 use super::super::activation::Real;
-use super::super::product::{Finish, Left, rows, side_by_side};
-use super::{Gates, Kept, Part, Rows, Shared, peepholes};
+use super::super::product::{Finish, Left, Pause, rows_in_parts, side_by_side};
+use super::{Entry, Gates, Kept, MANY, Part, Rows, Shared, peepholes};
 use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::{Simd, Task, dispatch};
 
 /// The steps in order: `slots`, `memory` and `hidden` of each from the hidden state before it.
+///
+/// With an `entry`, the slots begin with it step by step, while they are near; without, they hold it already. Where the slots are not `kept`,
+/// every step uses those of the first.
 ///
 /// Shapes: `w_h[block][hidden][last FROM_HIDDEN slots][lane]`; `peepholes[block][peephole][lane]`; `hidden` and `memory (n_sequences + n_rows, n_blocks * BLOCK)`, which
 /// begin with the state before the first step; `memory` is empty where the cell has none.
@@ -14,6 +17,10 @@ use crate::kernel::simd::{Simd, Task, dispatch};
 pub(crate) struct Forward<'a, F, C> {
     pub(crate) cell: C,
     pub(crate) rows: Rows<'a>,
+    pub(crate) entry: Option<Entry<'a, F>>,
+    pub(crate) kept: bool,
+    /// Whether the first step begins with the last units: those that the step before it, in another call, ended with.
+    pub(crate) from_end: bool,
     pub(crate) w_h: &'a [F],
     pub(crate) peepholes: &'a [F],
     pub(crate) slots: Shared<'a, F>,
@@ -37,6 +44,7 @@ impl<F: Real, C: Gates> Task for Part<'_, Forward<'_, F, C>> {
     fn run<S: Simd>(self) {
         const {
             assert!(C::FROM_HIDDEN == 1 || C::FROM_HIDDEN == 3 || C::FROM_HIDDEN == 4);
+            assert!(C::FROM_INPUT == C::FROM_HIDDEN);
         }
         match C::FROM_HIDDEN {
             4 => self.with::<S, 4>(),
@@ -49,12 +57,19 @@ impl<F: Real, C: Gates> Task for Part<'_, Forward<'_, F, C>> {
 impl<F: Real, C: Gates> Part<'_, Forward<'_, F, C>> {
     #[inline(always)]
     fn with<S: Simd, const G: usize>(self) {
-        let Forward { cell, rows: shape, w_h, peepholes, ref slots, ref hidden, ref memory } = *self.of;
+        let Forward { cell, rows: shape, entry, kept, from_end, w_h, peepholes, .. } = *self.of;
+        let Forward { slots, hidden, memory, .. } = self.of;
         shape.check::<F, C>();
         let Rows { steps, n_rows, n_hidden, .. } = shape;
         let (n_blocks, n_sequences) = (shape.n_blocks::<F>(), shape.n_sequences());
         let (width, row_len) = (n_blocks * F::BLOCK, C::SLOTS * F::BLOCK);
-        assert!(w_h.len() >= width * n_hidden * G && slots.len >= n_rows * n_blocks * row_len);
+        // Rows that have slots.
+        let n_slots = if kept { n_rows } else { n_sequences };
+        assert!(w_h.len() >= width * n_hidden * G && slots.len >= n_slots * n_blocks * row_len);
+        assert!(kept || entry.is_some());
+        if let Some(entry) = entry {
+            entry.check::<C>(shape);
+        }
         assert!(hidden.len >= (n_sequences + n_rows) * width);
         assert!(!C::HAS_MEMORY || memory.len >= (n_sequences + n_rows) * width);
         assert!(peepholes.len() >= C::PEEPHOLES.len() * width);
@@ -67,9 +82,11 @@ impl<F: Real, C: Gates> Part<'_, Forward<'_, F, C>> {
                 break;
             }
             let here = n.min(self.rows.end) - from;
+            let at = if kept { first } else { from };
+            let up = (t % 2 == 0) != from_end;
             for i in 0..n_blocks {
                 // To and fro: what this step read last of the weights is what the next reads first, still in the cache.
-                let block = if t % 2 == 0 { i } else { n_blocks - 1 - i };
+                let block = if up { i } else { n_blocks - 1 - i };
                 for lane in (0..F::BLOCK).step_by(Lanes::<F, S>::N) {
                     let unit = block * F::BLOCK + lane;
                     // SAFETY: by the assertions every row and unit below exists. The rows `before..before + here` of the state are
@@ -78,64 +95,40 @@ impl<F: Real, C: Gates> Part<'_, Forward<'_, F, C>> {
                         let mut finish = ApplyGates {
                             cell,
                             peepholes: peepholes.as_ptr().add(block * C::PEEPHOLES.len() * F::BLOCK + lane),
-                            slots: slots.start.add((block * n_rows + first) * row_len + lane),
+                            slots: slots.start.add((block * n_slots + at) * row_len + lane),
                             width,
                             memory_before: memory.add(before * width + unit),
                             memory: memory.add(now * width + unit),
                             hidden: hidden.start.add(now * width + unit),
                         };
-                        let start = hidden.start.add(before * width).cast_const();
-                        let mut left =
-                            Left { start, row: width, jump: 0, n_outer: 1, step: 1, n_inner: n_hidden };
-                        let mut right = w_h.as_ptr().add(block * n_hidden * G * F::BLOCK + lane);
-                        // Many rows pass the weights in parts that stay in the nearest cache; all but the last only add up.
-                        while n > 8 && left.n_inner > INNER_AT_ONCE + INNER_AT_ONCE / 2 {
-                            let rest = left.n_inner - INNER_AT_ONCE;
-                            left.n_inner = INNER_AT_ONCE;
-                            let mut add = AddUp { slots: finish.slots, n_slots: C::SLOTS };
-                            rows::<F, S, G>(here, &left, right, G * F::BLOCK, &mut add);
-                            left.start = left.start.add(INNER_AT_ONCE);
-                            left.n_inner = rest;
-                            right = right.add(INNER_AT_ONCE * G * F::BLOCK);
+                        if let Some(entry) = entry {
+                            entry.project::<S, C, G>(
+                                shape.n_inputs,
+                                (block, lane),
+                                first,
+                                here,
+                                finish.slots,
+                            );
                         }
-                        rows::<F, S, G>(here, &left, right, G * F::BLOCK, &mut finish);
+                        let start = hidden.start.add(before * width).cast_const();
+                        let left =
+                            Left { start, row: width, jump: 0, n_outer: 1, step: 1, n_inner: n_hidden };
+                        let panel = n_hidden * G * F::BLOCK;
+                        let right = w_h.as_ptr().add(block * panel + lane);
+                        let next = if up { right.wrapping_add(panel) } else { right.wrapping_sub(panel) };
+                        rows_in_parts::<F, S, G>(
+                            here,
+                            n > MANY,
+                            left,
+                            right,
+                            G * F::BLOCK,
+                            next,
+                            &mut finish,
+                        );
                     }
                 }
             }
             (before, now, first) = (now, now + n, first + n);
-        }
-    }
-}
-
-/// Rows of a panel that are read together by many rows: 32 KB of four gates in `f32`.
-const INNER_AT_ONCE: usize = 128;
-
-/// Leaves the sums in the slots, for the next part to begin with.
-struct AddUp<F> {
-    slots: *mut F,
-    n_slots: usize,
-}
-
-impl<F: Real, S: Simd, const G: usize> Finish<F, S, G> for AddUp<F> {
-    #[inline(always)]
-    unsafe fn start(&self, m: usize) -> [Lanes<F, S>; G] {
-        let block = F::BLOCK;
-        // SAFETY: row `m` holds `n_slots >= G` slots.
-        unsafe {
-            let row = self.slots.add((m * self.n_slots + self.n_slots - G) * block);
-            std::array::from_fn(|g| Lanes::read(row.add(g * block)))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn finish(&mut self, m: usize, sums: [Lanes<F, S>; G]) {
-        let block = F::BLOCK;
-        // SAFETY: as for `start`.
-        unsafe {
-            let row = self.slots.add((m * self.n_slots + self.n_slots - G) * block);
-            for (g, sum) in sums.into_iter().enumerate() {
-                sum.write(row.add(g * block));
-            }
         }
     }
 }
@@ -185,6 +178,20 @@ impl<F: Real, S: Simd, C: Gates, const G: usize> Finish<F, S, G> for ApplyGates<
                 memory.write(self.memory.add(m * self.width));
             }
             hidden.write(self.hidden.add(m * self.width));
+        }
+    }
+}
+
+impl<F: Real, S: Simd, C: Gates, const G: usize> Pause<F, S, G> for ApplyGates<F, C> {
+    #[inline(always)]
+    unsafe fn pause(&mut self, m: usize, sums: [Lanes<F, S>; G]) {
+        let block = F::BLOCK;
+        // SAFETY: as for `start`.
+        unsafe {
+            let row = self.slots.add((m * C::SLOTS + C::SLOTS - G) * block);
+            for (g, sum) in sums.into_iter().enumerate() {
+                sum.write(row.add(g * block));
+            }
         }
     }
 }

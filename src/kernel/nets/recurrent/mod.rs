@@ -20,7 +20,7 @@ use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::Simd;
 pub(crate) use backward::Backward;
 pub(crate) use forward::Forward;
-pub(crate) use project::Project;
+pub(crate) use project::{Entry, Project};
 
 /// The arithmetic of one unit of a cell.
 pub trait Gates: Copy + Send + Sync + 'static {
@@ -94,6 +94,9 @@ impl Rows<'_> {
         self.steps.first().copied().unwrap_or(0)
     }
 }
+
+/// More rows of a step than this read the weights in parts.
+const MANY: usize = 8;
 
 /// Numbers that several threads write at once, each those of its own rows.
 #[derive(Debug)]

@@ -8,18 +8,60 @@ use super::{Gates, Part, Rows, Shared};
 use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::{Simd, Task, dispatch};
 
-/// `slots = bias + x w_x`: the part of every slot's argument that does not depend on the hidden state.
+/// What enters a layer, and how: `bias + x w_x` is the part of every slot's argument that does not depend on the hidden state.
 ///
-/// Shapes: `x (n_rows, n_inputs)` at distance `x_row`; `w_x[block][input][slot < FROM_INPUT][lane]`; `bias[block][slot][lane]`;
-/// `slots[block][row][slot][lane]`.
-#[derive(Debug)]
-pub(crate) struct Project<'a, F, C> {
-    pub(crate) cell: PhantomData<C>,
-    pub(crate) rows: Rows<'a>,
+/// Shapes: `x (n_rows, n_inputs)` at distance `x_row`; `w_x[block][input][slot < FROM_INPUT][lane]`; `bias[block][slot][lane]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry<'a, F> {
     pub(crate) x: &'a [F],
     pub(crate) x_row: usize,
     pub(crate) w_x: &'a [F],
     pub(crate) bias: &'a [F],
+}
+
+impl<F: Real> Entry<'_, F> {
+    pub(super) fn check<C: Gates>(&self, rows: Rows<'_>) {
+        let (n_blocks, Rows { n_rows, n_inputs, .. }) = (rows.n_blocks::<F>(), rows);
+        assert!(n_inputs == 0 || n_rows == 0 || self.x.len() >= (n_rows - 1) * self.x_row + n_inputs);
+        assert!(self.w_x.len() >= n_blocks * n_inputs * C::FROM_INPUT * F::BLOCK);
+        assert!(self.bias.len() >= n_blocks * C::SLOTS * F::BLOCK);
+    }
+
+    /// Fills the slots of `n` rows from row `first` on, for the units of the register at `lane` of a block.
+    ///
+    /// # Safety
+    /// The entry was checked; it has the rows and the block; `slots` is that register of the first row's first slot, and its row is followed by the
+    /// others'. `G` is `FROM_INPUT`.
+    #[inline(always)]
+    pub(super) unsafe fn project<S: Simd, C: Gates, const G: usize>(
+        &self,
+        n_inputs: usize,
+        (block, lane): (usize, usize),
+        first: usize,
+        n: usize,
+        slots: *mut F,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let start = self.x.as_ptr().wrapping_add(first * self.x_row);
+            let left = Left { start, row: self.x_row, jump: 0, n_outer: 1, step: 1, n_inner: n_inputs };
+            let right = self.w_x.as_ptr().add(block * n_inputs * G * F::BLOCK + lane);
+            let bias = self.bias.as_ptr().add(block * C::SLOTS * F::BLOCK + lane);
+            let next = right.wrapping_add(n_inputs * G * F::BLOCK);
+            let mut finish = Biased { bias, slots, n_slots: C::SLOTS };
+            rows::<F, S, G>(n, &left, right, G * F::BLOCK, next, &mut finish);
+        }
+    }
+}
+
+/// [`Entry`] into the slots of all rows, before the first step.
+///
+/// Shapes: `slots[block][row][slot][lane]`.
+#[derive(Debug)]
+pub(crate) struct Project<'a, F, C> {
+    pub(crate) cell: PhantomData<C>,
+    pub(crate) rows: Rows<'a>,
+    pub(crate) entry: Entry<'a, F>,
     pub(crate) slots: Shared<'a, F>,
 }
 
@@ -52,32 +94,18 @@ impl<F: Real, C: Gates> Task for Part<'_, Project<'_, F, C>> {
 impl<F: Real, C: Gates> Part<'_, Project<'_, F, C>> {
     #[inline(always)]
     fn with<S: Simd, const G: usize>(self) {
-        let Project { rows: Rows { n_rows, n_inputs, .. }, x, x_row, w_x, bias, ref slots, .. } = *self.of;
-        let n_blocks = self.of.rows.n_blocks::<F>();
-        let row_len = C::SLOTS * F::BLOCK;
-        if n_rows == 0 {
-            return;
-        }
-        assert!(n_inputs == 0 || x.len() >= (n_rows - 1) * x_row + n_inputs);
-        assert!(w_x.len() >= n_blocks * n_inputs * G * F::BLOCK);
-        assert!(bias.len() >= n_blocks * row_len && slots.len >= n_blocks * n_rows * row_len);
-        assert!(self.rows.end <= n_rows);
+        let Project { rows: shape, entry, ref slots, .. } = *self.of;
+        let (n_blocks, row_len) = (shape.n_blocks::<F>(), C::SLOTS * F::BLOCK);
+        entry.check::<C>(shape);
+        assert!(slots.len >= n_blocks * shape.n_rows * row_len && self.rows.end <= shape.n_rows);
         for first in self.rows.clone().step_by(192) {
             let here = (self.rows.end - first).min(192);
             for block in 0..n_blocks {
                 for lane in (0..F::BLOCK).step_by(Lanes::<F, S>::N) {
                     // SAFETY: by the assertions every block, row and slot below exists.
                     unsafe {
-                        let start = x.as_ptr().wrapping_add(first * x_row);
-                        let left =
-                            Left { start, row: x_row, jump: 0, n_outer: 1, step: 1, n_inner: n_inputs };
-                        let right = w_x.as_ptr().add(block * n_inputs * G * F::BLOCK + lane);
-                        let mut finish = Biased {
-                            bias: bias.as_ptr().add(block * row_len + lane),
-                            slots: slots.start.add((block * n_rows + first) * row_len + lane),
-                            n_slots: C::SLOTS,
-                        };
-                        rows::<F, S, G>(here, &left, right, G * F::BLOCK, &mut finish);
+                        let slots = slots.start.add((block * shape.n_rows + first) * row_len + lane);
+                        entry.project::<S, C, G>(shape.n_inputs, (block, lane), first, here, slots);
                     }
                 }
             }

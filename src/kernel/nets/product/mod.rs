@@ -4,6 +4,8 @@
 //! `panel[k][g][lane]`. So the inner loop reads it from front to end, whatever the registers. What happens before and after the
 //! sum over `k` is the business of a [`Finish`]: load a bias, apply the gates of a cell, store.
 
+mod tile;
+
 use std::ops::Range;
 
 use super::activation::Real;
@@ -11,157 +13,7 @@ use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::{Simd, Task, dispatch};
 use crate::par;
 
-/// Where the left factor of row `m` and inner index `k = (outer, inner)` lies: at `m * row + outer * jump + inner * step`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Left<F> {
-    pub(crate) start: *const F,
-    pub(crate) row: usize,
-    pub(crate) jump: usize,
-    pub(crate) n_outer: usize,
-    pub(crate) step: usize,
-    pub(crate) n_inner: usize,
-}
-
-/// What a tile starts from, and what becomes of its sums.
-pub(crate) trait Finish<F: Real, S: Simd, const G: usize> {
-    /// The first summand of row `m`.
-    ///
-    /// # Safety
-    /// `m` is below the number of rows given to [`rows`].
-    unsafe fn start(&self, m: usize) -> [Lanes<F, S>; G];
-
-    /// Takes the sums of row `m`.
-    ///
-    /// # Safety
-    /// As for `start`.
-    unsafe fn finish(&mut self, m: usize, sums: [Lanes<F, S>; G]);
-}
-
-/// For each row `m < n_rows`: `start(m) + sum_k left[m][k] * right[k]`, handed to `finish(m)`.
-///
-/// # Safety
-/// All that `left` spans can be read. `right` is valid for `n_outer * n_inner` rows at distance `stride`, each with `G` registers
-/// at distance `BLOCK`.
-#[inline(always)]
-pub(crate) unsafe fn rows<F: Real, S: Simd, const G: usize>(
-    n_rows: usize,
-    left: &Left<F>,
-    right: *const F,
-    stride: usize,
-    finish: &mut impl Finish<F, S, G>,
-) {
-    // Sums plus one row of `right` plus a broadcast must fit into the registers.
-    let most = const {
-        match (Lanes::<F, S>::COUNT >= 32, G) {
-            (true, 4) => 6,
-            (true, _) => 8,
-            (false, 4) => 2,
-            (false, 3) => 4,
-            (false, 2) => 4,
-            (false, _) => 8,
-        }
-    };
-    let mut m = 0;
-    if left.n_outer == 0 {
-        for m in 0..n_rows {
-            // SAFETY: `m` is one of the rows.
-            unsafe {
-                let sums = finish.start(m);
-                finish.finish(m, sums);
-            }
-        }
-        return;
-    }
-    // SAFETY: the caller's promises, for the rows `m..m + M` that are below `n_rows` by the conditions.
-    unsafe {
-        while most >= 8 && n_rows - m >= 8 {
-            tile::<F, S, 8, G, 1>(m, left, right, stride, finish);
-            m += 8;
-        }
-        // 8 rows are better two fours than a six and a two.
-        while most >= 6 && n_rows - m >= 6 && !(most == 6 && n_rows - m == 8) {
-            tile::<F, S, 6, G, 1>(m, left, right, stride, finish);
-            m += 6;
-        }
-        while most >= 4 && n_rows - m >= 4 {
-            tile::<F, S, 4, G, 1>(m, left, right, stride, finish);
-            m += 4;
-        }
-        while n_rows - m >= 2 {
-            tile::<F, S, 2, G, 1>(m, left, right, stride, finish);
-            m += 2;
-        }
-        if n_rows - m == 1 {
-            // One row has too few sums to hide the latency of an addition: several partial sums.
-            match G {
-                1 => tile::<F, S, 1, G, 8>(m, left, right, stride, finish),
-                2 => tile::<F, S, 1, G, 4>(m, left, right, stride, finish),
-                _ => tile::<F, S, 1, G, 2>(m, left, right, stride, finish),
-            }
-        }
-    }
-}
-
-/// `M` rows from row `m` on, with `P` partial sums.
-///
-/// # Safety
-/// As for [`rows`], with `m + M <= n_rows`.
-#[inline(always)]
-#[allow(clippy::needless_range_loop, reason = "the sums of a tile are addressed by row, register and part")]
-unsafe fn tile<F: Real, S: Simd, const M: usize, const G: usize, const P: usize>(
-    m: usize,
-    left: &Left<F>,
-    right: *const F,
-    stride: usize,
-    finish: &mut impl Finish<F, S, G>,
-) {
-    let block = F::BLOCK;
-    let mut sums = [[[Lanes::of(0.0); G]; M]; P];
-    // SAFETY: the caller's promises; `k + P <= n_inner` in the first loop, `k < n_inner` in the second.
-    unsafe {
-        for i in 0..M {
-            sums[0][i] = finish.start(m + i);
-        }
-        let mut right = right;
-        for outer in 0..left.n_outer {
-            let mut a = left.start.add(m * left.row + outer * left.jump);
-            let mut k = 0;
-            while k + P <= left.n_inner {
-                for p in 0..P {
-                    let b: [Lanes<F, S>; G] = std::array::from_fn(|g| Lanes::read(right.add(g * block)));
-                    for i in 0..M {
-                        let a = Lanes::splat(*a.add(i * left.row));
-                        for g in 0..G {
-                            sums[p][i][g] = a.mul_add(b[g], sums[p][i][g]);
-                        }
-                    }
-                    a = a.add(left.step);
-                    right = right.add(stride);
-                }
-                k += P;
-            }
-            while P > 1 && k < left.n_inner {
-                let b: [Lanes<F, S>; G] = std::array::from_fn(|g| Lanes::read(right.add(g * block)));
-                for i in 0..M {
-                    let a = Lanes::splat(*a.add(i * left.row));
-                    for g in 0..G {
-                        sums[0][i][g] = a.mul_add(b[g], sums[0][i][g]);
-                    }
-                }
-                a = a.add(left.step);
-                right = right.add(stride);
-                k += 1;
-            }
-        }
-        // A copy of its own: the sums would otherwise live in memory, as the loop over `finish` is too long to be unrolled.
-        let done: [[Lanes<F, S>; G]; M] = std::array::from_fn(|i| {
-            std::array::from_fn(|g| (1..P).fold(sums[0][i][g], |sum, p| sum + sums[p][i][g]))
-        });
-        for (i, sums) in done.into_iter().enumerate() {
-            finish.finish(m + i, sums);
-        }
-    }
-}
+pub(crate) use tile::{Finish, Left, Pause, rows, rows_in_parts};
 
 /// Columns in full blocks.
 pub(crate) fn padded<F: Real>(n: usize) -> usize {
@@ -252,7 +104,10 @@ impl<F: Real> Multiply<'_, F> {
     /// Computes it, some rows on each thread where that is worth its while.
     pub(crate) fn compute(self) {
         let n_products = self.n_rows * self.n_outer * self.n_inner * self.n_blocks * F::BLOCK;
-        self.in_pieces(pieces(n_products));
+        match pieces(n_products) {
+            1 => dispatch(self),
+            pieces => self.in_pieces(pieces),
+        }
     }
 
     fn in_pieces(self, pieces: usize) {
@@ -293,7 +148,10 @@ pub(crate) fn side_by_side(n_products: usize, n: usize, work: &(impl Fn(Range<us
             }
         }
     }
-    cut(pieces(n_products), 0..n, work);
+    match pieces(n_products) {
+        1 => work(0..n),
+        pieces => cut(pieces, 0..n, work),
+    }
 }
 
 /// Rows that are summed over before the next columns of `a`: 24 KB of `b` stay in the nearest cache.
@@ -363,7 +221,8 @@ unsafe fn panel<F: Real, S: Simd, const G: usize>(
         // SAFETY: `lane` is inside a block, and the blocks are the caller's promise.
         unsafe {
             let mut store = Store { c: c.add(lane), c_row, bias: bias.map(|bias| bias.add(lane)) };
-            rows::<F, S, G>(n_rows, left, right.add(lane), stride, &mut store);
+            let next = right.wrapping_add(left.n_outer * left.n_inner * stride);
+            rows::<F, S, G>(n_rows, left, right.add(lane), stride, next, &mut store);
         }
     }
 }

@@ -1,0 +1,161 @@
+//! Second derivatives of the objective: its Hessian, or the diagonal of it.
+
+use std::ops::Range;
+
+use super::objective::Objective;
+use crate::float::Float;
+use crate::kernel::linear::gram::{gram, padded};
+use crate::par;
+
+/// Rows that a Hessian takes at a time.
+const GRAM_ROWS: usize = 256;
+
+/// Which blocks of the Hessian are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blocks {
+    /// Every pair of logits: one matrix of order `m (d + 1)`.
+    All,
+    /// Each logit with itself: `m` matrices of order `d + 1`, one below the other.
+    Diagonal,
+}
+
+impl<F: Float> Objective<'_, F> {
+    /// The Hessian at `v`, upper triangles of its blocks at least; parameter `(c, j)` of logit `c` stands at `c (d + 1) + j`.
+    pub(super) fn hessian(&self, v: &[f64], blocks: Blocks) -> Vec<f64> {
+        let (order, m) = (self.rows.d() + 1, self.m);
+        let k = padded(order);
+        // Blocks on and above the diagonal, each `(k, k)`.
+        let pairs: Vec<(usize, usize)> = match blocks {
+            Blocks::All => (0..m).flat_map(|a| (a..m).map(move |b| (a, b))).collect(),
+            Blocks::Diagonal => (0..m).map(|a| (a, a)).collect(),
+        };
+        let n_chunks = self.n_chunks(pairs.len() * k * k);
+        let mut parts =
+            par::map(n_chunks, |i| self.curvatures(self.chunk(i, n_chunks), v, &pairs)).into_iter();
+        let mut sums = parts.next().expect("at least one chunk");
+        for part in parts {
+            sums.iter_mut().zip(part).for_each(|(sum, p)| *sum += p);
+        }
+        let width = if blocks == Blocks::All { m * order } else { order };
+        let mut hessian = vec![0.0; m * order * width];
+        for (&(a, b), sums) in pairs.iter().zip(sums.chunks_exact(k * k)) {
+            let column = if blocks == Blocks::All { b * order } else { 0 };
+            for i in 0..order {
+                for j in i..order {
+                    hessian[(a * order + i) * width + column + j] = sums[i * k + j];
+                    // A block beside the diagonal is symmetric too.
+                    hessian[(a * order + j) * width + column + i] = sums[i * k + j];
+                }
+            }
+        }
+        self.penalise(&mut hessian, blocks);
+        hessian
+    }
+
+    /// Adds the penalty to a Hessian; without intercepts their rows and columns become 0.
+    pub(super) fn penalise(&self, hessian: &mut [f64], blocks: Blocks) {
+        let (k, m) = (self.rows.d() + 1, self.m);
+        let width = if blocks == Blocks::All { m * k } else { k };
+        for c in 0..m {
+            for j in 0..k {
+                let row = &mut hessian[(c * k + j) * width..(c * k + j + 1) * width];
+                let diagonal = if blocks == Blocks::All { c * k + j } else { j };
+                if j < k - 1 {
+                    row[diagonal] += self.l2;
+                } else if !self.intercept {
+                    row.fill(0.0);
+                }
+            }
+        }
+        if !self.intercept {
+            for row in hessian.chunks_exact_mut(width) {
+                row.iter_mut().skip(k - 1).step_by(k).for_each(|h| *h = 0.0);
+            }
+        }
+    }
+
+    /// `sum_i h_i x_i x_i^T` over the rows `range` for each pair of logits, upper triangles of `(k, k)`.
+    fn curvatures(&self, range: Range<usize>, v: &[f64], pairs: &[(usize, usize)]) -> Vec<f64> {
+        let k = padded(self.rows.d() + 1);
+        let mut out = vec![0.0; pairs.len() * k * k];
+        let mut x = vec![0.0; GRAM_ROWS * k];
+        let mut h = vec![0.0; GRAM_ROWS];
+        let mut p = vec![0.0; GRAM_ROWS * self.m];
+        for start in range.clone().step_by(GRAM_ROWS) {
+            let rows = start..(start + GRAM_ROWS).min(range.end);
+            let n = rows.len();
+            let (x, h, p) = (&mut x[..n * k], &mut h[..n], &mut p[..n * self.m]);
+            self.rows.widen(rows.clone(), x);
+            self.probabilities(rows.clone(), v, p);
+            for (&(a, b), out) in pairs.iter().zip(out.chunks_exact_mut(k * k)) {
+                for i in 0..n {
+                    let q = if a == b { 1.0 - p[a * n + i] } else { -p[b * n + i] };
+                    h[i] = self.weight[start + i] * p[a * n + i] * q;
+                }
+                gram(x, h, k, out);
+            }
+        }
+        out
+    }
+
+    /// [`diagonal`](Self::diagonal) about the means, where there is an intercept that takes these up.
+    pub(super) fn centred_diagonal(&self, v: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let (d, lanes) = (self.rows.d(), self.lanes());
+        let (mut diagonal, mut mean) = self.diagonal(v);
+        if !self.intercept {
+            mean.fill(0.0);
+            return (diagonal, mean);
+        }
+        // sum h (x - mean)^2 = sum h x^2 - (sum h) mean^2; at least a thousandth of the former, against cancellation.
+        for i in 0..d * lanes {
+            let spread = diagonal[i] - diagonal[d * lanes + i % lanes] * mean[i] * mean[i];
+            diagonal[i] = spread.max(1e-3 * diagonal[i]);
+        }
+        (diagonal, mean)
+    }
+
+    /// Diagonal of the Hessian and, for each logit, the weighted mean of each feature: both in the layout of `v`.
+    ///
+    /// Of many dense rows every eighth block is taken for all: a preconditioner asks for no more.
+    fn diagonal(&self, v: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let (d, m, lanes) = (self.rows.d(), self.m, self.lanes());
+        let n_chunks = self.n_chunks(2 * self.len());
+        let step = if self.rows.is_dense() && self.rows.n() >= 4096 { 8 } else { 1 };
+        let mut parts = par::map(n_chunks, |i| {
+            let (mut squares, mut sums) = (vec![0.0; self.len()], vec![0.0; self.len()]);
+            let block = self.rows.block();
+            let mut p = vec![0.0; block * m];
+            let mut h = vec![0.0; block * lanes];
+            let chunk = self.chunk(i, n_chunks);
+            for start in chunk.clone().step_by(step * block) {
+                let rows = start..(start + block).min(chunk.end);
+                let n = rows.len();
+                let p = &mut p[..n * m];
+                self.probabilities(rows.clone(), v, p);
+                for (c, p) in p.chunks_exact(n).enumerate() {
+                    for (k, (p, i)) in p.iter().zip(rows.clone()).enumerate() {
+                        h[k * lanes + c] = self.weight[i] * p * (1.0 - p);
+                        squares[d * lanes + c] += h[k * lanes + c];
+                    }
+                }
+                let h = &h[..n * lanes];
+                self.rows.gradient(rows.clone(), m, h, &mut sums[..d * lanes]);
+                self.rows.add_squares(rows, m, h, &mut squares[..d * lanes]);
+            }
+            (squares, sums)
+        })
+        .into_iter();
+        let (mut squares, mut sums) = parts.next().expect("at least one chunk");
+        for (a, b) in parts {
+            squares.iter_mut().zip(a).for_each(|(s, a)| *s += a);
+            sums.iter_mut().zip(b).for_each(|(s, b)| *s += b);
+        }
+        let total = squares[d * lanes..].to_vec();
+        squares[d * lanes..].iter_mut().for_each(|total| *total *= step as f64);
+        for (i, (square, sum)) in squares[..d * lanes].iter_mut().zip(&mut sums).enumerate() {
+            *sum = if total[i % lanes] > 0.0 { *sum / total[i % lanes] } else { 0.0 };
+            *square = step as f64 * *square + self.l2;
+        }
+        (squares, sums)
+    }
+}
