@@ -140,7 +140,8 @@ def run(peer, file, eps, min_samples, threads, options, scratch):
         best = None
         for kind in ("f32", "f64"):
             for how in ("plain", "dense"):
-                took = seconds([options.arborx, file, *parameters, kind, how, options.repeat, out], threads)
+                command = [options.arborx, file, *parameters, kind, how, options.repeat, out]
+                took = seconds(command, threads, pinned=True)
                 if best is None or took < best[0]:
                     best = took, np.fromfile(out, dtype=np.int32), None
         return best
@@ -157,10 +158,14 @@ def run(peer, file, eps, min_samples, threads, options, scratch):
     return took, found["labels"], found["core"] if "core" in found else None
 
 
-def seconds(command, threads):
-    """Median of the `fit_seconds=` lines of a process that is kept to `threads` processors, or why there is none."""
-    environment = {**os.environ, "PARLAY_NUM_THREADS": str(threads), "CILK_NWORKERS": str(threads), "OMP_NUM_THREADS": str(threads),
-                   "OMP_PROC_BIND": "spread", "OMP_PLACES": "threads"}
+def seconds(command, threads, pinned=False):
+    """Median of the `fit_seconds=` lines of a process that is kept to `threads` processors, or why there is none.
+
+    `pinned` is for programs whose threads are OpenMP's: the threads of any other scheduler would all be kept to the first processor.
+    """
+    environment = {**os.environ, "PARLAY_NUM_THREADS": str(threads), "CILK_NWORKERS": str(threads), "OMP_NUM_THREADS": str(threads)}
+    if pinned:
+        environment |= {"OMP_PROC_BIND": "spread", "OMP_PLACES": "threads"}
     processors = sorted(os.sched_getaffinity(0))[:threads]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900,
                          preexec_fn=lambda: os.sched_setaffinity(0, processors))
