@@ -20,13 +20,6 @@ pub(crate) struct Aligned<F> {
 }
 
 impl<F: Copy + Default> Aligned<F> {
-    /// A copy of `x`.
-    pub(crate) fn of(x: &[F]) -> Self {
-        let mut numbers = Self { room: Vec::new(), start: 0, len: 0 };
-        numbers.copy(x);
-        numbers
-    }
-
     /// Becomes a copy of `x`.
     pub(crate) fn copy(&mut self, x: &[F]) {
         self.resize(x.len());

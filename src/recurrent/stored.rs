@@ -47,7 +47,9 @@ impl<F: Float, C: Cell, T: Kind> TryFrom<Model<F, C, T>> for Recurrent<F, C, T> 
     fn try_from(stored: Model<F, C, T>) -> Result<Self> {
         let Model { net, params, targets, losses, validation_losses } = stored;
         check(&net, &params, &targets)?;
-        Ok(Self { net, params: Aligned::of(&params), targets, losses, validation_losses })
+        let mut aligned = Aligned::default();
+        aligned.copy(&params);
+        Ok(Self { net, params: aligned, targets, losses, validation_losses })
     }
 }
 
