@@ -55,6 +55,23 @@ fn rows() -> (Array2<f64>, Array1<usize>) {
 // ---- all fits ----
 
 #[test]
+fn n03_n06_discriminants_answer_for_no_row_that_is_not_a_number_or_far_beyond_all() {
+    let (x, y) = rows();
+    let data = DatasetBase::new(x, y);
+    let linear = LinearDiscriminant::params().fit(&data).expect("valid");
+    let own = QuadraticDiscriminant::params().fit(&data).expect("valid");
+    for (bad, text) in [
+        (f64::NAN, "`x` must be finite, got NaN in row 1, column 0"),
+        (f64::NEG_INFINITY, "`x` must be finite, got -inf in row 1, column 0"),
+        (1e300, "`x` must be near enough to the means for the square of a distance to be a number, got row 1"),
+    ] {
+        let x = array![[1.0, 2.0], [bad, 2.0]];
+        assert_eq!(message(linear.predict_proba(&x)), text);
+        assert_eq!(message(own.predict_proba(&x)), text);
+    }
+}
+
+#[test]
 fn n01_n02_zero_rows_or_columns_are_refused() {
     for (shape, text) in [((0, 3), "0 x 3"), ((4, 0), "4 x 0")] {
         let y = Array1::zeros(shape.0);

@@ -53,7 +53,7 @@ impl Gaussians {
         &self.factors[c.min(self.factors.len() - 1)]
     }
 
-    /// `log p(x_i, c)`, up to a constant, `(n, k)`.
+    /// `log p(x_i, c)`, up to a constant, `(n, k)`; all finite.
     pub(super) fn log_joint<F: Float, S: Data<Elem = F>>(
         &self,
         x: &ArrayBase<S, Ix2>,
@@ -71,6 +71,11 @@ impl Gaussians {
                 factor.solve_lower(&mut difference);
                 *out = constant - 0.5 * difference.iter().map(|v| v * v).sum::<f64>();
             }
+        }
+        if let Some(((row, _), _)) = out.indexed_iter().find(|(_, score)| !score.is_finite()) {
+            data::check_finite("x", x)?;
+            let rule = "near enough to the means for the square of a distance to be a number";
+            return Err(Error::parameter("x", rule, format_args!("row {row}")));
         }
         Ok(out)
     }

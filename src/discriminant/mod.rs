@@ -195,7 +195,8 @@ impl<S: Covariances, L: Label> Discriminant<S, L> {
     /// Probability of each class for each row, `(n_samples, n_classes)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] when `x` has another number of columns than the model.
+    /// [`Error::Shape`] when `x` has another number of columns than the model; [`Error::NonFinite`]; [`Error::Parameter`] for a row so far from a mean
+    /// that the square of their distance is not a number.
     pub fn predict_proba<F: Float, D: Data<Elem = F>>(&self, x: &ArrayBase<D, Ix2>) -> Result<Array2<F>> {
         let mut p = self.gaussians.log_joint(x)?;
         for mut row in p.rows_mut() {
@@ -276,7 +277,7 @@ impl<S: Covariances, F: Float, L: Label, D: Data<Elem = F>> PredictInplace<Array
     for Discriminant<S, L>
 {
     /// # Panics
-    /// When `x` has another number of columns than the model, or another number of rows than `y`.
+    /// Where [`predict_proba`](Discriminant::predict_proba) has an error, and when `y` has another number of rows than `x`.
     fn predict_inplace(&self, x: &ArrayBase<D, Ix2>, y: &mut Array1<L>) {
         assert_eq!(x.nrows(), y.len(), "`y` needs one entry for each row of `x`");
         let scores = self.gaussians.log_joint(x).unwrap_or_else(|error| panic!("{error}"));
