@@ -63,7 +63,10 @@ fn n03_n06_discriminants_answer_for_no_row_that_is_not_a_number_or_far_beyond_al
     for (bad, text) in [
         (f64::NAN, "`x` must be finite, got NaN in row 1, column 0"),
         (f64::NEG_INFINITY, "`x` must be finite, got -inf in row 1, column 0"),
-        (1e300, "`x` must be near enough to the means for the square of a distance to be a number, got row 1"),
+        (
+            1e300,
+            "`x` must be near enough to the means for the square of a distance to be a number, got row 1",
+        ),
     ] {
         let x = array![[1.0, 2.0], [bad, 2.0]];
         assert_eq!(message(linear.predict_proba(&x)), text);
