@@ -6,7 +6,7 @@ use super::cell::{Cell, RnnCell};
 use super::net::{Dropout, Inputs};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::nets::gather::all_finite;
+use crate::kernel::all_finite;
 use crate::optim::{Adam, Clip, Rule, Schedule};
 use crate::params::{Check, Params, require};
 

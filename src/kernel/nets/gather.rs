@@ -1,34 +1,7 @@
 //! Rows on their way into a net.
 
 use crate::kernel::lanes::{Element, Lanes};
-use crate::kernel::simd::{Simd, Task, dispatch};
-
-/// Whether no number is infinite or NaN.
-pub(crate) fn all_finite<F: Element>(x: &[F]) -> bool {
-    dispatch(AllFinite(x))
-}
-
-/// 0 times a number is 0 where it is finite, and NaN elsewhere.
-struct AllFinite<'a, F>(&'a [F]);
-
-impl<F: Element> Task for AllFinite<'_, F> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run<S: Simd>(self) -> bool {
-        let zero = Lanes::<F, S>::zero();
-        let mut sums = [zero; 4];
-        let mut parts = self.0.chunks_exact(4 * Lanes::<F, S>::N);
-        for x in &mut parts {
-            for (sum, x) in sums.iter_mut().zip(x.chunks_exact(Lanes::<F, S>::N)) {
-                *sum = Lanes::load(x).mul_add(zero, *sum);
-            }
-        }
-        let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-        let all = (1_u32 << Lanes::<F, S>::N) - 1;
-        sum.at_most(zero) == all && parts.remainder().iter().all(|&x| x * F::ZERO == F::ZERO)
-    }
-}
+use crate::kernel::simd::{Simd, Task};
 
 /// `to[i] = from[source[i]]` for rows of `n` numbers, at distance `n` in `from` and `to_row` in `to`.
 #[derive(Debug)]
@@ -63,23 +36,6 @@ impl<F: Element> Task for Gather<'_, F> {
 mod tests {
     use super::*;
     use crate::kernel::simd::{available, dispatch_on};
-
-    #[test]
-    fn one_number_that_is_not_finite_is_found_wherever_it_is() {
-        for isa in available() {
-            for n in 0..=70 {
-                let mut x = vec![f32::MAX; n];
-                assert!(dispatch_on(isa, AllFinite(&x)), "{isa:?} {n}");
-                for at in 0..n {
-                    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-                        x[at] = bad;
-                        assert!(!dispatch_on(isa, AllFinite(&x)), "{isa:?} {n} {at}");
-                    }
-                    x[at] = -1.0;
-                }
-            }
-        }
-    }
 
     #[test]
     fn rows_arrive_where_they_belong_and_nothing_else_is_written() {

@@ -44,20 +44,25 @@ mod tests {
     use super::*;
     use crate::kernel::simd::{available, dispatch_on};
 
-    #[test]
-    fn one_bad_number_is_seen_at_every_place_of_every_length() {
+    fn sees_each_place<F: Element>(large: F, small: F, bad: [F; 3]) {
         for isa in available() {
             for n in 0..=70 {
-                let mut values = vec![f64::MAX; n];
-                assert!(dispatch_on(isa, AllFinite { values: &values }));
+                let mut values = vec![large; n];
+                assert!(dispatch_on(isa, AllFinite { values: &values }), "{isa:?} {n}");
                 for place in 0..n {
-                    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                    for bad in bad {
                         values[place] = bad;
                         assert!(!dispatch_on(isa, AllFinite { values: &values }), "{isa:?} {place} of {n}");
                     }
-                    values[place] = -5e-324;
+                    values[place] = small;
                 }
             }
         }
+    }
+
+    #[test]
+    fn one_bad_number_is_seen_at_every_place_of_every_length() {
+        sees_each_place(f64::MAX, -5e-324, [f64::NAN, f64::INFINITY, f64::NEG_INFINITY]);
+        sees_each_place(f32::MAX, -1.0, [f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
     }
 }
