@@ -6,29 +6,19 @@ use crate::kernel::simd::{Simd, fma};
 /// `log(1 + e)` for `0 <= e <= 1`.
 ///
 /// With `1 + e = 2^k (1 + f)`, `k` 0 or 1 and `s = f / (2 + f)`: `log(1 + f) = 2 atanh(s) = 2 s + 2 s^3 / 3 + ..`. Both choices of `f` are
-/// exact, so nothing is lost for small `e`. The coefficients are those of fdlibm's `log` (Sun Microsystems 1993), within 2^-58.45.
+/// exact, so nothing is lost for small `e`. The coefficients are [`Exponential::LOG`].
 #[inline(always)]
 pub(super) fn log_1p_unit<S: Simd>(e: f64) -> f64 {
-    #[allow(clippy::excessive_precision, reason = "as published")]
-    const SERIES: [f64; 7] = [
-        6.666_666_666_666_735_13e-1,
-        3.999_999_999_940_941_908e-1,
-        2.857_142_874_366_239_149e-1,
-        2.222_219_843_214_978_396e-1,
-        1.818_357_216_161_805_012e-1,
-        1.531_383_769_920_937_332e-1,
-        1.479_819_860_511_658_591e-1,
-    ];
     let halve = e > std::f64::consts::SQRT_2 - 1.0;
     let f = if halve { 0.5 * (e - 1.0) } else { e };
     let (high, low) = if halve { f64::LN_2 } else { (0.0, 0.0) };
     let s = f / (2.0 + f);
     let z = s * s;
-    let mut r = SERIES[6];
-    let mut n = 6;
+    let mut n = f64::LOG.len() - 1;
+    let mut r = f64::LOG[n];
     while n > 0 {
         n -= 1;
-        r = fma::<_, S>(r, z, SERIES[n]);
+        r = fma::<_, S>(r, z, f64::LOG[n]);
     }
     let half_square = 0.5 * f * f;
     high - ((half_square - fma::<_, S>(s, half_square + r * z, low)) - f)
