@@ -1,8 +1,9 @@
 //! Best paths of few states, whose arrows are bits.
 
 use super::Real;
+use super::step::Recursion;
 use crate::kernel::lanes::Lanes;
-use crate::kernel::simd::{Simd, Task, dispatch};
+use crate::kernel::simd::{Simd, dispatch};
 
 /// Most states whose arrows fit a word: a bit for each pair.
 pub(crate) const MOST_ARROWS: usize = 8;
@@ -82,28 +83,24 @@ impl<F: Real> Arrows<'_, F> {
         }
         self.delta[..K].copy_from_slice(&now[..K]);
     }
-
-    #[inline(always)]
-    fn known<S: Simd, const K: usize>(self) {
-        if K <= Lanes::<F, S>::N { self.rows::<S, K, 1>() } else { self.rows::<S, K, 2>() }
-    }
 }
 
-impl<F: Real> Task for Arrows<'_, F> {
+impl<F: Real> Recursion for Arrows<'_, F> {
     type Output = ();
 
+    fn n_states(&self) -> usize {
+        self.k
+    }
+
     #[inline(always)]
-    fn run<S: Simd>(self) {
-        match self.k {
-            1 => self.known::<S, 1>(),
-            2 => self.known::<S, 2>(),
-            3 => self.known::<S, 3>(),
-            4 => self.known::<S, 4>(),
-            5 => self.known::<S, 5>(),
-            6 => self.known::<S, 6>(),
-            7 => self.known::<S, 7>(),
-            _ => self.known::<S, MOST_ARROWS>(),
-        }
+    fn small<S: Simd, const K: usize>(self) {
+        if K <= Lanes::<F, S>::N { self.rows::<S, K, 1>() } else { self.rows::<S, K, 2>() }
+    }
+
+    /// Above the small numbers there is one.
+    #[inline(always)]
+    fn any<S: Simd>(self) {
+        self.small::<S, MOST_ARROWS>();
     }
 }
 
