@@ -178,11 +178,17 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         let view = sequences.records().view();
         let records = rows(&view);
         let inputs = self.inputs(&records, view.ncols())?;
+        let mut w = self.room_for(sequences);
+        self.net.forward(&self.params, inputs, &mut w, Pass::Trace(None));
+        Ok(w)
+    }
+
+    /// A workspace that has all sequences before it as one batch.
+    pub(super) fn room_for<S: Data>(&self, sequences: &Sequences<S>) -> Workspace<F> {
         let mut w = Workspace::default();
         let range = |i| sequences.range(i).map_or((0, 0), |range| (range.start, range.len()));
         w.batch.fill((0..sequences.n_sequences()).map(range));
         self.net.prepare(&self.params, &mut w);
-        self.net.forward(&self.params, inputs, &mut w, Pass::Trace(None));
-        Ok(w)
+        w
     }
 }

@@ -5,7 +5,7 @@ use ndarray::{Array2, Data};
 use super::super::cell::Cell;
 use super::super::layer::collect;
 use super::super::model::Recurrent;
-use super::super::net::{Pass, Workspace};
+use super::super::net::Pass;
 use super::super::params::Element;
 use super::super::state::State;
 use super::loss::loss_and_gradient;
@@ -69,10 +69,7 @@ impl<F: Float, C: Cell, T> Recurrent<F, C, T> {
         let view = sequences.records().view();
         let records = rows(&view);
         let inputs = self.inputs(&records, view.ncols())?;
-        let mut w = Workspace::default();
-        let range = |i| sequences.range(i).map_or((0, 0), |range| (range.start, range.len()));
-        w.batch.fill((0..sequences.n_sequences()).map(range));
-        self.net.prepare(&self.params, &mut w);
+        let mut w = self.room_for(sequences);
         if let Some(state) = state {
             self.check_one_direction()?;
             state.check(&self.net, sequences.n_sequences())?;
