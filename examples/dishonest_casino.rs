@@ -1,14 +1,13 @@
 //! When was the die loaded? The occasionally dishonest casino of Durbin et al. (1998), decoded, with a picture of posterior against truth.
 #![allow(clippy::print_stdout)]
 
-use std::fmt::Write;
-
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256Plus;
 use sapwood::data::Sequences;
 use sapwood::hmm::{Categorical, Stop};
 use sapwood::linfa::{DatasetBase, traits::Fit};
 use sapwood::ndarray::{Array1, array};
+use sapwood::plot::Figure;
 use sapwood::{CategoricalHmm, ndarray};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,12 +22,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rolls = Sequences::single(rolls)?;
 
     let path = casino.viterbi(&rolls)?;
-    let posterior = casino.posteriors(&rolls)?.column(1).to_owned();
+    let posteriors = casino.posteriors(&rolls)?;
     let share = |states: &Array1<usize>| {
         let hits = states.iter().zip(&truth).filter(|(found, true_state)| found == true_state).count();
         hits as f64 / truth.len() as f64
     };
-    let likelier = posterior.mapv(|p| usize::from(p > 0.5));
+    let likelier = posteriors.column(1).mapv(|p| usize::from(p > 0.5));
     println!("log-likelihood of {} rolls: {:.3}", truth.len(), casino.score(&rolls)?);
     println!("right by the most probable path:      {:.1} %", 100.0 * share(&path.states));
     println!("right by the posterior of each roll:  {:.1} %", 100.0 * share(&likelier));
@@ -43,46 +42,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} rounds of EM, {:?}", report.n_iter(), report.stop);
 
     let file = std::env::temp_dir().join("dishonest_casino.svg");
-    std::fs::write(&file, picture(&posterior, &truth)?)?;
+    let swaps: Vec<f64> = truth.iter().map(|&state| state as f64).collect();
+    Figure::posteriors(&posteriors, &["fair", "loaded"], &swaps)?
+        .title("The die that was thrown, and what the rolls say about it")
+        .axes(["roll", "0 fair, 1 loaded", "posterior"])
+        .save(&file)?;
     println!("picture: {}", file.display());
 
     assert!(share(&path.states) > 0.6 && share(&likelier) > 0.6);
     assert!((dice[[1, 5]] - 0.5).abs() < 0.05 && (dice[[0, 5]] - 1.0 / 6.0).abs() < 0.05);
     assert_eq!(report.stop, Stop::Converged);
     Ok(())
-}
-
-/// Grey where the die was loaded; the line is the posterior that it was.
-fn picture(posterior: &Array1<f64>, truth: &Array1<usize>) -> Result<String, std::fmt::Error> {
-    let (width, height) = (3.0, 160.0);
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-40 -30 {} {}\" font-family=\"sans-serif\" font-size=\"12\">\n",
-        width * truth.len() as f64 + 60.0,
-        height + 60.0
-    );
-    writeln!(svg, "<text y=\"-12\">Posterior of the loaded die; grey where it was loaded</text>")?;
-    for (t, _) in truth.iter().enumerate().filter(|roll| *roll.1 == 1) {
-        let x = width * t as f64;
-        writeln!(svg, "<rect x=\"{x}\" width=\"{width}\" height=\"{height}\" fill=\"#d0d0d0\"/>")?;
-    }
-    for level in [0.0, 0.5, 1.0] {
-        writeln!(svg, "<text x=\"-30\" y=\"{}\">{level}</text>", height * (1.0 - level) + 4.0)?;
-    }
-    let points: Vec<String> = posterior
-        .iter()
-        .enumerate()
-        .map(|(t, p)| format!("{},{:.1}", width * t as f64, height * (1.0 - p)))
-        .collect();
-    writeln!(
-        svg,
-        "<polyline points=\"{}\" fill=\"none\" stroke=\"#0060a0\" stroke-width=\"1.5\"/>",
-        points.join(" ")
-    )?;
-    writeln!(
-        svg,
-        "<text x=\"{}\" y=\"{}\">roll</text>\n</svg>",
-        width * truth.len() as f64 / 2.0,
-        height + 20.0
-    )?;
-    Ok(svg)
 }

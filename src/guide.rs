@@ -2,8 +2,8 @@
 //!
 //! - [`clustering`]: DBSCAN. [`neighbours`]: the index and the distances.
 //! - [`markov_chains`] and [`hidden_markov_models`].
-//! - [`logistic_regression`], and its neighbours.
-//! - [`recurrent_nets`]: LSTM, GRU, RNN.
+//! - [`logistic_regression`] and [`generative_classifiers`]. [`choosing_a_model`]: scores, folds, searches.
+//! - [`recurrent_nets`]: LSTM, GRU, RNN. [`optimisers`]: update rules, schedules, first values.
 //! - [`watching_a_fit`]: progress, loss curves, cancellation.
 #![cfg_attr(feature = "serde", doc = "- [`model_files`]: saving and loading.")]
 //! - [`bad_inputs`]: what each gets.
@@ -24,8 +24,17 @@ pub mod hidden_markov_models {}
 #[doc = include_str!("../docs/guide/logistic_regression.md")]
 pub mod logistic_regression {}
 
+#[doc = include_str!("../docs/guide/generative_classifiers.md")]
+pub mod generative_classifiers {}
+
+#[doc = include_str!("../docs/guide/choosing_a_model.md")]
+pub mod choosing_a_model {}
+
 #[doc = include_str!("../docs/guide/recurrent_nets.md")]
 pub mod recurrent_nets {}
+
+#[doc = include_str!("../docs/guide/optimisers.md")]
+pub mod optimisers {}
 
 #[doc = include_str!("../docs/guide/watching_a_fit.md")]
 pub mod watching_a_fit {}

@@ -46,11 +46,12 @@
 //! | points; which are near | [`Index`], [`distance`], [guide](guide::neighbours) |
 //! | labels one after another; what comes next, where it stays | [`MarkovChain`], [guide](guide::markov_chains) |
 //! | measurements over time; what hidden state is behind them | [`Hmm`], [guide](guide::hidden_markov_models) |
-//! | a table with classes; how probable is each, and what counts | [`LogisticRegression`], [`LinearDiscriminant`], [`CategoricalNb`], [guide](guide::logistic_regression) |
+//! | a table with classes; how probable is each, and what counts | [`LogisticRegression`], [guide](guide::logistic_regression) |
+//! | few rows with classes, or some features missing | [`LinearDiscriminant`], [`QuadraticDiscriminant`], [`CategoricalNb`], [guide](guide::generative_classifiers) |
 //! | sequences; forecast, classify, write | [`Lstm`], [`Gru`], [`Rnn`], [guide](guide::recurrent_nets) |
-//! | a model, or several to choose from | [`select`], [`score`], [`plot`] |
+//! | a model, or several to choose from | [`select`], [`score`], [`plot`], [guide](guide::choosing_a_model) |
 //!
-//! Those who come from scikit-learn, hmmlearn, statsmodels or PyTorch find [what is called what](guide::coming_from). Beneath: [`optim`] (update rules, schedules, first values), [`math`], and [`data`], what all models
+//! Those who come from scikit-learn, hmmlearn, statsmodels or PyTorch find [what is called what](guide::coming_from). Beneath: [`optim`] (update rules, schedules, first values; [guide](guide::optimisers)), [`math`], and [`data`], what all models
 //! share about arrays, sequences and labels.
 //!
 //! # What holds everywhere
