@@ -1,7 +1,7 @@
 //! Whether and when the chain arrives: hitting, absorption, first passage.
 
 use linfa::dataset::Label;
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2};
 
 use super::{MarkovChain, check_dense, reduce, require};
 use crate::error::{Error, Result};
@@ -42,7 +42,7 @@ impl<L: Label> MarkovChain<L> {
     /// Fundamental matrix, and probabilities and times of absorption into the recurrent classes.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for more than 8192 transient states.
+    /// [`Error::Parameter`] for more than 8192 transient states, or where the probability of ever being absorbed is below the range of numbers.
     ///
     /// # Complexity
     /// `O(m^3)` time and `O(m^2)` memory for `m` transient states. Without subtractions: every entry is accurate to a few units in the last place.
@@ -85,7 +85,7 @@ impl<L: Label> MarkovChain<L> {
                 right[[i, m + class_of[to]]] += p;
             }
         }
-        let solution = self.solve_within(&transient, right);
+        let solution = self.solve_within(&transient, right)?;
         let (visits, probabilities) = solution.view().split_at(ndarray::Axis(1), m);
         Ok(Absorption {
             steps: visits.sum_axis(ndarray::Axis(1)),
@@ -123,7 +123,7 @@ impl<L: Label> MarkovChain<L> {
         check_dense(open.len())?;
         let into = |&i: &usize| self.transitions.row(i).filter(|step| hit[step.0] == 1.0).map(|s| s.1).sum();
         let right = Array2::from_shape_vec((open.len(), 1), open.iter().map(into).collect());
-        let solution = self.solve_within(&open, right.unwrap_or_default());
+        let solution = self.solve_within(&open, right.unwrap_or_default())?;
         // Rounding can lift a probability an ulp above 1.
         open.iter().zip(solution.column(0)).for_each(|(&state, &p)| hit[state] = f64::min(p, 1.0));
         Ok(hit)
@@ -151,7 +151,7 @@ impl<L: Label> MarkovChain<L> {
         };
         let open: Vec<usize> = (0..n).filter(|&i| !may_miss[i] && !is_target[i]).collect();
         check_dense(open.len())?;
-        let solution = self.solve_within(&open, Array2::ones((open.len(), 1)));
+        let solution = self.solve_within(&open, Array2::ones((open.len(), 1)))?;
         open.iter().zip(solution.column(0)).for_each(|(&state, &steps)| times[state] = steps);
         Ok(times)
     }
@@ -175,7 +175,7 @@ impl<L: Label> MarkovChain<L> {
         // The reference r is the last state, so that the others keep their places.
         let r = n - 1;
         let others: Vec<usize> = (0..r).collect();
-        let visits = self.solve_within(&others, Array2::eye(r));
+        let visits = self.solve_within(&others, Array2::eye(r))?;
         let t = visits.sum_axis(ndarray::Axis(1));
         let mut m = Array2::zeros((n, n));
         for j in 0..r {
@@ -195,7 +195,7 @@ impl<L: Label> MarkovChain<L> {
         for j in 0..n {
             m[[j, j]] = 1.0 / pi[j];
         }
-        Ok(m)
+        if m.iter().any(|steps| steps.is_nan()) { Err(hardly_left()) } else { Ok(m) }
     }
 
     /// Kemeny's constant: expected steps to a state drawn from the stationary distribution, whatever the start.
@@ -219,11 +219,11 @@ impl<L: Label> MarkovChain<L> {
         let transient = self.transient_states();
         check_dense(transient.len())?;
         let right = Array2::from_shape_fn((transient.len(), 1), |(i, _)| rewards[transient[i]]);
-        Ok(self.solve_within(&transient, right).column(0).to_owned())
+        Ok(self.solve_within(&transient, right)?.column(0).to_owned())
     }
 
     /// `X = Q X + right` for the steps `Q` among `open` states; what leaves them is the leak.
-    fn solve_within(&self, open: &[usize], right: Array2<f64>) -> Array2<f64> {
+    fn solve_within(&self, open: &[usize], right: Array2<f64>) -> Result<Array2<f64>> {
         let m = open.len();
         let (mut q, mut leak) = (Array2::zeros((m, m)), vec![0.0; m]);
         for (i, &state) in open.iter().enumerate() {
@@ -234,7 +234,7 @@ impl<L: Label> MarkovChain<L> {
                 }
             }
         }
-        reduce::solve(q, leak, right)
+        reduce::solve(q, leak, right).ok_or_else(hardly_left)
     }
 
     /// Which states reach one of `targets` on a way that avoids `traps`; the targets do.
@@ -265,14 +265,19 @@ impl<L: Label> MarkovChain<L> {
     }
 }
 
+/// The error for states that are left so seldom that the range of numbers ends.
+fn hardly_left() -> Error {
+    Error::parameter("chain", "left from all its passing states with a probability above 1e-308", "less")
+}
+
 impl Absorption {
-    /// Variance of the steps until absorption, from each transient state: `(2 N - I) t - t o t`.
+    /// Variance of the steps until absorption, from each transient state: `(2 N - I) t - t o t`; infinite where they are.
     ///
     /// # References
     /// J. G. Kemeny and J. L. Snell, Finite Markov Chains (1960), theorem 3.3.5.
     #[must_use]
     pub fn steps_variance(&self) -> Array1<f64> {
-        let visits: ArrayView2<'_, f64> = self.visits.view();
-        visits.dot(&self.steps) * 2.0 - &self.steps - &self.steps * &self.steps
+        let variance = self.visits.dot(&self.steps) * 2.0 - &self.steps - &self.steps * &self.steps;
+        variance.mapv_into(|v| if v.is_nan() { f64::INFINITY } else { v })
     }
 }

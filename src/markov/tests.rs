@@ -108,6 +108,32 @@ fn states_that_are_left_hardly_ever_have_all_the_time() {
     assert_eq!(chain(&both).stationary().unwrap(), array![0.5, 0.5]);
 }
 
+/// Found by fuzzing: the way out is there, but its probability is no number.
+#[test]
+fn a_way_out_below_the_range_of_numbers_is_an_error() {
+    let never = f64::from_bits(1);
+    let hidden = array![
+        [2.0 / 3.0, 0.0, 0.0, 1.0 / 3.0, 0.0],
+        [1.0, 0.0, 0.0, 0.0, 0.0],
+        [0.0, 0.0, 1.0, 0.0, 0.0],
+        [0.0, 1.0 / 3.0, 0.0, 1.0 / 3.0, 1.0 / 3.0],
+        [never, never, never, 1.0, never]
+    ];
+    let far = array![[1.0, 1e-200, 0.0], [1.0, 0.0, 1e-200], [0.0, 0.0, 1.0]];
+    for p in [hidden, far] {
+        let chain = chain(&p);
+        assert!(chain.absorption().unwrap_err().to_string().contains("a probability above 1e-308"));
+        assert!(chain.hitting_times(&[2]).is_err() && chain.hitting_probabilities(&[2]).is_err());
+    }
+    // One step with such a probability is the end of the range, not beyond.
+    let once = chain(&array![[1.0, never], [0.0, 1.0]]).absorption().unwrap();
+    assert_eq!((once.steps[0], once.probabilities[[0, 0]]), (f64::INFINITY, 1.0));
+    assert!(!once.steps_variance()[0].is_nan());
+    // To and fro: the times are without end, and their shares are no numbers.
+    let both = chain(&array![[1.0, never], [never, 1.0]]);
+    assert!(both.first_passage_times().map_or(true, |m| m.iter().all(|steps| !steps.is_nan())));
+}
+
 #[test]
 fn pseudo_counts_are_a_dirichlet_prior() {
     let sequences = Sequences::single(array![[0], [0], [1]]).unwrap();
