@@ -1,6 +1,6 @@
 //! What comes in: bytes, points, tables, sequences of tokens.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use rand::SeedableRng;
@@ -27,6 +27,14 @@ pub(crate) fn bytes(path: &Path) -> Outcome<Vec<u8>> {
     std::fs::read(path).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
 }
 
+/// The first line of a file.
+fn first_line(path: &Path) -> Outcome<Vec<u8>> {
+    let mut line = Vec::new();
+    let file = std::fs::File::open(path);
+    let read = file.and_then(|file| BufReader::new(file).read_until(b'\n', &mut line));
+    read.map(|_| line).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
+}
+
 /// All text of a file or of standard input.
 pub(crate) fn text(path: &Path) -> Outcome<String> {
     String::from_utf8(bytes(path)?).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
@@ -41,7 +49,7 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// Their numbers; a name is looked up in the first line of the text that `text` gives.
+    /// Their numbers; a name is looked up in the first line of a text, which `text` gives.
     fn places(&self, text: impl FnOnce() -> Outcome<Vec<u8>>) -> Outcome<Vec<usize>> {
         let numbers: Option<Vec<usize>> = self.columns.iter().map(|column| column.parse().ok()).collect();
         match numbers {
@@ -80,7 +88,7 @@ pub(crate) fn points(path: &Path, columns: &Columns) -> Outcome<Array2<f64>> {
         let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
         // Of a text file, only the columns that were asked for need be numbers.
         if ["csv", "txt", "tsv", "xyz"].iter().any(|text| extension == *text) {
-            let places = columns.places(|| bytes(path))?;
+            let places = columns.places(|| first_line(path))?;
             return io::read_csv(path, &of_text(&places)).map_err(of_columns);
         }
         (io::read_points(path)?, columns.places(unnamed)?)
