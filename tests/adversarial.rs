@@ -3,11 +3,11 @@
 //! `cargo test --release --test adversarial -- --ignored --nocapture` prints how long each takes at growing sizes; no test asserts a time.
 #![allow(clippy::print_stdout, reason = "the figures are worth reading")]
 
-mod peak_memory;
+mod memory;
 
 use std::time::Instant;
 
-use peak_memory::peak_of;
+use memory::peak_of;
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use sapwood::linfa::{DatasetBase, traits::Fit};

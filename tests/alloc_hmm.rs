@@ -1,9 +1,8 @@
-//! Hidden Markov models allocate nothing once they are warm: counted by an allocator.
-#![allow(unsafe_code, reason = "an allocator that counts")]
+//! Memory of hidden Markov models, counted by an allocator: nothing once they are warm, and a number for each step and state in a fit.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod memory;
 
+use memory::{allocations_of, peak_of};
 use sapwood::data::Sequences;
 use sapwood::hmm::{
     Categorical, Covariance, Emission, Gaussian, GaussianMixture, Hmm, HmmParams, HmmSums, Poisson,
@@ -11,41 +10,6 @@ use sapwood::hmm::{
 use sapwood::linfa::{DatasetBase, traits::Fit};
 use sapwood::ndarray::{Array2, Array3, ArrayView2, array};
 use sapwood::{CategoricalHmm, GaussianHmm, GaussianMixtureHmm, Params, PoissonHmm, with_threads};
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call goes on to the system's allocator; the count is of this thread alone.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(p, layout) }
-    }
-
-    unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise.
-        unsafe { System.realloc(p, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations(call: impl FnOnce()) -> usize {
-    let before = COUNT.with(Cell::get);
-    call();
-    COUNT.with(Cell::get) - before
-}
 
 /// Every recursion over `x`, twice: the second time nothing is allocated.
 fn check<E: Emission<Float = f64>>(emission: E, x: ArrayView2<'_, E::Elem>) {
@@ -72,8 +36,8 @@ fn check<E: Emission<Float = f64>>(emission: E, x: ArrayView2<'_, E::Elem>) {
         recursions.viterbi_into(x, &mut path).expect("possible");
         recursions.add_expected_sums(x, &mut sums).expect("possible");
     };
-    assert!(allocations(&mut all) > 0);
-    assert_eq!(allocations(&mut all), 0);
+    assert!(allocations_of(&mut all) > 0);
+    assert_eq!(allocations_of(&mut all), 0);
 }
 
 #[test]
@@ -100,7 +64,7 @@ fn check_rounds<E: Emission<Float = f64>>(emission: E, params: &Params<HmmParams
     let dataset = DatasetBase::new(Sequences::new(x, lengths).expect("lengths"), ());
     let rounds = |max_iter: usize| {
         let params = params.clone().start_from(start.clone()).tol(0.0).max_iter(max_iter);
-        allocations(|| {
+        allocations_of(|| {
             let model = params.fit(&dataset).expect("a fit");
             assert_eq!(model.report().expect("a fit").n_iter(), max_iter);
         })
@@ -140,4 +104,36 @@ fn a_round_of_em_after_the_first_allocates_nothing() {
         let symbols = Categorical::new(probabilities.view()).expect("probabilities");
         check_rounds(symbols, &CategoricalHmm::params(2), counts);
     });
+}
+
+/// The most that ten rounds of EM from `start` hold beyond their input, in numbers for each step and state.
+fn numbers_in_em<E: Emission<Float = f64>>(
+    params: Params<HmmParams<E>>,
+    start: E,
+    x: Array2<E::Elem>,
+) -> f64 {
+    let (n, k) = (x.nrows(), start.n_states());
+    let even = Array2::from_elem((k, k), 1.0 / k as f64);
+    let start = Hmm::new(even.row(0).to_owned(), even, start).expect("a model");
+    let params = params.start_from(start).max_iter(10);
+    let dataset = DatasetBase::new(Sequences::single(x).expect("one"), ());
+    let (model, bytes) = with_threads(1, || peak_of(|| params.fit(&dataset)));
+    assert!(model.is_ok());
+    bytes as f64 / (n * k * size_of::<f64>()) as f64
+}
+
+#[test]
+fn em_holds_a_number_for_each_step_and_state() {
+    let k = 8;
+    let probabilities = Array2::from_shape_fn((k, 7), |(i, s)| (1 + i * s) as f64 / (7 + i * 21) as f64);
+    let means = Array2::from_shape_fn((k, 2), |(i, j)| (i + j) as f64 - 4.0);
+    for n in [5_000, 20_000] {
+        let symbols = Array2::from_shape_fn((n, 1), |(t, _)| t * t % 7);
+        let categorical = Categorical::new(probabilities.view()).expect("probabilities");
+        let discrete = numbers_in_em(CategoricalHmm::params(k), categorical, symbols);
+        let x = Array2::from_shape_fn((n, 2), |(t, i)| ((t * 2 + i) as f64).sin() * 3.0);
+        let gaussian = Gaussian::diagonal(means.view(), Array2::ones((k, 2)).view()).expect("variances");
+        let measured = numbers_in_em(GaussianHmm::params(k), gaussian, x);
+        assert!(discrete < 1.15 && measured < 1.15, "{n} steps: {discrete} and {measured}");
+    }
 }

@@ -2,14 +2,14 @@
 //! memory beyond what the bytes present can justify. The numbers are those of the project's list of bad
 //! inputs.
 
-mod peak_memory;
+mod memory;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::{env, fs, process};
 
+use memory::peak_of;
 use ndarray::{Array2, array};
-use peak_memory::peak_of;
 use sapwood::io::{self, CsvOptions, XYZ};
 use sapwood::{Error, Result};
 

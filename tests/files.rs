@@ -1,10 +1,10 @@
 //! Files of every format: the variants that other programs write, what is written reads back, and damage is
 //! harmless.
 
-mod peak_memory;
+mod memory;
 
+use memory::peak_of;
 use ndarray::{Array2, ShapeBuilder, array};
-use peak_memory::peak_of;
 use proptest::prelude::*;
 use sapwood::io::{self, CsvOptions, XYZ};
 

@@ -1,8 +1,8 @@
 //! Compressed clouds: those that the reference compressor wrote are read to the last digit, damaged ones are errors.
 
-mod peak_memory;
+mod memory;
 
-use peak_memory::peak_of;
+use memory::peak_of;
 use sapwood::ndarray::Array2;
 use sapwood::{Error, io};
 

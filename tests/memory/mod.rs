@@ -1,10 +1,12 @@
-//! An allocator that knows how much the running thread holds: `mod peak_memory;` in a test installs it.
+//! An allocator that counts what the running thread asks for and holds: `mod memory;` in a test installs it.
 #![allow(unsafe_code, reason = "an allocator is unsafe by its trait")]
+#![allow(dead_code, reason = "each test uses its part")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
+    static CALLS: Cell<usize> = const { Cell::new(0) };
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
 }
@@ -17,7 +19,15 @@ pub(crate) fn peak_of<T>(f: impl FnOnce() -> T) -> (T, usize) {
     (result, (PEAK.get() - before).unsigned_abs())
 }
 
+/// How often this thread asks for memory during `f`.
+pub(crate) fn allocations_of(f: impl FnOnce()) -> usize {
+    let before = CALLS.get();
+    f();
+    CALLS.get() - before
+}
+
 fn count(old: usize, new: usize) {
+    CALLS.set(CALLS.get() + usize::from(new > 0));
     let live = LIVE.get() + new as isize - old as isize;
     LIVE.set(live);
     PEAK.set(PEAK.get().max(live));
