@@ -37,11 +37,11 @@ const TABLE_BITS: u32 = 14;
 /// Points of a bucket, about, at least.
 const BUCKET: usize = 4096;
 
-/// One point in so many tells where the buckets are; no divisor of the number of lines of a scanner or a picture.
+/// One point in so many, or fewer, tells where the buckets are.
 const SAMPLE: usize = 31;
 
 /// Points of a chunk of rows: with their keys they stay in the cache.
-const CHUNK: usize = 1 << 14;
+const CHUNK: usize = 1 << 15;
 
 /// Points of two cells up to which they are searched together.
 const TOGETHER: usize = 24;
@@ -317,11 +317,13 @@ pub(super) fn build<F: Float, const D: usize, const W: usize>(records: &[F], sca
     let n = points.len();
     let table_bits = TABLE_BITS.min(n.ilog2()).min(scale.key_bits() - D as u32);
     let shift = scale.key_bits() - table_bits;
+    // The more points, the fewer of them tell as well; the step is odd, so that no line of a scanner is passed over.
+    let step = SAMPLE.max(n >> 17 | 1);
     let mut counts = vec![0; 1 << table_bits];
-    for point in points.iter().step_by(SAMPLE) {
+    for point in points.iter().step_by(step) {
         counts[(scale.key(&scale.positions(point)) >> shift) as usize] += 1;
     }
-    let (buckets, bucket_of) = buckets(&counts, n.div_ceil(SAMPLE));
+    let (buckets, bucket_of) = buckets(&counts, (BUCKET / step).max(n / step >> 10));
 
     // Each chunk sorts its points by bucket, in the cache; with where each bucket ends there.
     let chunks: Vec<&[[F; D]]> = points.chunks(CHUNK).collect();
@@ -355,9 +357,8 @@ pub(super) fn build<F: Float, const D: usize, const W: usize>(records: &[F], sca
     sort(&room.into_vec(), &ends, &buckets, shift, scale)
 }
 
-/// Cuts the values of the high bits into buckets of about as many points; with the bucket of each value. Known is how often values are in a sample.
-fn buckets(counts: &[u32], n_sample: usize) -> (Vec<Bucket>, Vec<u16>) {
-    let full = (BUCKET / SAMPLE).max(n_sample >> 10);
+/// Cuts the values of the high bits into buckets of up to `full` points of a sample, where they can be cut; with the bucket of each value.
+fn buckets(counts: &[u32], full: usize) -> (Vec<Bucket>, Vec<u16>) {
     let mut buckets: Vec<Bucket> = Vec::new();
     let mut bucket_of = vec![0; counts.len()];
     let mut sum = 0;
@@ -400,8 +401,10 @@ fn sort<const D: usize, const W: usize>(
         let start = if bucket == 0 { 0 } else { ends[bucket - 1] };
         start as usize..ends[bucket] as usize
     };
-    let len = |bucket: usize| ends.iter().map(|ends| in_chunk(ends, bucket).len()).sum::<usize>();
-    let lens: Vec<usize> = (0..buckets.len()).map(len).collect();
+    let mut lens = vec![0; buckets.len()];
+    for ends in ends {
+        (0..).zip(&mut lens).for_each(|(bucket, len)| *len += in_chunk(ends, bucket).len());
+    }
 
     let mut columns: [Room<u32>; W] = std::array::from_fn(|_| Room::new(n + PAD));
     let mut rows = Room::new(n);
