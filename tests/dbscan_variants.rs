@@ -12,7 +12,7 @@ use sapwood::dbscan::{self, Metric};
 use sapwood::distance::{self, Chebyshev, Cosine, Euclidean, Haversine, Manhattan};
 use sapwood::linfa::DatasetBase;
 use sapwood::linfa::traits::Fit;
-use sapwood::ndarray::{Array1, Array2, ArrayView1, ArrayView2, array};
+use sapwood::ndarray::{Array1, Array2, ArrayView1, ArrayView2, array, s};
 use sapwood::{Dbscan, with_threads};
 use serde_json::Value;
 
@@ -237,10 +237,14 @@ fn parts_give_the_labels_of_one_run() {
 fn parts_and_predictions_of_f32_rows_agree_with_the_fit_at_ties() {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(11);
     for metric in [Metric::Euclidean, Metric::Manhattan, Metric::Chebyshev] {
-        for round in 0..20 {
-            let x = Array2::from_shape_simple_fn((200, 1 + round % 3), || 0.1 * rng.gen_range(0..9) as f32);
+        for round in 0..24 {
+            // Other columns than the first three are all zero.
+            let columns = [1, 2, 3, 17][round % 4];
+            let mut x = Array2::zeros((200, columns));
+            let mut varied = x.slice_mut(s![.., ..columns.min(3)]);
+            varied.mapv_inplace(|_: f32| 0.1 * rng.gen_range(0..9) as f32);
             let eps = f64::from(0.1_f32) + f64::from(0.2_f32);
-            let params = Dbscan::params(4 + 9 * (round % 2)).eps(eps).metric(metric);
+            let params = Dbscan::params(4 + 9 * (round / 4 % 2)).eps(eps).metric(metric);
             let model = params.fit(&DatasetBase::from(x.view())).expect("valid");
             let parts = dbscan::partition(&x, eps, 5).expect("valid");
             let found: Vec<_> = parts.map(|part| params.cluster_part(&part).expect("valid")).collect();

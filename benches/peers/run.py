@@ -6,9 +6,9 @@
     venv/bin/python benches/peers/run.py                       # clouds of its own, 100,000 points
     venv/bin/python benches/peers/run.py --full                # and 1,000,000
     venv/bin/python benches/peers/run.py --clouds DIR SET ..   # DIR/SET_f64.npy of the table below, all that are there
-    venv/bin/python benches/peers/run.py --peers dbscan,r,open3d,arborx --arborx PROGRAM
+    venv/bin/python benches/peers/run.py --peers dbscan,r,open3d,onedal,arborx --arborx PROGRAM
 
-`r` takes Rscript and its package `dbscan`, on one thread; `open3d` takes pip's; `arborx` the program that benches/peers/arborx builds, in its fastest
+`onedal` is scikit-learn-intelex, which compares all pairs; `r` takes Rscript and its package `dbscan`, on one thread; `open3d` takes pip's; `arborx` the program that benches/peers/arborx builds, in its fastest
 of four variants (f32 or f64, FDBSCAN or DenseBox).
 
 The time is that of the fit alone, points in memory, labels out; the median of the repeats, in a process of its own for every library and
@@ -90,8 +90,11 @@ def run_peer(library, points, eps, min_samples, threads, repeats, out):
     import time
 
     x = np.load(points)
-    if library == "scikit-learn":
-        from sklearn.cluster import DBSCAN
+    if library in ("scikit-learn", "onedal"):
+        if library == "onedal":
+            from sklearnex.cluster import DBSCAN
+        else:
+            from sklearn.cluster import DBSCAN
 
         def fit():
             model = DBSCAN(eps=eps, min_samples=min_samples, n_jobs=threads).fit(x)
@@ -261,7 +264,7 @@ def main():
     parser.add_argument("sets", nargs="*", help="names of the table; all that are there unless given")
     parser.add_argument("--clouds", type=Path, help="folder of clouds; made in a scratch folder unless given")
     parser.add_argument("--full", action="store_true", help="make clouds of 1,000,000 points too")
-    parser.add_argument("--peers", default="scikit-learn,dbscan", help="and r, open3d, arborx")
+    parser.add_argument("--peers", default="scikit-learn,dbscan", help="and r, open3d, onedal, arborx")
     parser.add_argument("--arborx", help="the program that benches/peers/arborx builds")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--repeat", default="5")

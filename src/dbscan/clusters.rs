@@ -6,6 +6,7 @@ use ndarray::{Array1, Array2};
 
 use super::CHUNK;
 use crate::float::Float;
+use crate::kernel::Room;
 use crate::par;
 
 /// The cluster of each row, and the core points.
@@ -113,48 +114,45 @@ impl Found {
         self.rows[row as usize].store(label.unwrap_or(Self::NOISE) | core, Relaxed);
     }
 
-    fn label(&self, row: usize) -> Option<usize> {
-        let label = self.rows[row].load(Relaxed) & Self::NOISE;
-        (label != Self::NOISE).then_some(label as usize)
-    }
-
-    fn is_core(&self, row: usize) -> bool {
-        self.rows[row].load(Relaxed) & Self::CORE != 0
-    }
-
-    pub(super) fn clusters(&self) -> Clusters {
+    pub(super) fn clusters(self) -> Clusters {
         self.clusters_with::<f64>(&[], 0).0
     }
 
     /// The clusters, and the core points among `points`, rows of `d` numbers.
-    pub(super) fn clusters_with<F: Float>(&self, points: &[F], d: usize) -> (Clusters, Array2<F>) {
+    pub(super) fn clusters_with<F: Float>(self, points: &[F], d: usize) -> (Clusters, Array2<F>) {
         let n = self.rows.len();
-        let chunk_rows = |chunk: usize| chunk * CHUNK..((chunk + 1) * CHUNK).min(n);
-        let n_cores =
-            par::map(n.div_ceil(CHUNK), |chunk| chunk_rows(chunk).filter(|&row| self.is_core(row)).count());
+        // In place: atomic numbers could not be looked at several at a time.
+        let rows: Vec<u32> = self.rows.into_iter().map(AtomicU32::into_inner).collect();
+        let is_core = |row: &u32| row & Self::CORE != 0;
+        let chunks: Vec<&[u32]> = rows.chunks(CHUNK).collect();
+        let n_cores = par::map(chunks.len(), |i| chunks[i].iter().filter(|row| is_core(row)).count());
         let n_core: usize = n_cores.iter().sum();
-        let mut core_samples = par::filled(n_core, 0);
-        let mut components = par::filled(n_core * d, F::zero());
-        let (mut rest, mut rest_points) = (core_samples.as_mut_slice(), components.as_mut_slice());
-        let parts = n_cores.iter().map(|&n| {
-            let whole = "the chunks hold every core point";
-            (rest.split_off_mut(..n).expect(whole), rest_points.split_off_mut(..n * d).expect(whole))
-        });
-        par::for_each(parts.collect(), |chunk, (cores, components)| {
-            let rows = chunk_rows(chunk);
-            if cores.len() == rows.len() {
-                components.copy_from_slice(&points[rows.start * d..rows.end * d]);
-                cores.iter_mut().zip(rows).for_each(|(core, row)| *core = row);
-                return;
-            }
-            let rows = rows.filter(|&row| self.is_core(row));
-            for ((i, row), core) in rows.enumerate().zip(cores) {
-                *core = row;
-                components[i * d..(i + 1) * d].copy_from_slice(&points[row * d..(row + 1) * d]);
-            }
-        });
-        let labels = Array1::from(par::tabulate(n, |row| self.label(row)));
-        let components = Array2::from_shape_vec((n_core, d), components);
+        let (mut labels, mut core_samples, mut components) =
+            (Room::new(n), Room::new(n_core), Room::new(n_core * d));
+        {
+            let (mut labels, mut cores, mut components) =
+                (labels.fill(), core_samples.fill(), components.fill());
+            let parts = chunks.iter().zip(&n_cores).map(|(chunk, n)| {
+                (labels.split_off(chunk.len()), cores.split_off(*n), components.split_off(n * d))
+            });
+            par::for_each(parts.collect(), |chunk, (mut labels, mut cores, mut components)| {
+                let (mut row, chunk) = (chunk * CHUNK, chunks[chunk]);
+                labels.extend(chunk.iter().map(|row| {
+                    let label = row & Self::NOISE;
+                    (label != Self::NOISE).then_some(label as usize)
+                }));
+                for run in chunk.chunk_by(|a, b| is_core(a) == is_core(b)) {
+                    let rows = row..row + run.len();
+                    if is_core(&run[0]) {
+                        components.copy(&points[rows.start * d..rows.end * d]);
+                        cores.extend(rows.clone());
+                    }
+                    row = rows.end;
+                }
+            });
+        }
+        let components = Array2::from_shape_vec((n_core, d), components.into_vec());
+        let (labels, core_samples) = (Array1::from(labels.into_vec()), core_samples.into_vec());
         (
             Clusters { labels, core_samples, n_clusters: self.n_clusters },
             components.expect("`d` entries were made for each core point"),

@@ -62,12 +62,12 @@ use metric::Embedded;
 use weights::Weights;
 
 use crate::data::{check_columns, check_finite, check_not_empty, rows};
-use crate::distance::{self, Chebyshev, Cosine, Manhattan};
+use crate::distance::{self, Cosine};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::index::TREE_DIMENSIONS;
 use crate::index::tree::Tree;
-use crate::kernel::{Absolutes, Largest, Norm, Squares};
+use crate::kernel::{Absolutes, Largest, Squares};
 use crate::observe::{FitObserved, Observer, Progress, report};
 use crate::params::{Check, Params, require};
 
@@ -159,8 +159,8 @@ impl DbscanParams {
 
     /// Sets the distance; Euclidean unless set. `eps` is in its unit.
     ///
-    /// In up to 16 columns a grid or a tree finds the neighbours, by any of the distances. Above, all pairs of rows are compared, `O(n^2 d)`, in blocks that are
-    /// never kept; Euclidean distances come from the tree there too.
+    /// A grid or a tree finds the neighbours. By the cosine distance in more than 16 columns all pairs of rows are compared instead, `O(n^2 d)`, in blocks that are
+    /// never kept; distances are of the type of the rows there, else `f64`.
     ///
     /// # Example
     /// ```
@@ -331,11 +331,15 @@ impl<F: Float, D: Data<Elem = F>, T> FitObserved<ArrayBase<D, Ix2>, T> for Dbsca
                 let few_columns = records.ncols() <= TREE_DIMENSIONS;
                 match few_columns.then(|| metric::unit_vectors(records, self.eps)).flatten() {
                     Some(embedded) => self.search_embedded(embedded, weights, observer)?,
-                    None => self.search_pairs(records, Cosine, weights, observer)?,
+                    None => self.search_pairs(records, weights, observer)?,
                 }
             }
-            Metric::Manhattan => self.search_norm::<Absolutes, F>(records, Manhattan, weights, observer)?,
-            Metric::Chebyshev => self.search_norm::<Largest, F>(records, Chebyshev, weights, observer)?,
+            Metric::Manhattan => {
+                tree_search::cluster::<Absolutes, F>(records, self.eps, self.min_samples, weights, observer)?
+            }
+            Metric::Chebyshev => {
+                tree_search::cluster::<Largest, F>(records, self.eps, self.min_samples, weights, observer)?
+            }
         };
         let (clusters, components) = found.clusters_with(&points, records.ncols());
         Ok(Dbscan {
@@ -378,25 +382,10 @@ impl DbscanValidParams {
         self.search(&rows(&points.view()), &points.view(), eps, weights, observer)
     }
 
-    /// Clusters by a distance that boxes bound: by the tree in few dimensions, else by pairs.
-    fn search_norm<N: Norm, F: Float>(
+    /// Clusters by the cosine distance, comparing all pairs.
+    fn search_pairs<F: Float>(
         &self,
         records: ArrayView2<'_, F>,
-        metric: impl distance::Metric<F> + Copy,
-        weights: Option<&Weights>,
-        observer: &mut dyn Observer,
-    ) -> Result<Found> {
-        if records.ncols() > TREE_DIMENSIONS {
-            return self.search_pairs(records, metric, weights, observer);
-        }
-        tree_search::cluster::<N, F>(records, self.eps, self.min_samples, weights, observer)
-    }
-
-    /// Clusters by any distance, comparing all pairs.
-    fn search_pairs<F: Float, M: distance::Metric<F> + Copy>(
-        &self,
-        records: ArrayView2<'_, F>,
-        metric: M,
         weights: Option<&Weights>,
         observer: &mut dyn Observer,
     ) -> Result<Found> {
@@ -404,7 +393,7 @@ impl DbscanValidParams {
         report(observer, Progress::new("index", 1, 1))?;
         let found = pair_search::cluster(n, self.min_samples, weights, |visit| {
             let done = |rows| report(observer, Progress::new("core samples", rows as u64, n as u64));
-            distance::pairs_within(&records, eps, metric, visit, done)
+            distance::pairs_within(&records, eps, Cosine, visit, done)
         })?;
         report(observer, Progress::new("labels", n as u64, n as u64))?;
         Ok(found)

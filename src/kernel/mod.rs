@@ -25,5 +25,5 @@ pub(crate) use blocks::{
     bits, count_near, each_near, first_other, hits_among, hits_in, n_words, partition, totals_in, totals_of,
 };
 pub(crate) use lanes::Element;
-pub(crate) use pages::large_pages;
+pub(crate) use pages::{Fill, Room, large_pages};
 pub(crate) use pairs::*;

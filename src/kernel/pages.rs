@@ -1,4 +1,7 @@
-//! Large pages behind large arrays.
+//! Large arrays: large pages behind them, and no write before the first that counts.
+
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Asks for large pages behind an array that was not written yet; a wish that nothing depends on.
 ///
@@ -22,4 +25,166 @@ pub(crate) fn large_pages<T>(room: &mut [T]) {
     }
     #[cfg(not(all(target_os = "linux", not(miri))))]
     let _ = room;
+}
+
+/// Room for a vector that is written once, by many threads, without being cleared before.
+///
+/// It is filled through [`Fill`], cut into parts where threads share it. What was written is counted, and only room that is full becomes a vector.
+#[derive(Debug)]
+pub(crate) struct Room<T> {
+    /// Of length zero, with space for `len` values.
+    values: Vec<T>,
+    len: usize,
+    /// Values written by fills that are gone.
+    written: AtomicUsize,
+    is_given: bool,
+}
+
+impl<T: Copy + Send> Room<T> {
+    /// Room for `len` values.
+    pub(crate) fn new(len: usize) -> Self {
+        let mut values = Vec::with_capacity(len);
+        large_pages(&mut values.spare_capacity_mut()[..len]);
+        Self { values, len, written: AtomicUsize::new(0), is_given: false }
+    }
+
+    /// The whole of it, to be filled.
+    ///
+    /// # Panics
+    /// When called again.
+    pub(crate) fn fill(&mut self) -> Fill<'_, T> {
+        assert!(!self.is_given, "room is filled once");
+        self.is_given = true;
+        Fill { room: &mut self.values.spare_capacity_mut()[..self.len], n: 0, written: &self.written }
+    }
+
+    /// The values.
+    ///
+    /// # Panics
+    /// When some were not written.
+    pub(crate) fn into_vec(mut self) -> Vec<T> {
+        assert_eq!(*self.written.get_mut(), self.len, "room is filled to its end");
+        // SAFETY: the capacity is at least `len`. The parts of the one fill that was given do not overlap, each was written from its start without
+        // a gap and counted once, and the counts add up to `len`: so every value was written, before the borrow of `self` ended.
+        unsafe { self.values.set_len(self.len) };
+        self.values
+    }
+}
+
+/// A part of a [`Room`], filled from its start.
+#[derive(Debug)]
+pub(crate) struct Fill<'a, T> {
+    room: &'a mut [MaybeUninit<T>],
+    /// Values written so far.
+    n: usize,
+    written: &'a AtomicUsize,
+}
+
+impl<'a, T: Copy> Fill<'a, T> {
+    /// Takes the next `len` values of room off, as a part of their own.
+    ///
+    /// # Panics
+    /// When there are fewer, or when something was written already.
+    pub(crate) fn split_off(&mut self, len: usize) -> Fill<'a, T> {
+        assert_eq!(self.n, 0, "room is cut before it is filled");
+        let room = self.room.split_off_mut(..len).expect("no part is longer than the whole");
+        Fill { room, n: 0, written: self.written }
+    }
+
+    /// Writes one value.
+    ///
+    /// # Panics
+    /// When the room is full.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, value: T) {
+        self.room[self.n].write(value);
+        self.n += 1;
+    }
+
+    /// Writes some values.
+    ///
+    /// # Panics
+    /// When there is no room for them.
+    #[inline(always)]
+    pub(crate) fn extend(&mut self, values: impl ExactSizeIterator<Item = T>) {
+        let room = &mut self.room[self.n..][..values.len()];
+        let mut n = 0;
+        for (to, value) in room.iter_mut().zip(values) {
+            to.write(value);
+            n += 1;
+        }
+        self.n += n;
+    }
+
+    /// Writes copies of some values.
+    ///
+    /// # Panics
+    /// When there is no room for them.
+    #[inline]
+    pub(crate) fn copy(&mut self, values: &[T]) {
+        self.extend(values.iter().copied());
+    }
+}
+
+impl<T> Drop for Fill<'_, T> {
+    fn drop(&mut self) {
+        // Whoever makes a vector of the room has waited for all threads; that orders the rest.
+        self.written.fetch_add(self.n, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_filled_in_any_order_make_the_vector() {
+        for lens in [vec![], vec![5], vec![3, 0, 4], vec![1; 9]] {
+            let n = lens.iter().sum();
+            let mut room = Room::new(n);
+            let mut all = room.fill();
+            let parts: Vec<Fill<'_, usize>> = lens.iter().map(|&len| all.split_off(len)).collect();
+            drop(all);
+            let mut start = n;
+            for (mut part, len) in parts.into_iter().zip(&lens).rev() {
+                start -= len;
+                let values: Vec<usize> = (start..start + len).collect();
+                match start % 3 {
+                    0 => part.copy(&values),
+                    1 => part.extend(values.into_iter()),
+                    _ => values.into_iter().for_each(|value| part.push(value)),
+                }
+            }
+            assert_eq!(room.into_vec(), (0..n).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "filled to its end")]
+    fn room_with_a_gap_is_no_vector() {
+        let mut room = Room::new(4);
+        let mut all = room.fill();
+        let mut first = all.split_off(2);
+        first.push(1);
+        all.copy(&[2, 3]);
+        drop((first, all));
+        room.into_vec();
+    }
+
+    #[test]
+    #[should_panic(expected = "filled once")]
+    fn room_is_not_filled_twice() {
+        let mut room = Room::new(2);
+        room.fill().push(1);
+        room.fill().push(1);
+    }
+
+    #[test]
+    #[should_panic(expected = "index out of bounds")]
+    fn full_room_takes_nothing() {
+        let mut room = Room::new(1);
+        let mut all = room.fill();
+        all.push(1);
+        all.push(2);
+    }
 }

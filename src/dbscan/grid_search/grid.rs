@@ -17,13 +17,14 @@
 //! The key of a cell is its number on each axis, the first axis in the lowest bits. So a cell and its neighbours along the first axis are a run of
 //! keys, and all neighbours are `3^(d-1)` runs. Numbers begin at 1 and leave one free at the end: a run never wraps around.
 //!
-//! Points are sorted in two steps. The high bits of a key choose a *bucket*, of some thousand points, by a table that was made from a histogram; the
-//! buckets are sorted one by one, in the cache, digit by digit.
+//! Points are sorted in two steps, both in the cache. The high bits of a key choose a *bucket*, of some thousand points, by a table that was made from a
+//! sample; each chunk of rows is put in the order of buckets. Then each bucket is fetched from all chunks and sorted digit by digit. Points of one
+//! sub-cell stay in the order of rows.
 
 use std::ops::Range;
 
 use crate::float::Float;
-use crate::kernel::{Band, PAD, Run};
+use crate::kernel::{Band, Fill, PAD, Room, Run};
 use crate::par;
 
 /// Units of a cell's side, as a power of two.
@@ -33,14 +34,19 @@ const CELL: f64 = (1 << CELL_BITS) as f64;
 /// Bits of a key that choose a bucket, at most.
 const TABLE_BITS: u32 = 14;
 
-/// Points of a bucket and of a chunk of rows, at least.
+/// Points of a bucket, about, at least.
 const BUCKET: usize = 4096;
+
+/// One point in so many, or fewer, tells where the buckets are.
+const SAMPLE: usize = 31;
+
+/// Points of a chunk of rows: with their keys they stay in the cache.
 const CHUNK: usize = 1 << 15;
 
 /// Points of two cells up to which they are searched together.
 const TOGETHER: usize = 24;
 
-/// Chunks into which the input is cut at most, and about the number of parts into which the grid is.
+/// About the number of parts into which the grid is cut.
 const PARTS: usize = 128;
 
 /// Points of a part of the grid, about, at most.
@@ -298,12 +304,11 @@ impl<const W: usize> Entry<W> {
     const NONE: Self = Self { key: 0, row: 0, words: [0; W] };
 }
 
-/// A run of values of the high bits of a key, and the points that have them.
+/// A run of values of the high bits of a key.
 #[derive(Clone, Copy)]
 struct Bucket {
     first: u64,
     last: u64,
-    n: usize,
 }
 
 /// Sorts the points into their cells.
@@ -312,151 +317,145 @@ pub(super) fn build<F: Float, const D: usize, const W: usize>(records: &[F], sca
     let n = points.len();
     let table_bits = TABLE_BITS.min(n.ilog2()).min(scale.key_bits() - D as u32);
     let shift = scale.key_bits() - table_bits;
-    let chunk_len = CHUNK.max(n.div_ceil(PARTS));
-    let chunks: Vec<&[[F; D]]> = points.chunks(chunk_len).collect();
-
-    let histograms = par::map(chunks.len(), |chunk| {
-        let mut counts = vec![0_u32; 1 << table_bits];
-        for point in chunks[chunk] {
-            counts[(scale.key(&scale.positions(point)) >> shift) as usize] += 1;
-        }
-        counts
-    });
-    let (buckets, bucket_of) = buckets(&histograms, n);
-
-    let mut entries = par::filled(n, Entry::<W>::NONE);
-    {
-        // For each chunk, its part of every bucket.
-        let mut parts: Vec<Vec<std::slice::IterMut<'_, Entry<W>>>> =
-            chunks.iter().map(|_| Vec::with_capacity(buckets.len())).collect();
-        let mut rest = entries.as_mut_slice();
-        for bucket in &buckets {
-            for (histogram, parts) in histograms.iter().zip(&mut parts) {
-                let counts = &histogram[bucket.first as usize..=bucket.last as usize];
-                let len = counts.iter().sum::<u32>() as usize;
-                parts.push(rest.split_off_mut(..len).expect("buckets hold every point").iter_mut());
-            }
-        }
-        par::for_each(parts, |chunk, mut parts| {
-            for (row, point) in ((chunk * chunk_len) as u32..).zip(chunks[chunk]) {
-                let at = scale.positions(point);
-                let key = scale.key(&at);
-                let half = |j: usize| if j < D { at[j] as u32 & 0xffff } else { 0 };
-                let words = std::array::from_fn(|w| half(2 * w) | half(2 * w + 1) << 16);
-                if let Some(to) = parts[usize::from(bucket_of[(key >> shift) as usize])].next() {
-                    *to = Entry { key, row, words };
-                }
-            }
-        });
+    // The more points, the fewer of them tell as well; the step is odd, so that no line of a scanner is passed over.
+    let step = SAMPLE.max(n >> 17 | 1);
+    let mut counts = vec![0; 1 << table_bits];
+    for point in points.iter().step_by(step) {
+        counts[(scale.key(&scale.positions(point)) >> shift) as usize] += 1;
     }
-    drop(histograms);
-    sort(entries, &buckets, shift, scale)
+    let (buckets, bucket_of) = buckets(&counts, (BUCKET / step).max(n / step >> 10));
+
+    // Each chunk sorts its points by bucket, in the cache; with where each bucket ends there.
+    let chunks: Vec<&[[F; D]]> = points.chunks(CHUNK).collect();
+    let mut room = Room::new(n);
+    let mut rest = room.fill();
+    let mut parts: Vec<(Fill<'_, Entry<W>>, Vec<u32>)> =
+        chunks.iter().map(|chunk| (rest.split_off(chunk.len()), vec![0; buckets.len()])).collect();
+    drop(rest);
+    par::for_each(parts.iter_mut().collect(), |chunk, (fill, ends)| {
+        let first = (chunk * CHUNK) as u32;
+        let chunk = chunks[chunk];
+        let bucket = |entry: &Entry<W>| usize::from(bucket_of[(entry.key >> shift) as usize]);
+        let mut entries = Vec::with_capacity(chunk.len());
+        entries.extend((first..).zip(chunk).map(|(row, point)| {
+            let at = scale.positions(point);
+            let key = scale.key(&at);
+            let half = |j: usize| if j < D { at[j] as u32 & 0xffff } else { 0 };
+            let words = std::array::from_fn(|w| half(2 * w) | half(2 * w + 1) << 16);
+            Entry { key, row, words }
+        }));
+        entries.iter().for_each(|entry| ends[bucket(entry)] += 1);
+        let mut fills: Vec<_> = ends.iter().map(|&n| fill.split_off(n as usize)).collect();
+        entries.iter().for_each(|entry| fills[bucket(entry)].push(*entry));
+        let mut end = 0;
+        for n in ends {
+            end += *n;
+            *n = end;
+        }
+    });
+    let ends: Vec<Vec<u32>> = parts.into_iter().map(|(_, ends)| ends).collect();
+    sort(&room.into_vec(), &ends, &buckets, shift, scale)
 }
 
-/// Cuts the values of the high bits into buckets; with the bucket of each value.
-fn buckets(histograms: &[Vec<u32>], n: usize) -> (Vec<Bucket>, Vec<u16>) {
-    let mut counts = vec![0_usize; histograms[0].len()];
-    for histogram in histograms {
-        counts.iter_mut().zip(histogram).for_each(|(sum, &n)| *sum += n as usize);
-    }
-    let full = BUCKET.max(n >> 10);
+/// Cuts the values of the high bits into buckets of up to `full` points of a sample, where they can be cut; with the bucket of each value.
+fn buckets(counts: &[u32], full: usize) -> (Vec<Bucket>, Vec<u16>) {
     let mut buckets: Vec<Bucket> = Vec::new();
     let mut bucket_of = vec![0; counts.len()];
-    for (value, (&n, bucket_of)) in counts.iter().zip(&mut bucket_of).enumerate() {
-        let value = value as u64;
+    let mut sum = 0;
+    for (value, (&n, bucket_of)) in (0..).zip(counts.iter().zip(&mut bucket_of)) {
+        let n = n as usize;
         match buckets.last_mut() {
-            Some(bucket) if bucket.n + n <= full || n == 0 => {
+            Some(bucket) if sum + n <= full || n == 0 => {
                 bucket.last = value;
-                bucket.n += n;
+                sum += n;
             }
-            _ => buckets.push(Bucket { first: value, last: value, n }),
+            _ => {
+                buckets.push(Bucket { first: value, last: value });
+                sum = n;
+            }
         }
         *bucket_of = buckets.len() as u16 - 1;
     }
     (buckets, bucket_of)
 }
 
-/// What one part adds to the tables of the grid.
-#[derive(Default)]
-struct Tables {
-    keys: Vec<u64>,
-    starts: Vec<u32>,
-    cells: Vec<u32>,
-    subs: Vec<u32>,
-}
-
-/// Sorts the points of each bucket and tells the cells.
+/// Sorts the points of each bucket and tells the cells. The points of a bucket are those before `ends` in each chunk.
 fn sort<const D: usize, const W: usize>(
-    mut entries: Vec<Entry<W>>,
+    entries: &[Entry<W>],
+    ends: &[Vec<u32>],
     buckets: &[Bucket],
     shift: u32,
     scale: &Scale<D>,
 ) -> Grid<W> {
     struct Part<'a, const W: usize> {
-        buckets: &'a [Bucket],
+        buckets: Range<usize>,
         first: usize,
-        entries: &'a mut [Entry<W>],
-        columns: [&'a mut [u32]; W],
-        rows: &'a mut [u32],
+        columns: [Fill<'a, u32>; W],
+        rows: Fill<'a, u32>,
         tables: &'a mut Tables,
     }
 
     let n = entries.len();
-    let mut columns: [Vec<u32>; W] = std::array::from_fn(|_| par::filled(n + PAD, 0));
-    let mut rows = par::filled(n, 0);
-    let full = n.div_ceil(PARTS).min(PART);
-    let groups: Vec<&[Bucket]> = {
-        let mut sum = 0;
-        buckets
-            .chunk_by(|bucket, _| {
-                sum += bucket.n;
-                let open = sum < full;
-                sum = if open { sum } else { 0 };
-                open
-            })
-            .collect()
+    let of_chunks: Vec<(&[Entry<W>], &Vec<u32>)> = entries.chunks(CHUNK).zip(ends).collect();
+    let in_chunk = |ends: &[u32], bucket: usize| {
+        let start = if bucket == 0 { 0 } else { ends[bucket - 1] };
+        start as usize..ends[bucket] as usize
     };
-    let mut tables: Vec<Tables> = groups.iter().map(|_| Tables::default()).collect();
+    let mut lens = vec![0; buckets.len()];
+    for ends in ends {
+        (0..).zip(&mut lens).for_each(|(bucket, len)| *len += in_chunk(ends, bucket).len());
+    }
+
+    let mut columns: [Room<u32>; W] = std::array::from_fn(|_| Room::new(n + PAD));
+    let mut rows = Room::new(n);
+    let mut tables: Vec<Tables> = Vec::new();
     {
-        let mut parts = Vec::with_capacity(groups.len());
-        let (mut entries, mut rows) = (entries.as_mut_slice(), rows.as_mut_slice());
-        let mut columns = columns.each_mut().map(Vec::as_mut_slice);
-        let mut first = 0;
-        for (buckets, tables) in groups.into_iter().zip(&mut tables) {
-            let n: usize = buckets.iter().map(|bucket| bucket.n).sum();
-            let whole = "buckets hold every point";
-            parts.push(Part {
-                buckets,
-                first,
-                entries: entries.split_off_mut(..n).expect(whole),
-                columns: columns.each_mut().map(|column| column.split_off_mut(..n).expect(whole)),
-                rows: rows.split_off_mut(..n).expect(whole),
-                tables,
-            });
-            first += n;
+        // Runs of buckets with about as many points each.
+        let full = n.div_ceil(PARTS).min(PART);
+        let mut groups = Vec::new();
+        let (mut start, mut sum) = (0, 0);
+        for (bucket, len) in lens.iter().enumerate() {
+            sum += len;
+            if sum >= full || bucket + 1 == lens.len() {
+                groups.push((start..bucket + 1, sum));
+                (start, sum) = (bucket + 1, 0);
+            }
         }
-        par::for_each(parts, |_, part| {
-            let largest = part.buckets.iter().map(|bucket| bucket.n).max().unwrap_or(0);
+        tables.resize_with(groups.len(), Tables::default);
+        let mut rows = rows.fill();
+        let mut columns = columns.each_mut().map(Room::fill);
+        let mut first = 0;
+        let part = |((buckets, n), tables)| {
+            let columns = columns.each_mut().map(|column| column.split_off(n));
+            first += n;
+            Part { buckets, first: first - n, columns, rows: rows.split_off(n), tables }
+        };
+        let parts: Vec<_> = groups.into_iter().zip(&mut tables).map(part).collect();
+        columns.iter_mut().for_each(|column| column.copy(&[0; PAD]));
+        par::for_each(parts, |_, mut part| {
+            let largest = lens[part.buckets.clone()].iter().copied().max().unwrap_or(0);
+            let mut points = Vec::with_capacity(largest);
             let mut spare = vec![Entry::NONE; largest];
-            let mut start = 0;
+            let mut first = part.first;
             for bucket in part.buckets {
-                let range = start..start + bucket.n;
-                let entries = &mut part.entries[range.clone()];
-                let base = bucket.first << shift;
-                let last = (bucket.last << shift) + ((1 << shift) - 1);
-                let bits = u64::BITS - (last - base).leading_zeros();
-                let sorted = sort_bucket(entries, &mut spare[..bucket.n], base, bits);
-                for w in 0..W {
-                    let column = &mut part.columns[w][range.clone()];
-                    column.iter_mut().zip(&*sorted).for_each(|(to, entry)| *to = entry.words[w]);
+                points.clear();
+                for &(entries, ends) in &of_chunks {
+                    points.extend_from_slice(&entries[in_chunk(ends, bucket)]);
                 }
-                part.rows[range].iter_mut().zip(&*sorted).for_each(|(to, entry)| *to = entry.row);
-                part.tables.add::<D, W>(sorted, part.first + start);
-                start += bucket.n;
+                let Bucket { first: low, last: high } = buckets[bucket];
+                let base = low << shift;
+                let last = (high << shift) + ((1 << shift) - 1);
+                let bits = u64::BITS - (last - base).leading_zeros();
+                let sorted = sort_bucket(&mut points, &mut spare[..lens[bucket]], base, bits);
+                for (w, column) in part.columns.iter_mut().enumerate() {
+                    column.extend(sorted.iter().map(|entry| entry.words[w]));
+                }
+                part.rows.extend(sorted.iter().map(|entry| entry.row));
+                part.tables.add::<D, W>(sorted, first);
+                first += sorted.len();
             }
         });
     }
-    drop(entries);
 
     let mut first_cell = 0;
     let parts = tables
@@ -475,8 +474,8 @@ fn sort<const D: usize, const W: usize>(
         })
         .collect();
     Grid {
-        columns,
-        rows,
+        columns: columns.map(Room::into_vec),
+        rows: rows.into_vec(),
         keys: concat(&tables, |_, tables| (&tables.keys, 0), u64::MAX),
         starts: concat(&tables, |_, tables| (&tables.starts, 0), n as u32),
         cells: concat(&tables, |i, tables| (&tables.cells, n_subs[i]), first_sub),
@@ -485,6 +484,15 @@ fn sort<const D: usize, const W: usize>(
         offsets: scale.offsets(),
         band: scale.band,
     }
+}
+
+/// What one part adds to the tables of the grid.
+#[derive(Default)]
+struct Tables {
+    keys: Vec<u64>,
+    starts: Vec<u32>,
+    cells: Vec<u32>,
+    subs: Vec<u32>,
 }
 
 impl Tables {
@@ -533,7 +541,7 @@ fn sort_bucket<'a, const W: usize>(
     bits: u32,
 ) -> &'a mut [Entry<W>] {
     if entries.len() <= 64 {
-        entries.sort_unstable_by_key(|entry| entry.key);
+        entries.sort_unstable_by_key(|entry| (entry.key, entry.row));
         return entries;
     }
     // Digits of about the logarithm of the number of points, so that counters cost no more than points.

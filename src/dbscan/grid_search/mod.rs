@@ -370,9 +370,9 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
                     }
                     (set, row) = (root, NONE);
                 }
-                for i in grid.sub(sub).filter(|&i| cores.home(i) != NONE) {
-                    row = row.min(grid.rows[i]);
-                }
+                // The points of a sub-cell are in the order of rows.
+                let first = grid.sub(sub).find(|&i| cores.home(i) != NONE);
+                row = first.map_or(row, |i| row.min(grid.rows[i]));
             }
             if set != NONE {
                 smallest[set as usize].fetch_min(row, Relaxed);
