@@ -22,6 +22,7 @@ pub(crate) use words::Words;
 pub trait Element:
     Copy
     + Debug
+    + Default
     + PartialOrd
     + Add<Output = Self>
     + Sub<Output = Self>

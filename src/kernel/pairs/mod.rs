@@ -9,6 +9,7 @@ mod fold;
 mod matrix;
 mod powers;
 mod step;
+mod stream;
 mod tile;
 
 pub(crate) use ahead::expect_reads;
@@ -25,4 +26,4 @@ pub(crate) use step::{
     Difference, LargestDifference, NormalRelativeDifference, Power, Product, RelativeDifference,
     SquaredDifference, Step, Sum, Unequal,
 };
-pub(crate) use tile::{Panels, TILE, tile};
+pub(crate) use tile::{Panels, TILE, square, tile};

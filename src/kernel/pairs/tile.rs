@@ -12,10 +12,10 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use super::ahead::expect_reads;
+use super::ahead::{LINE, expect_line_later, expect_reads};
 use super::step::Step;
+use crate::kernel::Aligned;
 use crate::kernel::lanes::{Element, Lanes};
-use crate::kernel::large_pages;
 use crate::kernel::simd::{Isa, Simd, Task, dispatch_on, isa};
 
 /// Components that are summed before they go into the total: two panels of that depth fit into 48 KiB of first-level cache.
@@ -27,7 +27,7 @@ pub(crate) const TILE: usize = 192;
 /// Points of `dim` components each, in panels.
 #[derive(Debug, Clone)]
 pub(crate) struct Panels<F> {
-    values: Vec<F>,
+    values: Aligned<F>,
     n: usize,
     dim: usize,
     isa: Isa,
@@ -51,27 +51,28 @@ impl<F: Element> Panels<F> {
     ) -> (Self, Vec<R>) {
         let width = width::<F>(isa);
         let len = n.div_ceil(width) * width * dim;
-        let mut values = Vec::with_capacity(len);
-        let room: &mut [MaybeUninit<F>] = &mut values.spare_capacity_mut()[..len];
-        large_pages(room);
         let mut beside: Vec<Option<R>> = Vec::new();
         beside.resize_with(n, || None);
-        // A tile's worth of panels at a time.
-        let parts: Vec<_> = room.chunks_mut((TILE * dim).max(1)).zip(beside.chunks_mut(TILE)).collect();
-        crate::par::for_each(parts, |part, (panels, beside)| {
-            let mut points = vec![F::ZERO; width * dim];
-            let parts = panels.chunks_exact_mut(width * dim).zip(beside.chunks_mut(width));
-            for (panel, (out, beside)) in parts.enumerate() {
-                points.fill(F::ZERO);
-                let first = part * TILE + panel * width;
-                for (i, (point, beside)) in points.chunks_exact_mut(dim).zip(beside).enumerate() {
-                    *beside = Some(write(first + i, point));
+        let fill = |room: &mut [MaybeUninit<F>]| {
+            // A tile's worth of panels at a time.
+            let parts: Vec<_> = room.chunks_mut((TILE * dim).max(1)).zip(beside.chunks_mut(TILE)).collect();
+            crate::par::for_each(parts, |part, (panels, beside)| {
+                // With rows of exactly a power of two, one component of all points would lie in one place of the cache.
+                let stride = dim + per_line::<F>();
+                let mut points = vec![F::ZERO; width * stride];
+                let parts = panels.chunks_exact_mut(width * dim).zip(beside.chunks_mut(width));
+                for (panel, (out, beside)) in parts.enumerate() {
+                    points.fill(F::ZERO);
+                    let first = part * TILE + panel * width;
+                    for (i, (point, beside)) in points.chunks_exact_mut(stride).zip(beside).enumerate() {
+                        *beside = Some(write(first + i, &mut point[..dim]));
+                    }
+                    turn(&points, stride, out, width);
                 }
-                turn(&points, dim, out, width);
-            }
-        });
-        // SAFETY: the parts cover the room, a whole number of panels, and `turn` wrote every place of each.
-        unsafe { values.set_len(len) };
+            });
+        };
+        // SAFETY: the parts cover the room, a whole number of panels, and `turn` writes every place of each.
+        let values = unsafe { Aligned::written(len, fill) };
         // Without a component there are no parts, and still a number beside each point.
         let beside = beside.into_iter().enumerate().map(|(i, r)| r.unwrap_or_else(|| write(i, &mut [])));
         let beside = beside.collect();
@@ -79,14 +80,13 @@ impl<F: Element> Panels<F> {
     }
 }
 
-/// Writes `points`, `width` of them one after another, as the columns of `panel`.
-fn turn<F: Element>(points: &[F], dim: usize, panel: &mut [MaybeUninit<F>], width: usize) {
+/// Writes `points`, `width` of them that begin `stride` apart, as the columns of `panel`.
+fn turn<F: Element>(points: &[F], stride: usize, panel: &mut [MaybeUninit<F>], width: usize) {
     // A few components at a time, so that what is written stays in the first-level cache until it is whole.
     const COMPONENTS: usize = 16;
     for (block, panel) in panel.chunks_mut(COMPONENTS * width).enumerate() {
-        let components = block * COMPONENTS..dim.min((block + 1) * COMPONENTS);
-        for (place, point) in points.chunks_exact(dim).enumerate() {
-            for (&component, row) in point[components.clone()].iter().zip(panel.chunks_exact_mut(width)) {
+        for (place, point) in points.chunks_exact(stride).enumerate() {
+            for (&component, row) in point[block * COMPONENTS..].iter().zip(panel.chunks_exact_mut(width)) {
                 row[place].write(component);
             }
         }
@@ -134,6 +134,13 @@ pub(crate) fn tile<F: Element, P: Step<F>>(
     dispatch_on(x.isa, Square { step, dim: x.dim, x: x_part, y: y_part, half, out });
 }
 
+/// Room for the totals of a tile.
+pub(crate) fn square<F: Element>() -> Aligned<F> {
+    let mut room = Aligned::default();
+    room.resize(TILE * TILE);
+    room
+}
+
 /// The panels of up to [`TILE`] points from point `i` on.
 fn part<F: Element>(x: &Panels<F>, i: usize) -> &[F] {
     let end = (i + TILE).min(x.n.next_multiple_of(width::<F>(x.isa)));
@@ -172,24 +179,38 @@ impl<F: Element, P: Step<F>> Square<'_, F, P> {
             out.fill(F::ZERO);
             return;
         }
-        let rows = x.len() / (width * dim);
+        let (panel, rows) = (width * dim, x.len() / (width * dim));
         for start in (0..dim).step_by(DEPTH) {
-            let slab = start * width..(start + DEPTH).min(dim) * width;
-            for (column, y) in y.chunks_exact(width * dim).enumerate() {
-                for (row, x) in x.chunks_exact(width * dim).enumerate().skip(if half { column } else { 0 }) {
-                    let out = &mut out[row * width * TILE + column * width..];
-                    // The next panel of `x`, or of `y` after the last: its numbers are on their way while these are used.
-                    let next =
-                        if row + 1 < rows { x } else { y }.as_ptr().wrapping_add(width * dim + slab.start);
-                    let (x, y) = (&x[slab.clone()], &y[slab.clone()]);
+            let end = dim.min(start + DEPTH);
+            // Components that are wanted after these: of the same points, or the first ones of the next square to the right.
+            let later = if end < dim {
+                [&x[end * width..], &y[end * width..]].map(<[F]>::as_ptr)
+            } else {
+                [x.as_ptr(), y.as_ptr().wrapping_add(y.len())]
+            };
+            for column in 0..y.len() / panel {
+                for row in if half { column } else { 0 }..rows {
+                    let [x, y] = [(x, row), (y, column)]
+                        .map(|(points, i)| &points[i * panel..][start * width..end * width]);
                     for first in (0..width).step_by(ROWS) {
+                        // What the next call reads, and this one has not: other points of `x`, or of the next `y` after the last.
+                        let soon = match first + ROWS {
+                            _ if row + 1 == rows => y.as_ptr().wrapping_add(panel + first),
+                            next if next < width => x.as_ptr().wrapping_add(next),
+                            _ => x.as_ptr().wrapping_add(panel),
+                        };
+                        let piece = (row * (width / ROWS) + first / ROWS) * (end - start)
+                            / far::<F>(width, ROWS)
+                            * per_line::<F>();
+                        let later = later.map(|start| start.wrapping_add(column * panel + piece));
+                        let out = &mut out[(row * width + first) * TILE + column * width..];
                         registers::<F, S, P, ROWS>(
                             step,
                             start > 0,
                             first,
                             [x, y],
-                            next,
-                            &mut out[first * TILE..],
+                            Ahead { soon, later },
+                            out,
                         );
                     }
                 }
@@ -206,28 +227,49 @@ impl<F: Element, P: Step<F>> Square<'_, F, P> {
     }
 }
 
-/// Totals of points `first .. first + ROWS` of panel `x` against all points of panel `y`, onto those in `out` if `more`; the panel at `next`
-/// is used next.
+/// Where numbers lie that are wanted next, from one on in each place of a panel, and those wanted later, line after line.
+#[derive(Clone, Copy)]
+struct Ahead<F> {
+    soon: *const F,
+    later: [*const F; 2],
+}
+
+/// Numbers in a line of memory.
+const fn per_line<F>() -> usize {
+    LINE / size_of::<F>()
+}
+
+/// Components after which one more line is asked for ahead of time, so that a square asks for as many panels as it uses.
+const fn far<F>(width: usize, rows: usize) -> usize {
+    per_line::<F>() * (TILE / width) / rows
+}
+
+/// Totals of points `first .. first + ROWS` of panel `x` against all points of panel `y`, onto those in `out` if `more`.
 #[inline(always)]
 fn registers<F: Element, S: Simd, P: Step<F>, const ROWS: usize>(
     step: P,
     more: bool,
     first: usize,
     [x, y]: [&[F]; 2],
-    next: *const F,
+    ahead: Ahead<F>,
     out: &mut [F],
 ) {
     let n = Lanes::<F, S>::N;
     let width = 3 * n;
     assert!(first + ROWS <= width);
     let mut totals = [[Lanes::<F, S>::zero(); 3]; ROWS];
-    for (k, (x, y)) in x.chunks_exact(width).zip(y.chunks_exact(width)).enumerate() {
-        expect_reads(next.wrapping_add(k * width + first), 1);
-        let y = [Lanes::load(y), Lanes::load(&y[n..]), Lanes::load(&y[2 * n..])];
-        for (row, totals) in totals.iter_mut().enumerate() {
-            let x = Lanes::splat(x[first + row]);
-            for (total, y) in totals.iter_mut().zip(y) {
-                *total = step.step(*total, x, y);
+    let run = far::<F>(width, ROWS) * width;
+    for (line, (x, y)) in x.chunks(run).zip(y.chunks(run)).enumerate() {
+        ahead.later.iter().for_each(|start| expect_line_later(start.wrapping_add(line * per_line::<F>())));
+        let soon = ahead.soon.wrapping_add(line * run);
+        for (k, (x, y)) in x.chunks_exact(width).zip(y.chunks_exact(width)).enumerate() {
+            expect_reads(soon.wrapping_add(k * width), 1);
+            let y = [Lanes::load(y), Lanes::load(&y[n..]), Lanes::load(&y[2 * n..])];
+            for (row, totals) in totals.iter_mut().enumerate() {
+                let x = Lanes::splat(x[first + row]);
+                for (total, y) in totals.iter_mut().zip(y) {
+                    *total = step.step(*total, x, y);
+                }
             }
         }
     }
