@@ -341,8 +341,7 @@ where
         let part = standard_layout(part);
         let values = part.as_slice().unwrap_or(&[]);
         for (out, row) in out.iter_mut().zip(values.chunks_exact(query.len())) {
-            // The memory follows a run of addresses on its own, but only to the end of a page.
-            kernel::expect_reads(row.as_ptr().wrapping_add(AHEAD / size_of::<F>()), row.len());
+            kernel::expect_more(row);
             *out = metric.distance(&query, row);
         }
         // A distance may also be out of range, of points that are not.
@@ -355,9 +354,6 @@ where
     }
     Ok(Array1::from(out))
 }
-
-/// Bytes that are on their way while a row is used: what the memory delivers in about the time that it needs to answer.
-const AHEAD: usize = 1 << 12;
 
 /// Rows of one piece of work.
 const ONE_PIECE: usize = 2048;

@@ -257,6 +257,15 @@ impl<F: Element, S: Simd> Lanes<F, S> {
         Self(self.0.min(b.0))
     }
 
+    /// The least of its numbers, none of which is NaN.
+    #[inline(always)]
+    pub(crate) fn least(self) -> F {
+        let mut numbers = [F::ZERO; 16];
+        self.store(&mut numbers);
+        let least = |least: F, &number: &F| if number < least { number } else { least };
+        numbers[1..Self::N].iter().fold(numbers[0], least)
+    }
+
     #[inline(always)]
     pub(crate) fn sqrt(self) -> Self {
         Self(self.0.sqrt())

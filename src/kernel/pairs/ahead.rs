@@ -16,6 +16,16 @@ pub(crate) fn expect_reads<F>(start: *const F, len: usize) {
     let _ = (start, len, LINE);
 }
 
+/// Bytes that are on their way while a row is used: what the memory delivers in about the time that it needs to answer.
+const AHEAD: usize = 1 << 12;
+
+/// What lies behind these numbers is going to be read after them: the memory follows a run of addresses on its own, but only to the end of a
+/// page.
+#[inline(always)]
+pub(crate) fn expect_more<F>(now: &[F]) {
+    expect_reads(now.as_ptr().wrapping_add(AHEAD / size_of::<F>()), now.len());
+}
+
 /// The number at `start` and the rest of its line are going to be read, but not soon: the second-level cache is near enough.
 #[inline(always)]
 pub(crate) fn expect_line_later<F>(start: *const F) {

@@ -42,7 +42,7 @@ fn stream<F: Element>(room: &mut [MaybeUninit<F>], values: &[F]) {
         let whole = (room.len() - head) * size_of::<F>() / LINE * LINE / size_of::<F>();
         let (first, rest) = room.split_at_mut(head);
         let (lines, last) = rest.split_at_mut(whole);
-        copy(first, values);
+        copy_few(first, values);
         let from = &values[head..head + whole];
         for k in 0..size_of_val(from) / size_of::<__m128i>() {
             // SAFETY: both have that many pieces of 16 bytes, and `lines` begins where a line does.
@@ -51,10 +51,22 @@ fn stream<F: Element>(room: &mut [MaybeUninit<F>], values: &[F]) {
                 _mm_stream_si128(lines.as_mut_ptr().cast::<__m128i>().add(k), piece);
             }
         }
-        copy(last, &values[head + whole..]);
+        copy_few(last, &values[head + whole..]);
     }
     #[cfg(not(target_arch = "x86_64"))]
     copy(room, values);
+}
+
+/// Fewer numbers than a line has: as eight, four, two and one, without a call.
+#[cfg(target_arch = "x86_64")]
+fn copy_few<F: Copy>(mut room: &mut [MaybeUninit<F>], mut values: &[F]) {
+    for power in [8, 4, 2, 1] {
+        while room.len() >= power {
+            let (now, later) = room.split_at_mut(power);
+            copy(now, values);
+            (room, values) = (later, &values[power..]);
+        }
+    }
 }
 
 #[cfg(test)]

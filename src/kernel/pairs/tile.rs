@@ -13,6 +13,7 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use super::ahead::{LINE, expect_line_later, expect_reads};
+use super::finish::Finish;
 use super::step::Step;
 use crate::kernel::Aligned;
 use crate::kernel::lanes::{Element, Lanes};
@@ -82,13 +83,9 @@ impl<F: Element> Panels<F> {
 
 /// Writes `points`, `width` of them that begin `stride` apart, as the columns of `panel`.
 fn turn<F: Element>(points: &[F], stride: usize, panel: &mut [MaybeUninit<F>], width: usize) {
-    // A few components at a time, so that what is written stays in the first-level cache until it is whole.
-    const COMPONENTS: usize = 16;
-    for (block, panel) in panel.chunks_mut(COMPONENTS * width).enumerate() {
-        for (place, point) in points.chunks_exact(stride).enumerate() {
-            for (&component, row) in point[block * COMPONENTS..].iter().zip(panel.chunks_exact_mut(width)) {
-                row[place].write(component);
-            }
+    for (k, row) in panel.chunks_exact_mut(width).enumerate() {
+        for (place, point) in row.iter_mut().zip(points.chunks_exact(stride)) {
+            place.write(point[k]);
         }
     }
 }
@@ -121,6 +118,20 @@ pub(crate) fn tile<F: Element, P: Step<F>>(
     j: usize,
     out: &mut [F],
 ) {
+    finished_tile(step, AsItIs, x, i, y, j, out);
+}
+
+/// The same, with what `map` makes of each total, and the least of the watched numbers: of these points, and of what it makes of a total of
+/// 0, which fills incomplete panels.
+pub(crate) fn finished_tile<F: Element, P: Step<F>, M: Finish<F>>(
+    step: P,
+    map: M,
+    x: &Panels<F>,
+    i: usize,
+    y: &Panels<F>,
+    j: usize,
+    out: &mut [F],
+) -> F {
     assert!(
         x.dim == y.dim
             && x.isa == y.isa
@@ -131,7 +142,21 @@ pub(crate) fn tile<F: Element, P: Step<F>>(
     let (x_part, y_part) = (part(x, i), part(y, j));
     // Points against themselves: half of the totals are the other half.
     let half = std::ptr::eq(x, y) && i == j;
-    dispatch_on(x.isa, Square { step, dim: x.dim, x: x_part, y: y_part, half, out });
+    let n = TILE.min(x.n.saturating_sub(i));
+    dispatch_on(x.isa, Square { step, map, dim: x.dim, x: x_part, n, y: y_part, half, out })
+}
+
+/// A total, not watched.
+#[derive(Debug, Clone, Copy)]
+struct AsItIs;
+
+impl<F: Element> Finish<F> for AsItIs {
+    const WATCHES: bool = false;
+
+    #[inline(always)]
+    fn finish<S: Simd>(self, total: Lanes<F, S>, _: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+        (total, total)
+    }
 }
 
 /// Room for the totals of a tile.
@@ -147,20 +172,23 @@ fn part<F: Element>(x: &Panels<F>, i: usize) -> &[F] {
     &x.values[(i * x.dim).min(x.values.len())..end * x.dim]
 }
 
-struct Square<'a, F, P> {
+struct Square<'a, F, P, M> {
     step: P,
+    map: M,
     dim: usize,
     x: &'a [F],
+    /// Points in `x`, without those that fill its last panel.
+    n: usize,
     y: &'a [F],
     half: bool,
     out: &'a mut [F],
 }
 
-impl<F: Element, P: Step<F>> Task for Square<'_, F, P> {
-    type Output = ();
+impl<F: Element, P: Step<F>, M: Finish<F>> Task for Square<'_, F, P, M> {
+    type Output = F;
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
+    fn run<S: Simd>(self) -> F {
         // Three totals for each row, three registers of the second panel and one of the first.
         match S::ISA {
             _ if P::LONG => self.by_rows::<S, 1>(),
@@ -170,18 +198,20 @@ impl<F: Element, P: Step<F>> Task for Square<'_, F, P> {
     }
 }
 
-impl<F: Element, P: Step<F>> Square<'_, F, P> {
+impl<F: Element, P: Step<F>, M: Finish<F>> Square<'_, F, P, M> {
     #[inline(always)]
-    fn by_rows<S: Simd, const ROWS: usize>(self) {
-        let Self { step, dim, x, y, half, out } = self;
+    fn by_rows<S: Simd, const ROWS: usize>(self) -> F {
+        let Self { step, map, dim, x, n, y, half, out } = self;
         let width = 3 * Lanes::<F, S>::N;
+        let (nothing, mut least) = map.finish(Lanes::<F, S>::zero(), Lanes::zero());
         if dim == 0 {
-            out.fill(F::ZERO);
-            return;
+            out.chunks_exact_mut(Lanes::<F, S>::N).for_each(|out| nothing.store(out));
+            return least.least();
         }
         let (panel, rows) = (width * dim, x.len() / (width * dim));
         for start in (0..dim).step_by(DEPTH) {
             let end = dim.min(start + DEPTH);
+            let part = Part { more: start > 0, last: (end == dim).then_some(map) };
             // Components that are wanted after these: of the same points, or the first ones of the next square to the right.
             let later = if end < dim {
                 [&x[end * width..], &y[end * width..]].map(<[F]>::as_ptr)
@@ -192,7 +222,7 @@ impl<F: Element, P: Step<F>> Square<'_, F, P> {
                 for row in if half { column } else { 0 }..rows {
                     let [x, y] = [(x, row), (y, column)]
                         .map(|(points, i)| &points[i * panel..][start * width..end * width]);
-                    for first in (0..width).step_by(ROWS) {
+                    for first in (0..width.min(n - row * width)).step_by(ROWS) {
                         // What the next call reads, and this one has not: other points of `x`, or of the next `y` after the last.
                         let soon = match first + ROWS {
                             _ if row + 1 == rows => y.as_ptr().wrapping_add(panel + first),
@@ -204,27 +234,33 @@ impl<F: Element, P: Step<F>> Square<'_, F, P> {
                             * per_line::<F>();
                         let later = later.map(|start| start.wrapping_add(column * panel + piece));
                         let out = &mut out[(row * width + first) * TILE + column * width..];
-                        registers::<F, S, P, ROWS>(
-                            step,
-                            start > 0,
-                            first,
-                            [x, y],
-                            Ahead { soon, later },
-                            out,
-                        );
+                        let at = (first, [x, y], Ahead { soon, later });
+                        let watched = registers::<F, S, P, M, ROWS>(step, part, at, out);
+                        if M::WATCHES && end == dim {
+                            least = least.min(watched);
+                        }
                     }
                 }
             }
         }
         if half {
-            let n = x.len() / dim;
             for row in 0..n {
                 for column in row + 1..n {
                     out[row * TILE + column] = out[column * TILE + row];
                 }
             }
         }
+        least.least()
     }
+}
+
+/// What is done with the sums of some components.
+#[derive(Clone, Copy)]
+struct Part<M> {
+    /// They are added to those of the components before.
+    more: bool,
+    /// They are the last, and what becomes of the totals.
+    last: Option<M>,
 }
 
 /// Where numbers lie that are wanted next, from one on in each place of a panel, and those wanted later, line after line.
@@ -244,16 +280,14 @@ const fn far<F>(width: usize, rows: usize) -> usize {
     per_line::<F>() * (TILE / width) / rows
 }
 
-/// Totals of points `first .. first + ROWS` of panel `x` against all points of panel `y`, onto those in `out` if `more`.
+/// Totals of points `first .. first + ROWS` of panel `x` against all points of panel `y`, and the least of the watched numbers.
 #[inline(always)]
-fn registers<F: Element, S: Simd, P: Step<F>, const ROWS: usize>(
+fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: usize>(
     step: P,
-    more: bool,
-    first: usize,
-    [x, y]: [&[F]; 2],
-    ahead: Ahead<F>,
+    part: Part<M>,
+    (first, [x, y], ahead): (usize, [&[F]; 2], Ahead<F>),
     out: &mut [F],
-) {
+) -> Lanes<F, S> {
     let n = Lanes::<F, S>::N;
     let width = 3 * n;
     assert!(first + ROWS <= width);
@@ -273,13 +307,20 @@ fn registers<F: Element, S: Simd, P: Step<F>, const ROWS: usize>(
             }
         }
     }
+    let mut least: Option<Lanes<F, S>> = None;
     for (row, totals) in totals.into_iter().enumerate() {
         let out = &mut out[row * TILE..][..width];
         for (total, out) in totals.into_iter().zip(out.chunks_exact_mut(n)) {
-            let total = if more { step.join(Lanes::load(out), total) } else { total };
+            let mut total = if part.more { step.join(Lanes::load(out), total) } else { total };
+            if let Some(map) = part.last {
+                let (value, watched) = map.finish(total, Lanes::zero());
+                least = Some(least.map_or(watched, |least| least.min(watched)));
+                total = value;
+            }
             total.store(out);
         }
     }
+    least.unwrap_or(Lanes::zero())
 }
 
 #[cfg(test)]
