@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 
+use super::ahead::expect_write;
 use super::stream::write_rows;
 use super::tile::{TILE, square};
 use crate::kernel::lanes::Element;
@@ -65,8 +66,13 @@ fn fill_rectangle<F: Element, B>(
         let band = band(number * TILE);
         let mut square = square();
         for j in (0..m).step_by(TILE) {
-            compute(&band, j, &mut square);
             let columns = j..m.min(j + TILE);
+            // The lines at both ends of a run are written in part and have to be there; those between come from here alone.
+            for row in room.chunks_exact(m) {
+                expect_write(&row[columns.start]);
+                expect_write(&row[columns.end - 1]);
+            }
+            compute(&band, j, &mut square);
             let rows = room.chunks_exact_mut(m).map(|row| &mut row[columns.clone()]);
             write_rows(n * m, rows.zip(square.chunks_exact(TILE)));
         }
