@@ -5,12 +5,17 @@
 //! (the least of several runs, allocation included), and a number of the result that the peers must have too.
 #![allow(clippy::print_stdout, reason = "a bench reports")]
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use kiddo::ImmutableKdTree;
+use linfa_nn::{KdTree, NearestNeighbour, distance::L2Dist};
 use ndarray::Array2;
+use sapwood::data::Csr;
 use sapwood::distance::{self, *};
+use sapwood::index::BruteForce;
+use sapwood::sprs::CsMat;
 use sapwood::{Float, Index};
 
 /// Numbers in [-1, 1) from a xorshift generator, the same in both types and in the peers' script.
@@ -22,6 +27,22 @@ fn points<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
         state ^= state << 17;
         F::cast((state >> 40) as f64 / f64::from(1_u32 << 23) - 1.0)
     })
+}
+
+/// Rows with up to `entries` of `columns` columns filled; of two draws of a column, the first counts.
+fn sparse_points(n: usize, columns: usize, entries: usize) -> CsMat<f64> {
+    let (places, values) = (points::<f64>(n, entries, 2), points::<f64>(n, entries, 3));
+    let (mut starts, mut indices, mut data) = (vec![0], Vec::new(), Vec::new());
+    for (places, values) in places.outer_iter().zip(values.outer_iter()) {
+        let mut row = BTreeMap::new();
+        for (place, &value) in places.iter().zip(values) {
+            row.entry(((place + 1.0) / 2.0 * columns as f64) as usize).or_insert(value);
+        }
+        indices.extend(row.keys());
+        data.extend(row.values());
+        starts.push(indices.len());
+    }
+    CsMat::new((n, columns), starts, indices, data)
 }
 
 struct Bench {
@@ -84,6 +105,7 @@ impl Bench {
         let rows: Vec<[f64; D]> = x.outer_iter().map(|row| std::array::from_fn(|k| row[k])).collect();
         let (ours, kiddo) =
             (Index::new(&x).unwrap(), ImmutableKdTree::<f64, D>::new_from_slice(&rows).unwrap());
+        let linfa = KdTree::new().from_batch(&x, L2Dist).unwrap();
         let queries: Vec<usize> = (0..50_000).map(|i| i * 7919 % n).collect();
         for neighbours in [10.0, 50.0] {
             // The ball of that volume in a cube of side 2.
@@ -106,6 +128,23 @@ impl Bench {
                     ours.visit_within(x.row(i), radius, visit).unwrap();
                 }
                 f64::from(seen)
+            });
+            // A twentieth of the queries: it is slow.
+            self.run(&format!("index/{D}/{neighbours}/linfa_nn_20th"), || {
+                let few = queries.iter().step_by(20);
+                few.map(|&i| linfa.within_range(x.row(i), radius).unwrap().len()).sum::<usize>() as f64
+            });
+            self.run(&format!("index/{D}/{neighbours}/count_20th"), || {
+                let count = |&i: &usize| ours.count_within(x.row(i), radius, usize::MAX).unwrap();
+                queries.iter().step_by(20).map(count).sum::<usize>() as f64
+            });
+            self.run(&format!("index/{D}/{neighbours}/count_on_2_threads"), || {
+                let count = |&i: &usize| ours.count_within(x.row(i), radius, usize::MAX).unwrap();
+                let (first, second) = queries.split_at(queries.len() / 2);
+                std::thread::scope(|scope| {
+                    let other = scope.spawn(|| second.iter().map(count).sum::<usize>());
+                    (first.iter().map(count).sum::<usize>() + other.join().unwrap()) as f64
+                })
             });
             self.run(&format!("index/{D}/{neighbours}/kiddo_visit"), || {
                 let mut seen = 0;
@@ -180,10 +219,28 @@ fn main() {
     bench.run("top_10/euclidean/128/f32", || top_10(&queries, &x, Euclidean));
 
     let x = points::<f32>(20_000, 128, 0);
+    bench.run("brute_force/counts_within/cosine/128/f32", || {
+        let index = BruteForce::new(&x, Cosine).unwrap();
+        index.counts_within(0.7, usize::MAX).unwrap().into_iter().sum::<usize>() as f64
+    });
+    bench.run("brute_force/nearest_10_of_100_queries/cosine/128/f32", || {
+        let index = BruteForce::new(&x, Cosine).unwrap();
+        let nearest = |query| index.nearest(queries.row(query), 10).unwrap();
+        (0..100).flat_map(nearest).map(|n| n.row).sum::<usize>() as f64
+    });
     bench.run("within/cosine/128/f32", || {
         let mut count = 0;
         distance::within(&x, 0.7, Cosine, |_, _, _| count += 1).unwrap();
         f64::from(count)
+    });
+
+    let x = sparse_points(2000, 50_000, 100);
+    let x = Csr::new(x.view()).unwrap();
+    bench.run("sparse/pairwise/cosine_similarity", || sparse::pairwise(&x, CosineSimilarity).unwrap().sum());
+    bench.run("sparse/pairwise/euclidean", || sparse::pairwise(&x, Euclidean).unwrap()[[0, 1999]]);
+    bench.run("sparse/pairwise/jaccard", || sparse::pairwise(&x, Jaccard).unwrap().sum());
+    bench.run("sparse/top_10/cosine", || {
+        sparse::top_k(&x, &x, 10, Cosine).unwrap().indices.column(0).sum() as f64
     });
 }
 

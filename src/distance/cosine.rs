@@ -7,7 +7,7 @@ use ndarray::ArrayView2;
 
 use super::metric::{Metric, Rows, TileError, for_each_row, sum_error, tile_by_pairs};
 use crate::float::Float;
-use crate::kernel::{self, Finish, OneMinus, Product, Similarity, finish};
+use crate::kernel::{self, Finish, OneMinus, Product, Similarity};
 
 /// Cosine distance `1 - a.b / (|a| |b|)`, in [0, 2].
 ///
@@ -225,6 +225,7 @@ impl Direction {
 fn unit_rows<F: Float>(x: ArrayView2<'_, F>, centred: bool) -> Rows<'_, F> {
     let dim = x.ncols();
     Rows::with_panels(x, dim, |row, unit| {
+        kernel::expect_more(row);
         let squared = kernel::fold(Product, row, row).as_f64();
         if !centred && safe::<F>().contains(&squared) {
             let per_length = F::cast(1.0 / squared.sqrt());
@@ -246,11 +247,10 @@ fn tile<F: Float>(
     (gap, near): (impl Fn(F) -> F, F),
     exact: impl Fn(&[F], &[F]) -> F,
 ) {
-    x.totals(Product, i.start, y, j.start, out);
+    if x.finished((Product, map), i.start, y, j.start, out) > near {
+        return;
+    }
     for_each_row(out, &i, &j, |r, row| {
-        if finish(map, row, &[]).is_none_or(|least| least > near) {
-            return;
-        }
         let i = i.start + r;
         for (value, j) in row.iter_mut().zip(j.clone()) {
             if gap(*value) <= near {
@@ -259,19 +259,6 @@ fn tile<F: Float>(
                 *value = if itself { gap(F::zero()) } else { exact(x.point(i), y.point(j)) };
             }
         }
-    });
-}
-
-/// The same without a closer look at anything.
-fn estimate<F: Float>(
-    [x, y]: [&Rows<'_, F>; 2],
-    [i, j]: [Range<usize>; 2],
-    out: &mut [F],
-    map: impl Finish<F>,
-) {
-    x.totals(Product, i.start, y, j.start, out);
-    for_each_row(out, &i, &j, |_, row| {
-        finish(map, row, &[]);
     });
 }
 
@@ -296,7 +283,7 @@ impl<F: Float> Metric<F> for Cosine {
     }
 
     fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        estimate([x, y], [i, j], out, OneMinus);
+        x.finished((Product, OneMinus), i.start, y, j.start, out);
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
@@ -323,7 +310,7 @@ impl<F: Float> Metric<F> for CosineSimilarity {
     }
 
     fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        estimate([x, y], [i, j], out, Similarity);
+        x.finished((Product, Similarity), i.start, y, j.start, out);
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
@@ -376,7 +363,7 @@ impl<F: Float> Metric<F> for Correlation {
     }
 
     fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        estimate([x, y], [i, j], out, OneMinus);
+        x.finished((Product, OneMinus), i.start, y, j.start, out);
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {

@@ -199,7 +199,7 @@ impl<F: Float> Metric<F> for BrayCurtis {
         if !sums_fit(x, y) {
             return tile_by_pairs(self, x, i, y, j, out);
         }
-        let mut sums = vec![F::zero(); TILE * TILE];
+        let mut sums = kernel::square();
         x.totals(Sum, i.start, y, j.start, &mut sums);
         x.totals(Difference, i.start, y, j.start, out);
         for_each_row(out, &i, &j, |r, row| {

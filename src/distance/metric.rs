@@ -188,6 +188,7 @@ impl<'a, F: Float> Rows<'a, F> {
         let mut rows = Self::new(x);
         let (panels, beside) = Panels::new(rows.n, dim, |i, copy| {
             let point = rows.point(i);
+            kernel::expect_more(point);
             copy.copy_from_slice(point);
             (kernel::fold(Product, point, point), kernel::fold(LargestDifference, point, &zeros))
         });
@@ -222,6 +223,21 @@ impl<'a, F: Float> Rows<'a, F> {
     pub(crate) fn totals<S: kernel::Step<F>>(&self, step: S, i: usize, y: &Self, j: usize, out: &mut [F]) {
         match (&self.panels, &y.panels) {
             (Some(x), Some(y)) => kernel::tile(step, x, i, y, j, out),
+            _ => unreachable!("rows for a kernel are made with panels"),
+        }
+    }
+
+    /// What `map` makes of the totals, and the least of the numbers that it watches; see [`kernel::finished_tile`].
+    pub(crate) fn finished<S: kernel::Step<F>, M: kernel::Finish<F>>(
+        &self,
+        (step, map): (S, M),
+        i: usize,
+        y: &Self,
+        j: usize,
+        out: &mut [F],
+    ) -> F {
+        match (&self.panels, &y.panels) {
+            (Some(x), Some(y)) => kernel::finished_tile(step, map, x, i, y, j, out),
             _ => unreachable!("rows for a kernel are made with panels"),
         }
     }

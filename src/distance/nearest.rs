@@ -78,7 +78,7 @@ where
         let error = metric.tile_error(&all_queries, &block);
         par::for_each(best.iter_mut().collect(), |band, best| {
             let i = band * TILE..n_queries.min((band + 1) * TILE);
-            let mut square = vec![F::zero(); TILE * TILE];
+            let mut square = kernel::square();
             for j in (0..block.n()).step_by(TILE) {
                 let j = j..block.n().min(j + TILE);
                 metric.estimate(&all_queries, i.clone(), &block, j.clone(), &mut square);

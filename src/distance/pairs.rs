@@ -127,9 +127,11 @@ where
     entries::<F>(n, n)?;
     check("x", &x.view(), &metric)?;
     let rows = metric.rows(x.view());
-    let tiles = tiles(&rows, &rows, &metric);
-    let mut out =
-        matrix(if M::SYMMETRIC { kernel::symmetric(n, tiles) } else { kernel::rectangle(n, n, tiles) }, n, n);
+    let mut out = if M::SYMMETRIC {
+        matrix(kernel::symmetric(n, tiles(&rows, &metric)), n, n)
+    } else {
+        rectangle(x.view(), &rows, &metric)
+    };
     if !M::SIMILARITY {
         out.diag_mut().fill(F::zero());
     }
@@ -160,11 +162,10 @@ where
     let n = x.nrows();
     let values = slice_of(&mut out, n, n)?;
     let rows = metric.rows(x.view());
-    let tiles = tiles(&rows, &rows, &metric);
     if M::SYMMETRIC {
-        kernel::symmetric_into(values, n, tiles);
+        kernel::symmetric_into(values, n, tiles(&rows, &metric));
     } else {
-        kernel::rectangle_into(values, n, n, tiles);
+        rectangle_into(values, x.view(), &rows, &metric);
     }
     if !M::SIMILARITY {
         out.diag_mut().fill(F::zero());
@@ -213,7 +214,7 @@ where
     }
     par::for_each(bands, |band, out| {
         let i = band * TILE..n.min((band + 1) * TILE);
-        let mut square = vec![F::zero(); TILE * TILE];
+        let mut square = kernel::square();
         for j in (i.start..n).step_by(TILE) {
             let j = j..n.min(j + TILE);
             metric.tile(&rows, i.clone(), &rows, j.clone(), &mut square);
@@ -238,7 +239,7 @@ where
 /// As [`pairwise`] for each of the two, and [`Error::Shape`] when they have different numbers of columns.
 ///
 /// # Complexity
-/// O(n m d) time, O(n m) memory for the result and O((n + m) d) beside it, for n rows of `x` and m of `y`.
+/// O(n m d) time, O(n m) memory for the result and O(m d) beside it, for n rows of `x` and m of `y`.
 ///
 /// # Example
 /// ```
@@ -259,7 +260,7 @@ where
 {
     entries::<F>(x.nrows(), y.nrows())?;
     check_both(&x.view(), &y.view(), &metric)?;
-    Ok(rectangle(&metric.rows(x.view()), &metric.rows(y.view()), &metric))
+    Ok(rectangle(x.view(), &metric.rows(y.view()), &metric))
 }
 
 /// As [`between`], into an array of the caller: row after row, `(n_x, n_y)`.
@@ -290,8 +291,7 @@ where
 {
     check_both(&x.view(), &y.view(), &metric)?;
     let out = slice_of(&mut out, x.nrows(), y.nrows())?;
-    let (x, y) = (metric.rows(x.view()), metric.rows(y.view()));
-    kernel::rectangle_into(out, x.n(), y.n(), tiles(&x, &y, &metric));
+    rectangle_into(out, x.view(), &metric.rows(y.view()), &metric);
     Ok(())
 }
 
@@ -341,8 +341,7 @@ where
         let part = standard_layout(part);
         let values = part.as_slice().unwrap_or(&[]);
         for (out, row) in out.iter_mut().zip(values.chunks_exact(query.len())) {
-            // The memory follows a run of addresses on its own, but only to the end of a page.
-            kernel::expect_reads(row.as_ptr().wrapping_add(AHEAD / size_of::<F>()), row.len());
+            kernel::expect_more(row);
             *out = metric.distance(&query, row);
         }
         // A distance may also be out of range, of points that are not.
@@ -355,9 +354,6 @@ where
     }
     Ok(Array1::from(out))
 }
-
-/// Bytes that are on their way while a row is used: what the memory delivers in about the time that it needs to answer.
-const AHEAD: usize = 1 << 12;
 
 /// Rows of one piece of work.
 const ONE_PIECE: usize = 2048;
@@ -403,7 +399,7 @@ where
     let y = metric.rows(y.view());
     Ok((0..x.nrows()).step_by(n_rows).map(move |start| {
         let part = x.slice_axis(Axis(0), Slice::from(start..x.nrows().min(start.saturating_add(n_rows))));
-        (start, rectangle(&metric.rows(part), &y, &metric))
+        (start, rectangle(part, &y, &metric))
     }))
 }
 
@@ -464,15 +460,26 @@ fn slice_of<'a, F: Float>(
     out.as_slice_mut().ok_or_else(|| Error::shape("out", rule(), "another layout"))
 }
 
-/// What fills the tiles of a matrix of distances.
-fn tiles<F: Float>(
-    x: &Rows<'_, F>,
-    y: &Rows<'_, F>,
-    metric: &impl Metric<F>,
-) -> impl Fn(usize, usize, &mut [F]) {
-    move |i, j, square| metric.tile(x, i..x.n().min(i + TILE), y, j..y.n().min(j + TILE), square)
+/// What fills the tiles of the matrix of one set.
+fn tiles<F: Float>(x: &Rows<'_, F>, metric: &impl Metric<F>) -> impl Fn(usize, usize, &mut [F]) {
+    move |i, j, square| metric.tile(x, i..x.n().min(i + TILE), x, j..x.n().min(j + TILE), square)
 }
 
-fn rectangle<F: Float>(x: &Rows<'_, F>, y: &Rows<'_, F>, metric: &impl Metric<F>) -> Array2<F> {
-    matrix(kernel::rectangle(x.n(), y.n(), tiles(x, y, metric)), x.n(), y.n())
+/// What makes a band of rows ready: so that of `x` no more is held than what is at work.
+fn bands<'a, F: Float>(x: ArrayView2<'a, F>, metric: &impl Metric<F>) -> impl Fn(usize) -> Rows<'a, F> {
+    move |i| metric.rows(x.slice_axis_move(Axis(0), Slice::from(i..x.nrows().min(i + TILE))))
+}
+
+/// What fills the tiles of a band.
+fn band_tiles<F: Float>(y: &Rows<'_, F>, metric: &impl Metric<F>) -> impl Fn(&Rows<'_, F>, usize, &mut [F]) {
+    move |band, j, square| metric.tile(band, 0..band.n(), y, j..y.n().min(j + TILE), square)
+}
+
+fn rectangle<F: Float>(x: ArrayView2<'_, F>, y: &Rows<'_, F>, metric: &impl Metric<F>) -> Array2<F> {
+    let (n, m) = (x.nrows(), y.n());
+    matrix(kernel::rectangle(n, m, bands(x, metric), band_tiles(y, metric)), n, m)
+}
+
+fn rectangle_into<F: Float>(out: &mut [F], x: ArrayView2<'_, F>, y: &Rows<'_, F>, metric: &impl Metric<F>) {
+    kernel::rectangle_into(out, x.nrows(), y.n(), bands(x, metric), band_tiles(y, metric));
 }

@@ -269,7 +269,7 @@ impl<F: Float, M: Metric<F>> Ball<'_, F, M> {
             let found = par::map(some.len(), |tile| {
                 let (i, j) = some[tile];
                 let (i, j) = (i..self.x.n().min(i + TILE), j..self.y.n().min(j + TILE));
-                let mut square = vec![F::zero(); TILE * TILE];
+                let mut square = kernel::square();
                 let mut pairs = Vec::new();
                 self.tile(&i, &j, &mut square, |r, columns| {
                     let above = if only_above_diagonal && i == j { columns_above(r) } else { [u64::MAX; _] };

@@ -242,7 +242,7 @@ impl<'a, F: Float, M: Metric<F>> BruteForce<'a, F, M> {
         let tiles = if M::SYMMETRIC { bands * (bands + 1) / 2 } else { bands * bands };
         let run = (tiles / RUNS).clamp(1, LONGEST_RUN);
         par::map(tiles.div_ceil(run), |k| {
-            let mut square = vec![F::zero(); TILE * TILE];
+            let mut square = crate::kernel::square();
             for tile in k * run..tiles.min((k + 1) * run) {
                 let (i, j) = if M::SYMMETRIC { in_triangle(tile) } else { (tile / bands, tile % bands) };
                 let rows = |band: usize| band * TILE..n.min((band + 1) * TILE);

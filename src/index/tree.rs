@@ -9,6 +9,7 @@
 //! `min > r^2` implies `|x - y|^2 > r^2` for all points inside *as computed*, and `max <= r^2` the opposite: pruning never disagrees with the test
 //! of a pair. The manhattan and the chebyshev distance are summed and compared in the same way, without squares.
 
+use std::hint::select_unpredictable;
 use std::ops::ControlFlow;
 
 use ndarray::ArrayView2;
@@ -18,7 +19,9 @@ use super::brute::Best;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::simd::{Simd, Task, dispatch};
-use crate::kernel::{BLOCK, Norm, Radius, bits, hits_in, partition, totals_in, totals_of};
+use crate::kernel::{
+    BLOCK, BOX_PAD, Norm, Radius, bits, boxes_in, expect_reads, hits_in, partition, totals_in, totals_of,
+};
 use crate::par;
 
 /// The row number in unused places of the last block.
@@ -48,6 +51,8 @@ pub(crate) struct Tree<F> {
     nodes: Vec<Node>,
     /// `lo_0 .. lo_(d-1), hi_0 .. hi_(d-1)` of each node.
     boxes: Vec<f64>,
+    /// The same of each block, column after column, each of them [`BOX_PAD`] longer.
+    block_boxes: Vec<f64>,
 }
 
 /// A run of blocks.
@@ -99,7 +104,14 @@ impl<F: Float> Tree<F> {
             let place = Place { n, d, first: 0, node: 0, parent: 0, stays: true };
             build(here, spare, &mut nodes, &mut boxes, place);
         }
-        Ok(Self { d, n, blocks, rows, nodes, boxes })
+        let stride = n_blocks + BOX_PAD;
+        let mut block_boxes = vec![0.0; 2 * d * stride];
+        for (node, bounds) in nodes.iter().zip(boxes.chunks_exact(2 * d)).filter(|(node, _)| node.is_leaf()) {
+            for (column, &bound) in block_boxes.chunks_exact_mut(stride).zip(bounds) {
+                column[node.first as usize] = bound;
+            }
+        }
+        Ok(Self { d, n, blocks, rows, nodes, boxes, block_boxes })
     }
 
     /// Errors where a number of rows is too large for 32-bit row numbers.
@@ -156,6 +168,11 @@ impl<F: Float> Tree<F> {
         (blocks.end * BLOCK).min(self.n) - blocks.start * BLOCK
     }
 
+    fn n_points_in(&self, run: Run) -> usize {
+        let end = (run.first + run.n_blocks) as usize * BLOCK;
+        end.min(self.n) - run.first as usize * BLOCK
+    }
+
     /// The leaf of each block.
     pub(crate) fn leaves(&self) -> Vec<u32> {
         let leaf = |(i, node): (u32, &Node)| node.is_leaf().then_some(i);
@@ -171,12 +188,15 @@ impl<F: Float> Tree<F> {
         radius: &Radius<F, N>,
         visit: &mut impl FnMut(Neighbour) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        dispatch(VisitWithin { tree: self, query, radius, visit })
+        dispatch(Within { tree: self, query, radius, purpose: &mut Visit(visit) })
     }
 
     /// The count, or a number that is at least `limit`.
     pub(crate) fn count_within<N: Norm>(&self, query: &[F], radius: &Radius<F, N>, limit: usize) -> usize {
-        dispatch(CountWithin { tree: self, query, radius, limit })
+        let mut purpose = Count { count: 0, limit };
+        let (ControlFlow::Continue(()) | ControlFlow::Break(())) =
+            dispatch(Within { tree: self, query, radius, purpose: &mut purpose });
+        purpose.count
     }
 
     /// The `k` nearest rows, `1 <= k <= n`.
@@ -224,84 +244,201 @@ impl<F: Float> Tree<F> {
     }
 }
 
-/// Nodes that wait while another is searched: at most one a level, of fewer than 32, and one more.
-type Waiting = [u32; 33];
+/// Blocks whose boxes are all looked at side by side, rather than one pair of nodes after another.
+const FEW_BLOCKS: u32 = 16;
 
-/// A search from the root down, compiled as a whole for each instruction set: what one node costs is too little for a call.
-struct VisitWithin<'a, F, N, V> {
-    tree: &'a Tree<F>,
-    query: &'a [F],
-    radius: &'a Radius<F, N>,
-    visit: &'a mut V,
+/// Nodes that wait while another is searched: at most one a level, of fewer than 32.
+type Waiting = [Run; 32];
+
+/// A node as a search meets it: its number, and its blocks. Preorder gives those of its children without a look at the node itself.
+#[derive(Clone, Copy, Default)]
+struct Run {
+    node: u32,
+    first: u32,
+    n_blocks: u32,
 }
 
-impl<F: Float, N: Norm, V: FnMut(Neighbour) -> ControlFlow<()>> Task for VisitWithin<'_, F, N, V> {
-    type Output = ControlFlow<()>;
+impl Run {
+    fn root<F>(tree: &Tree<F>) -> Self {
+        Self { node: 0, first: 0, n_blocks: tree.nodes[0].n_blocks }
+    }
+
+    /// The left child or the right one, chosen without a jump: which of the two it is nobody can foresee.
+    #[inline(always)]
+    fn child(self, right: bool) -> Self {
+        let half = self.n_blocks / 2;
+        Self {
+            node: self.node + select_unpredictable(right, 2 * half, 1),
+            first: self.first + select_unpredictable(right, half, 0),
+            n_blocks: select_unpredictable(right, self.n_blocks - half, half),
+        }
+    }
+}
+
+/// What is done with the points within a radius.
+trait Purpose {
+    /// `n` points that are within it as a whole; whether that was enough about them.
+    fn whole(&mut self, n: usize) -> ControlFlow<(), bool>;
+
+    /// Those of a block: a bit for each.
+    fn some<F: Float, N: Norm, S: Simd>(
+        &mut self,
+        hits: u32,
+        query: &[F],
+        block: &[F],
+        rows: &[u32],
+    ) -> ControlFlow<()>;
+}
+
+/// How many there are, up to about a limit.
+struct Count {
+    count: usize,
+    limit: usize,
+}
+
+impl Count {
+    #[inline(always)]
+    fn add<R>(&mut self, n: usize, go_on: R) -> ControlFlow<(), R> {
+        self.count += n;
+        if self.count < self.limit { ControlFlow::Continue(go_on) } else { ControlFlow::Break(()) }
+    }
+}
+
+impl Purpose for Count {
+    #[inline(always)]
+    fn whole(&mut self, n: usize) -> ControlFlow<(), bool> {
+        self.add(n, true)
+    }
 
     #[inline(always)]
-    fn run<S: Simd>(self) -> ControlFlow<()> {
-        let Self { tree, query, radius, visit } = self;
-        let (mut waiting, mut n_waiting): (Waiting, usize) = ([0; 33], 1);
-        while n_waiting > 0 {
-            n_waiting -= 1;
-            let node = waiting[n_waiting] as usize;
-            if tree.bounds_of::<N>(query, node).0 > radius.limit {
-                continue;
-            }
-            let here = tree.nodes[node];
-            if !here.is_leaf() {
-                (waiting[n_waiting], waiting[n_waiting + 1]) = (here.right, node as u32 + 1);
-                n_waiting += 2;
-                continue;
-            }
-            let block = here.first as usize;
-            let hits = hits_in::<F, N, S>(query, tree.block(block), radius);
-            if hits != 0 {
-                let totals = totals_in::<N, F, S>(query, tree.block(block));
-                for i in bits(hits) {
-                    let row = tree.rows[block * BLOCK + i] as usize;
-                    visit(Neighbour { row, distance: N::distance_of(totals[i]) })?;
-                }
+    fn some<F: Float, N: Norm, S: Simd>(
+        &mut self,
+        hits: u32,
+        _: &[F],
+        _: &[F],
+        _: &[u32],
+    ) -> ControlFlow<()> {
+        self.add(hits.count_ones() as usize, ())
+    }
+}
+
+/// Each of them.
+struct Visit<'a, V>(&'a mut V);
+
+impl<V: FnMut(Neighbour) -> ControlFlow<()>> Purpose for Visit<'_, V> {
+    #[inline(always)]
+    fn whole(&mut self, _: usize) -> ControlFlow<(), bool> {
+        ControlFlow::Continue(false)
+    }
+
+    #[inline(always)]
+    fn some<F: Float, N: Norm, S: Simd>(
+        &mut self,
+        hits: u32,
+        query: &[F],
+        block: &[F],
+        rows: &[u32],
+    ) -> ControlFlow<()> {
+        if hits != 0 {
+            let totals = totals_in::<N, F, S>(query, block);
+            for i in bits(hits) {
+                (self.0)(Neighbour { row: rows[i] as usize, distance: N::distance_of(totals[i]) })?;
             }
         }
         ControlFlow::Continue(())
     }
 }
 
-struct CountWithin<'a, F, N> {
+/// A search from the root down, compiled as a whole for each instruction set: what one node costs is too little for a call.
+struct Within<'a, F, N, P> {
     tree: &'a Tree<F>,
     query: &'a [F],
     radius: &'a Radius<F, N>,
-    limit: usize,
+    purpose: &'a mut P,
 }
 
-impl<F: Float, N: Norm> Task for CountWithin<'_, F, N> {
-    type Output = usize;
+impl<F: Float, N: Norm, P: Purpose> Task for Within<'_, F, N, P> {
+    type Output = ControlFlow<()>;
 
     #[inline(always)]
-    fn run<S: Simd>(self) -> usize {
-        let Self { tree, query, radius, limit } = self;
-        let (mut waiting, mut n_waiting): (Waiting, usize) = ([0; 33], 1);
-        let mut count = 0;
-        while n_waiting > 0 && count < limit {
-            n_waiting -= 1;
-            let node = waiting[n_waiting] as usize;
-            let (min, max) = tree.bounds_of::<N>(query, node);
-            if min > radius.limit {
-                continue;
-            }
-            let here = tree.nodes[node];
-            if max <= radius.limit {
-                count += tree.len(here);
-            } else if here.is_leaf() {
-                let hits = hits_in::<F, N, S>(query, tree.block(here.first as usize), radius);
-                count += hits.count_ones() as usize;
+    fn run<S: Simd>(self) -> ControlFlow<()> {
+        // The small dimensions as constants, so that their loops are unrolled.
+        match self.query.len() {
+            2 => Within { query: &self.query[..2], ..self }.from_the_root::<S>(),
+            3 => Within { query: &self.query[..3], ..self }.from_the_root::<S>(),
+            _ => self.from_the_root::<S>(),
+        }
+    }
+}
+
+impl<F: Float, N: Norm, P: Purpose> Within<'_, F, N, P> {
+    #[inline(always)]
+    fn from_the_root<S: Simd>(mut self) -> ControlFlow<()> {
+        let (mut waiting, mut n_waiting): (Waiting, usize) = ([Run::default(); 32], 0);
+        let mut here = Run::root(self.tree);
+        if !self.enters(here)? {
+            return ControlFlow::Continue(());
+        }
+        loop {
+            if here.n_blocks > FEW_BLOCKS {
+                let (left, right) = (here.child(false), here.child(true));
+                let (to_left, to_right) = (self.enters(left)?, self.enters(right)?);
+                if to_left & to_right {
+                    waiting[n_waiting] = right;
+                    n_waiting += 1;
+                }
+                if to_left | to_right {
+                    here = here.child(!to_left);
+                    continue;
+                }
             } else {
-                (waiting[n_waiting], waiting[n_waiting + 1]) = (here.right, node as u32 + 1);
-                n_waiting += 2;
+                self.blocks::<S>(here)?;
+            }
+            if n_waiting == 0 {
+                return ControlFlow::Continue(());
+            }
+            n_waiting -= 1;
+            here = waiting[n_waiting];
+        }
+    }
+
+    /// Whether points of a node are to be looked at: its box is near, and not so near that they are known to be inside.
+    #[inline(always)]
+    fn enters(&mut self, run: Run) -> ControlFlow<(), bool> {
+        let (min, max) = self.tree.bounds_of::<N>(self.query, run.node as usize);
+        if max <= self.radius.limit && self.purpose.whole(self.tree.n_points_in(run))? {
+            return ControlFlow::Continue(false);
+        }
+        ControlFlow::Continue(min <= self.radius.limit)
+    }
+
+    #[inline(always)]
+    fn blocks<S: Simd>(&mut self, run: Run) -> ControlFlow<()> {
+        let (tree, query) = (self.tree, self.query);
+        let stride = tree.n_blocks() + BOX_PAD;
+        let (first, n) = (run.first as usize, run.n_blocks as usize);
+        let [mut near, whole] =
+            boxes_in::<F, N, S>(query, (&tree.block_boxes, stride), (first, n), self.radius.limit);
+        for k in bits(near & !whole) {
+            let block = tree.block(first + k);
+            expect_reads(block.as_ptr(), block.len());
+        }
+        for k in bits(whole) {
+            if self.purpose.whole(tree.n_points_in(Run {
+                first: (first + k) as u32,
+                n_blocks: 1,
+                node: 0,
+            }))? {
+                near &= !(1 << k);
             }
         }
-        count
+        for k in bits(near) {
+            let number = first + k;
+            let (block, rows) = (tree.block(number), &tree.rows[number * BLOCK..][..BLOCK]);
+            let hits = hits_in::<F, N, S>(query, block, self.radius);
+            self.purpose.some::<F, N, S>(hits, query, block, rows)?;
+        }
+        ControlFlow::Continue(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Memory that begins where a cache line does.
 
 use std::fmt::{Debug, Formatter};
+use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 
 use super::large_pages;
@@ -37,6 +38,23 @@ impl<F: Copy + Default> Aligned<F> {
             self.start = self.room.as_ptr().align_offset(LINE).min(most);
         }
         self.len = len;
+    }
+
+    /// `len` numbers, which `write` writes.
+    ///
+    /// # Safety
+    /// It writes every one.
+    pub(crate) unsafe fn written(len: usize, write: impl FnOnce(&mut [MaybeUninit<F>])) -> Self {
+        let most = LINE / size_of::<F>().max(1);
+        let mut room: Vec<F> = Vec::with_capacity(len + most);
+        let start = room.as_ptr().align_offset(LINE).min(most);
+        room.resize(start, F::default());
+        let numbers: &mut [MaybeUninit<F>] = &mut room.spare_capacity_mut()[..len];
+        large_pages(numbers);
+        write(numbers);
+        // SAFETY: the capacity is at least `start + len`; the first `start` numbers were there before, the others were written as promised.
+        unsafe { room.set_len(start + len) };
+        Self { room, start, len }
     }
 }
 
@@ -88,6 +106,21 @@ impl<F> DerefMut for Aligned<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_written_begins_at_a_line_too() {
+        for len in [0, 1, 100, 1000] {
+            let write = |room: &mut [MaybeUninit<f64>]| {
+                for (i, place) in (0..).zip(room) {
+                    place.write(f64::from(i));
+                }
+            };
+            // SAFETY: it writes all places.
+            let numbers = unsafe { Aligned::written(len, write) };
+            assert_eq!((numbers.len(), numbers.as_ptr() as usize % LINE), (len, 0));
+            assert!((0..).zip(&*numbers).all(|(i, &v)| v == f64::from(i)));
+        }
+    }
 
     #[test]
     fn numbers_begin_at_a_line_whatever_their_number() {

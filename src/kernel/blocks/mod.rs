@@ -1,11 +1,13 @@
 //! Kernels beneath the tree: neighbours between blocks of 32 points, and splitting columns of numbers in two.
 
 mod block;
+mod boxes;
 mod near;
 mod partition;
 
 pub(crate) use block::{
     Absolutes, BLOCK, Blocks, Largest, Norm, Radius, Squares, bits, hits_in, totals_in, totals_of,
 };
+pub(crate) use boxes::{BOX_PAD, boxes_in};
 pub(crate) use near::{Band, Between, PAD, Run, count_near, each_near, first_other, hits_among, n_words};
 pub(crate) use partition::{Columns, Movable, partition};

@@ -22,6 +22,7 @@ pub(crate) use words::Words;
 pub trait Element:
     Copy
     + Debug
+    + Default
     + PartialOrd
     + Add<Output = Self>
     + Sub<Output = Self>
@@ -254,6 +255,15 @@ impl<F: Element, S: Simd> Lanes<F, S> {
     #[inline(always)]
     pub(crate) fn min(self, b: Self) -> Self {
         Self(self.0.min(b.0))
+    }
+
+    /// The least of its numbers, none of which is NaN.
+    #[inline(always)]
+    pub(crate) fn least(self) -> F {
+        let mut numbers = [F::ZERO; 16];
+        self.store(&mut numbers);
+        let least = |least: F, &number: &F| if number < least { number } else { least };
+        numbers[1..Self::N].iter().fold(numbers[0], least)
     }
 
     #[inline(always)]

@@ -5,6 +5,9 @@ use crate::kernel::simd::{Simd, Task, dispatch};
 
 /// What becomes of an entry.
 pub(crate) trait Finish<F: Element>: Copy {
+    /// Whether the second number is of interest.
+    const WATCHES: bool = true;
+
     /// The new value, and a number to watch; `beside` belongs to the entry's column.
     fn finish<S: Simd>(self, total: Lanes<F, S>, beside: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>);
 }
@@ -154,16 +157,7 @@ impl<F: Element, M: Finish<F>> Task for Row<'_, F, M> {
                 None => Some(watched),
             };
         }
-        let mut least = least.unwrap_or(Lanes::zero());
-        let mut parts = [F::ZERO; 2 * WIDEST];
-        let mut half = n;
-        while half > 1 {
-            half /= 2;
-            least.store(&mut parts);
-            least = least.min(Lanes::load(&parts[half..]));
-        }
-        least.store(&mut parts);
-        parts[0]
+        least.unwrap_or(Lanes::zero()).least()
     }
 }
 

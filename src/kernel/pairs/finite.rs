@@ -1,5 +1,6 @@
 //! Whether every number is finite.
 
+use super::ahead::expect_more;
 use crate::kernel::lanes::{Element, Lanes};
 use crate::kernel::simd::{Simd, Task, dispatch};
 
@@ -24,6 +25,7 @@ impl<F: Element> Task for AllFinite<'_, F> {
         let runs = self.values.chunks_exact(4 * n);
         let rest = runs.remainder();
         for run in runs {
+            expect_more(run);
             sums[0] = Lanes::load(run).mul_add(zero, sums[0]);
             sums[1] = Lanes::load(&run[n..]).mul_add(zero, sums[1]);
             sums[2] = Lanes::load(&run[2 * n..]).mul_add(zero, sums[2]);

@@ -2,33 +2,43 @@
 
 use std::mem::MaybeUninit;
 
-use super::ahead::expect_writes;
-use super::tile::TILE;
+use super::ahead::expect_write;
+use super::stream::write_rows;
+use super::tile::{TILE, square};
 use crate::kernel::lanes::Element;
 use crate::kernel::large_pages;
 use crate::par;
 
-/// Computes one tile: the entry of `(i + r, j + c)` goes into `square[r * TILE + c]`; `i` and `j` are multiples of [`TILE`].
-pub(crate) trait Compute<F>: Fn(usize, usize, &mut [F]) + Send + Sync {}
-
-impl<F, C: Fn(usize, usize, &mut [F]) + Send + Sync> Compute<F> for C {}
-
 /// The `n x m` matrix of what `compute` makes of each tile.
-pub(crate) fn rectangle<F: Element>(n: usize, m: usize, compute: impl Compute<F>) -> Vec<F> {
-    filled(n * m, |room| fill_rectangle(room, n, m, compute))
+///
+/// Tiles come in bands of [`TILE`] rows: `band(i)` makes ready what the tiles of the rows from `i` on have in common, and `compute(&band, j, square)` puts
+/// the entry of `(i + r, j + c)` into `square[r * TILE + c]`.
+pub(crate) fn rectangle<F: Element, B>(
+    n: usize,
+    m: usize,
+    band: impl Fn(usize) -> B + Sync,
+    compute: impl Fn(&B, usize, &mut [F]) + Sync,
+) -> Vec<F> {
+    filled(n * m, |room| fill_rectangle(room, n, m, band, compute))
 }
 
 /// The same in memory of the caller.
 ///
 /// # Panics
 /// When `out` has another length than `n * m`.
-pub(crate) fn rectangle_into<F: Element>(out: &mut [F], n: usize, m: usize, compute: impl Compute<F>) {
-    fill_rectangle(room_of(out), n, m, compute);
+pub(crate) fn rectangle_into<F: Element, B>(
+    out: &mut [F],
+    n: usize,
+    m: usize,
+    band: impl Fn(usize) -> B + Sync,
+    compute: impl Fn(&B, usize, &mut [F]) + Sync,
+) {
+    fill_rectangle(room_of(out), n, m, band, compute);
 }
 
-/// The symmetric `n x n` matrix: `compute` is called for tiles with `i >= j` only, and what lies above the diagonal is their mirror
-/// image.
-pub(crate) fn symmetric<F: Element>(n: usize, compute: impl Compute<F>) -> Vec<F> {
+/// The symmetric `n x n` matrix: `compute(i, j, square)` is called for tiles with `i >= j` only, and what lies above the diagonal is their
+/// mirror image.
+pub(crate) fn symmetric<F: Element>(n: usize, compute: impl Fn(usize, usize, &mut [F]) + Sync) -> Vec<F> {
     filled(n * n, |room| fill_symmetric(room, n, compute))
 }
 
@@ -36,78 +46,84 @@ pub(crate) fn symmetric<F: Element>(n: usize, compute: impl Compute<F>) -> Vec<F
 ///
 /// # Panics
 /// When `out` has another length than `n * n`.
-pub(crate) fn symmetric_into<F: Element>(out: &mut [F], n: usize, compute: impl Compute<F>) {
+pub(crate) fn symmetric_into<F: Element>(
+    out: &mut [F],
+    n: usize,
+    compute: impl Fn(usize, usize, &mut [F]) + Sync,
+) {
     fill_symmetric(room_of(out), n, compute);
 }
 
-fn fill_rectangle<F: Element>(room: &mut [MaybeUninit<F>], n: usize, m: usize, compute: impl Compute<F>) {
+fn fill_rectangle<F: Element, B>(
+    room: &mut [MaybeUninit<F>],
+    n: usize,
+    m: usize,
+    band: impl Fn(usize) -> B + Sync,
+    compute: impl Fn(&B, usize, &mut [F]) + Sync,
+) {
     assert_eq!(Some(room.len()), n.checked_mul(m), "a matrix has rows times columns");
-    par::for_each_chunk_mut(room, TILE * m, |band, room| {
-        let mut square = vec![F::ZERO; TILE * TILE];
+    par::for_each_chunk_mut(room, TILE * m, |number, room| {
+        let band = band(number * TILE);
+        let mut square = square();
         for j in (0..m).step_by(TILE) {
             let columns = j..m.min(j + TILE);
-            for room in room.chunks_exact_mut(m) {
-                expect_writes(room[j..].as_mut_ptr(), columns.len());
+            // The lines at both ends of a run are written in part and have to be there; those between come from here alone.
+            for row in room.chunks_exact(m) {
+                expect_write(&row[columns.start]);
+                expect_write(&row[columns.end - 1]);
             }
-            compute(band * TILE, j, &mut square);
-            for (room, square) in room.chunks_exact_mut(m).zip(square.chunks_exact(TILE)) {
-                write(&mut room[columns.clone()], square);
-            }
+            compute(&band, j, &mut square);
+            let rows = room.chunks_exact_mut(m).map(|row| &mut row[columns.clone()]);
+            write_rows(n * m, rows.zip(square.chunks_exact(TILE)));
         }
     });
 }
 
-fn fill_symmetric<F: Element>(room: &mut [MaybeUninit<F>], n: usize, compute: impl Compute<F>) {
+fn fill_symmetric<F: Element>(
+    room: &mut [MaybeUninit<F>],
+    n: usize,
+    compute: impl Fn(usize, usize, &mut [F]) + Sync,
+) {
     assert_eq!(Some(room.len()), n.checked_mul(n), "a symmetric matrix is square");
     let bands = n.div_ceil(TILE);
     let entries = Entries(room.as_mut_ptr());
     // Band `b` has `b + 1` tiles: with its counterpart from the other end, every piece of work is of one size.
     par::map(bands.div_ceil(2), |pair| {
-        let mut square = vec![F::ZERO; TILE * TILE];
+        let (mut below, mut above) = (square(), square());
         let last = bands - 1 - pair;
         for band in (pair..=last).step_by((last - pair).max(1)) {
             for column in 0..=band {
                 let (i, j) = (band * TILE, column * TILE);
                 let (rows, columns) = (TILE.min(n - i), TILE.min(n - j));
-                // So the memory answers while the processor computes.
-                for r in 0..rows {
-                    expect_writes(entries.at((i + r) * n + j), columns);
-                }
-                for c in 0..columns {
-                    expect_writes(entries.at((j + c) * n + i), rows);
-                }
-                compute(i, j, &mut square);
-                for (r, square) in square.chunks_exact(TILE).take(rows).enumerate() {
+                let write = |i: usize, j: usize, columns: usize, square: &[F], rows: usize| {
                     // SAFETY: `(i + r) * n + j + columns <= n * n`, and this pair of tiles is written in this call alone.
-                    let room =
-                        unsafe { std::slice::from_raw_parts_mut(entries.at((i + r) * n + j), columns) };
-                    write(room, square);
-                }
-                if i == j {
-                    continue;
-                }
-                // Sixteen rows at a time stay in the first-level cache until all their columns are read.
-                for first in (0..rows).step_by(16) {
-                    let run = 16.min(rows - first);
-                    for c in 0..columns {
-                        let start = (j + c) * n + i + first;
-                        // SAFETY: as above, on the other side of the diagonal.
-                        let room = unsafe { std::slice::from_raw_parts_mut(entries.at(start), run) };
-                        for (r, place) in room.iter_mut().enumerate() {
-                            place.write(square[(first + r) * TILE + c]);
-                        }
-                    }
+                    let row =
+                        |r| unsafe { std::slice::from_raw_parts_mut(entries.at((i + r) * n + j), columns) };
+                    write_rows(n * n, (0..rows).map(row).zip(square.chunks_exact(TILE)));
+                };
+                compute(i, j, &mut below);
+                write(i, j, columns, &below, rows);
+                if i != j {
+                    mirror(&below, &mut above);
+                    write(j, i, rows, &above, columns);
                 }
             }
         }
     });
 }
 
-/// Writes the first of `values` into `room`, as many as it has places.
-fn write<F: Copy>(room: &mut [MaybeUninit<F>], values: &[F]) {
-    let values = &values[..room.len()];
-    for (place, &value) in room.iter_mut().zip(values) {
-        place.write(value);
+/// Rows become columns.
+fn mirror<F: Copy>(square: &[F], mirrored: &mut [F]) {
+    // Blocks of which both sides fit into the first-level cache.
+    const SIDE: usize = 16;
+    for i in (0..TILE).step_by(SIDE) {
+        for j in (0..TILE).step_by(SIDE) {
+            for c in j..j + SIDE {
+                for r in i..i + SIDE {
+                    mirrored[c * TILE + r] = square[r * TILE + c];
+                }
+            }
+        }
     }
 }
 
@@ -156,6 +172,11 @@ mod tests {
         }
     }
 
+    /// A band is its first row.
+    fn fill_band(i: &usize, j: usize, square: &mut [f64]) {
+        fill(*i, j, square);
+    }
+
     #[test]
     fn both_halves_are_written_for_every_size() {
         for n in [0, 1, 2, 17, TILE - 1, TILE, TILE + 1, 2 * TILE, 3 * TILE + 5] {
@@ -168,11 +189,11 @@ mod tests {
 
     #[test]
     fn rectangles_of_every_size_are_written() {
-        for (n, m) in [(0, 3), (1, 1), (TILE + 1, 5), (7, 2 * TILE + 3), (TILE, TILE)] {
+        for (n, m) in [(0, 3), (1, 1), (TILE + 1, 5), (7, 2 * TILE + 3), (TILE, TILE), (1100, 1001)] {
             let mut out = vec![-1.0; n * m];
-            rectangle_into(&mut out, n, m, fill);
+            rectangle_into(&mut out, n, m, |i| i, fill_band);
             assert!(out.iter().enumerate().all(|(k, &value)| value == entry(k / m, k % m)), "{n} {m}");
-            assert_eq!(rectangle(n, m, fill), out);
+            assert_eq!(rectangle(n, m, |i| i, fill_band), out);
         }
     }
 }

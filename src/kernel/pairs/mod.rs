@@ -9,9 +9,10 @@ mod fold;
 mod matrix;
 mod powers;
 mod step;
+mod stream;
 mod tile;
 
-pub(crate) use ahead::expect_reads;
+pub(crate) use ahead::{expect_more, expect_reads};
 pub(crate) use chord::squared_chord;
 pub(crate) use find::find_at_most;
 pub(crate) use finish::{
@@ -25,4 +26,4 @@ pub(crate) use step::{
     Difference, LargestDifference, NormalRelativeDifference, Power, Product, RelativeDifference,
     SquaredDifference, Step, Sum, Unequal,
 };
-pub(crate) use tile::{Panels, TILE, tile};
+pub(crate) use tile::{Panels, TILE, finished_tile, square, tile};

@@ -12,10 +12,11 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use super::ahead::expect_reads;
+use super::ahead::{LINE, expect_line_later, expect_reads};
+use super::finish::Finish;
 use super::step::Step;
+use crate::kernel::Aligned;
 use crate::kernel::lanes::{Element, Lanes};
-use crate::kernel::large_pages;
 use crate::kernel::simd::{Isa, Simd, Task, dispatch_on, isa};
 
 /// Components that are summed before they go into the total: two panels of that depth fit into 48 KiB of first-level cache.
@@ -27,7 +28,7 @@ pub(crate) const TILE: usize = 192;
 /// Points of `dim` components each, in panels.
 #[derive(Debug, Clone)]
 pub(crate) struct Panels<F> {
-    values: Vec<F>,
+    values: Aligned<F>,
     n: usize,
     dim: usize,
     isa: Isa,
@@ -51,27 +52,28 @@ impl<F: Element> Panels<F> {
     ) -> (Self, Vec<R>) {
         let width = width::<F>(isa);
         let len = n.div_ceil(width) * width * dim;
-        let mut values = Vec::with_capacity(len);
-        let room: &mut [MaybeUninit<F>] = &mut values.spare_capacity_mut()[..len];
-        large_pages(room);
         let mut beside: Vec<Option<R>> = Vec::new();
         beside.resize_with(n, || None);
-        // A tile's worth of panels at a time.
-        let parts: Vec<_> = room.chunks_mut((TILE * dim).max(1)).zip(beside.chunks_mut(TILE)).collect();
-        crate::par::for_each(parts, |part, (panels, beside)| {
-            let mut points = vec![F::ZERO; width * dim];
-            let parts = panels.chunks_exact_mut(width * dim).zip(beside.chunks_mut(width));
-            for (panel, (out, beside)) in parts.enumerate() {
-                points.fill(F::ZERO);
-                let first = part * TILE + panel * width;
-                for (i, (point, beside)) in points.chunks_exact_mut(dim).zip(beside).enumerate() {
-                    *beside = Some(write(first + i, point));
+        let fill = |room: &mut [MaybeUninit<F>]| {
+            // A tile's worth of panels at a time.
+            let parts: Vec<_> = room.chunks_mut((TILE * dim).max(1)).zip(beside.chunks_mut(TILE)).collect();
+            crate::par::for_each(parts, |part, (panels, beside)| {
+                // With rows of exactly a power of two, one component of all points would lie in one place of the cache.
+                let stride = dim + per_line::<F>();
+                let mut points = vec![F::ZERO; width * stride];
+                let parts = panels.chunks_exact_mut(width * dim).zip(beside.chunks_mut(width));
+                for (panel, (out, beside)) in parts.enumerate() {
+                    points.fill(F::ZERO);
+                    let first = part * TILE + panel * width;
+                    for (i, (point, beside)) in points.chunks_exact_mut(stride).zip(beside).enumerate() {
+                        *beside = Some(write(first + i, &mut point[..dim]));
+                    }
+                    turn(&points, stride, out, width);
                 }
-                turn(&points, dim, out, width);
-            }
-        });
-        // SAFETY: the parts cover the room, a whole number of panels, and `turn` wrote every place of each.
-        unsafe { values.set_len(len) };
+            });
+        };
+        // SAFETY: the parts cover the room, a whole number of panels, and `turn` writes every place of each.
+        let values = unsafe { Aligned::written(len, fill) };
         // Without a component there are no parts, and still a number beside each point.
         let beside = beside.into_iter().enumerate().map(|(i, r)| r.unwrap_or_else(|| write(i, &mut [])));
         let beside = beside.collect();
@@ -79,16 +81,11 @@ impl<F: Element> Panels<F> {
     }
 }
 
-/// Writes `points`, `width` of them one after another, as the columns of `panel`.
-fn turn<F: Element>(points: &[F], dim: usize, panel: &mut [MaybeUninit<F>], width: usize) {
-    // A few components at a time, so that what is written stays in the first-level cache until it is whole.
-    const COMPONENTS: usize = 16;
-    for (block, panel) in panel.chunks_mut(COMPONENTS * width).enumerate() {
-        let components = block * COMPONENTS..dim.min((block + 1) * COMPONENTS);
-        for (place, point) in points.chunks_exact(dim).enumerate() {
-            for (&component, row) in point[components.clone()].iter().zip(panel.chunks_exact_mut(width)) {
-                row[place].write(component);
-            }
+/// Writes `points`, `width` of them that begin `stride` apart, as the columns of `panel`.
+fn turn<F: Element>(points: &[F], stride: usize, panel: &mut [MaybeUninit<F>], width: usize) {
+    for (k, row) in panel.chunks_exact_mut(width).enumerate() {
+        for (place, point) in row.iter_mut().zip(points.chunks_exact(stride)) {
+            place.write(point[k]);
         }
     }
 }
@@ -121,6 +118,20 @@ pub(crate) fn tile<F: Element, P: Step<F>>(
     j: usize,
     out: &mut [F],
 ) {
+    finished_tile(step, AsItIs, x, i, y, j, out);
+}
+
+/// The same, with what `map` makes of each total, and the least of the watched numbers: of these points, and of what it makes of a total of
+/// 0, which fills incomplete panels.
+pub(crate) fn finished_tile<F: Element, P: Step<F>, M: Finish<F>>(
+    step: P,
+    map: M,
+    x: &Panels<F>,
+    i: usize,
+    y: &Panels<F>,
+    j: usize,
+    out: &mut [F],
+) -> F {
     assert!(
         x.dim == y.dim
             && x.isa == y.isa
@@ -131,7 +142,28 @@ pub(crate) fn tile<F: Element, P: Step<F>>(
     let (x_part, y_part) = (part(x, i), part(y, j));
     // Points against themselves: half of the totals are the other half.
     let half = std::ptr::eq(x, y) && i == j;
-    dispatch_on(x.isa, Square { step, dim: x.dim, x: x_part, y: y_part, half, out });
+    let n = TILE.min(x.n.saturating_sub(i));
+    dispatch_on(x.isa, Square { step, map, dim: x.dim, x: x_part, n, y: y_part, half, out })
+}
+
+/// A total, not watched.
+#[derive(Debug, Clone, Copy)]
+struct AsItIs;
+
+impl<F: Element> Finish<F> for AsItIs {
+    const WATCHES: bool = false;
+
+    #[inline(always)]
+    fn finish<S: Simd>(self, total: Lanes<F, S>, _: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+        (total, total)
+    }
+}
+
+/// Room for the totals of a tile.
+pub(crate) fn square<F: Element>() -> Aligned<F> {
+    let mut room = Aligned::default();
+    room.resize(TILE * TILE);
+    room
 }
 
 /// The panels of up to [`TILE`] points from point `i` on.
@@ -140,20 +172,23 @@ fn part<F: Element>(x: &Panels<F>, i: usize) -> &[F] {
     &x.values[(i * x.dim).min(x.values.len())..end * x.dim]
 }
 
-struct Square<'a, F, P> {
+struct Square<'a, F, P, M> {
     step: P,
+    map: M,
     dim: usize,
     x: &'a [F],
+    /// Points in `x`, without those that fill its last panel.
+    n: usize,
     y: &'a [F],
     half: bool,
     out: &'a mut [F],
 }
 
-impl<F: Element, P: Step<F>> Task for Square<'_, F, P> {
-    type Output = ();
+impl<F: Element, P: Step<F>, M: Finish<F>> Task for Square<'_, F, P, M> {
+    type Output = F;
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
+    fn run<S: Simd>(self) -> F {
         // Three totals for each row, three registers of the second panel and one of the first.
         match S::ISA {
             _ if P::LONG => self.by_rows::<S, 1>(),
@@ -163,81 +198,129 @@ impl<F: Element, P: Step<F>> Task for Square<'_, F, P> {
     }
 }
 
-impl<F: Element, P: Step<F>> Square<'_, F, P> {
+impl<F: Element, P: Step<F>, M: Finish<F>> Square<'_, F, P, M> {
     #[inline(always)]
-    fn by_rows<S: Simd, const ROWS: usize>(self) {
-        let Self { step, dim, x, y, half, out } = self;
+    fn by_rows<S: Simd, const ROWS: usize>(self) -> F {
+        let Self { step, map, dim, x, n, y, half, out } = self;
         let width = 3 * Lanes::<F, S>::N;
+        let (nothing, mut least) = map.finish(Lanes::<F, S>::zero(), Lanes::zero());
         if dim == 0 {
-            out.fill(F::ZERO);
-            return;
+            out.chunks_exact_mut(Lanes::<F, S>::N).for_each(|out| nothing.store(out));
+            return least.least();
         }
-        let rows = x.len() / (width * dim);
+        let (panel, rows) = (width * dim, x.len() / (width * dim));
         for start in (0..dim).step_by(DEPTH) {
-            let slab = start * width..(start + DEPTH).min(dim) * width;
-            for (column, y) in y.chunks_exact(width * dim).enumerate() {
-                for (row, x) in x.chunks_exact(width * dim).enumerate().skip(if half { column } else { 0 }) {
-                    let out = &mut out[row * width * TILE + column * width..];
-                    // The next panel of `x`, or of `y` after the last: its numbers are on their way while these are used.
-                    let next =
-                        if row + 1 < rows { x } else { y }.as_ptr().wrapping_add(width * dim + slab.start);
-                    let (x, y) = (&x[slab.clone()], &y[slab.clone()]);
-                    for first in (0..width).step_by(ROWS) {
-                        registers::<F, S, P, ROWS>(
-                            step,
-                            start > 0,
-                            first,
-                            [x, y],
-                            next,
-                            &mut out[first * TILE..],
-                        );
+            let end = dim.min(start + DEPTH);
+            let part = Part { more: start > 0, last: (end == dim).then_some(map) };
+            // Components that are wanted after these: of the same points, or the first ones of the next square to the right.
+            let later = if end < dim {
+                [&x[end * width..], &y[end * width..]].map(<[F]>::as_ptr)
+            } else {
+                [x.as_ptr(), y.as_ptr().wrapping_add(y.len())]
+            };
+            for column in 0..y.len() / panel {
+                for row in if half { column } else { 0 }..rows {
+                    let [x, y] = [(x, row), (y, column)]
+                        .map(|(points, i)| &points[i * panel..][start * width..end * width]);
+                    for first in (0..width.min(n - row * width)).step_by(ROWS) {
+                        // What the next call reads, and this one has not: other points of `x`, or of the next `y` after the last.
+                        let soon = match first + ROWS {
+                            _ if row + 1 == rows => y.as_ptr().wrapping_add(panel + first),
+                            next if next < width => x.as_ptr().wrapping_add(next),
+                            _ => x.as_ptr().wrapping_add(panel),
+                        };
+                        let piece = (row * (width / ROWS) + first / ROWS) * (end - start)
+                            / far::<F>(width, ROWS)
+                            * per_line::<F>();
+                        let later = later.map(|start| start.wrapping_add(column * panel + piece));
+                        let out = &mut out[(row * width + first) * TILE + column * width..];
+                        let at = (first, [x, y], Ahead { soon, later });
+                        let watched = registers::<F, S, P, M, ROWS>(step, part, at, out);
+                        if M::WATCHES && end == dim {
+                            least = least.min(watched);
+                        }
                     }
                 }
             }
         }
         if half {
-            let n = x.len() / dim;
             for row in 0..n {
                 for column in row + 1..n {
                     out[row * TILE + column] = out[column * TILE + row];
                 }
             }
         }
+        least.least()
     }
 }
 
-/// Totals of points `first .. first + ROWS` of panel `x` against all points of panel `y`, onto those in `out` if `more`; the panel at `next`
-/// is used next.
-#[inline(always)]
-fn registers<F: Element, S: Simd, P: Step<F>, const ROWS: usize>(
-    step: P,
+/// What is done with the sums of some components.
+#[derive(Clone, Copy)]
+struct Part<M> {
+    /// They are added to those of the components before.
     more: bool,
-    first: usize,
-    [x, y]: [&[F]; 2],
-    next: *const F,
+    /// They are the last, and what becomes of the totals.
+    last: Option<M>,
+}
+
+/// Where numbers lie that are wanted next, from one on in each place of a panel, and those wanted later, line after line.
+#[derive(Clone, Copy)]
+struct Ahead<F> {
+    soon: *const F,
+    later: [*const F; 2],
+}
+
+/// Numbers in a line of memory.
+const fn per_line<F>() -> usize {
+    LINE / size_of::<F>()
+}
+
+/// Components after which one more line is asked for ahead of time, so that a square asks for as many panels as it uses.
+const fn far<F>(width: usize, rows: usize) -> usize {
+    per_line::<F>() * (TILE / width) / rows
+}
+
+/// Totals of points `first .. first + ROWS` of panel `x` against all points of panel `y`, and the least of the watched numbers.
+#[inline(always)]
+fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: usize>(
+    step: P,
+    part: Part<M>,
+    (first, [x, y], ahead): (usize, [&[F]; 2], Ahead<F>),
     out: &mut [F],
-) {
+) -> Lanes<F, S> {
     let n = Lanes::<F, S>::N;
     let width = 3 * n;
     assert!(first + ROWS <= width);
     let mut totals = [[Lanes::<F, S>::zero(); 3]; ROWS];
-    for (k, (x, y)) in x.chunks_exact(width).zip(y.chunks_exact(width)).enumerate() {
-        expect_reads(next.wrapping_add(k * width + first), 1);
-        let y = [Lanes::load(y), Lanes::load(&y[n..]), Lanes::load(&y[2 * n..])];
-        for (row, totals) in totals.iter_mut().enumerate() {
-            let x = Lanes::splat(x[first + row]);
-            for (total, y) in totals.iter_mut().zip(y) {
-                *total = step.step(*total, x, y);
+    let run = far::<F>(width, ROWS) * width;
+    for (line, (x, y)) in x.chunks(run).zip(y.chunks(run)).enumerate() {
+        ahead.later.iter().for_each(|start| expect_line_later(start.wrapping_add(line * per_line::<F>())));
+        let soon = ahead.soon.wrapping_add(line * run);
+        for (k, (x, y)) in x.chunks_exact(width).zip(y.chunks_exact(width)).enumerate() {
+            expect_reads(soon.wrapping_add(k * width), 1);
+            let y = [Lanes::load(y), Lanes::load(&y[n..]), Lanes::load(&y[2 * n..])];
+            for (row, totals) in totals.iter_mut().enumerate() {
+                let x = Lanes::splat(x[first + row]);
+                for (total, y) in totals.iter_mut().zip(y) {
+                    *total = step.step(*total, x, y);
+                }
             }
         }
     }
+    let mut least: Option<Lanes<F, S>> = None;
     for (row, totals) in totals.into_iter().enumerate() {
         let out = &mut out[row * TILE..][..width];
         for (total, out) in totals.into_iter().zip(out.chunks_exact_mut(n)) {
-            let total = if more { step.join(Lanes::load(out), total) } else { total };
+            let mut total = if part.more { step.join(Lanes::load(out), total) } else { total };
+            if let Some(map) = part.last {
+                let (value, watched) = map.finish(total, Lanes::zero());
+                least = Some(least.map_or(watched, |least| least.min(watched)));
+                total = value;
+            }
             total.store(out);
         }
     }
+    least.unwrap_or(Lanes::zero())
 }
 
 #[cfg(test)]
