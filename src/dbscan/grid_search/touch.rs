@@ -11,10 +11,18 @@ const FEW_PAIRS: usize = 256;
 /// looked at than there are. Distances are computed as those of two points, in `f64`, where rounding keeps the order: so boxes never disagree with the
 /// points in them, however close to the radius those are.
 pub(super) fn touch<F: Float, const D: usize>(a: &mut [[F; D]], b: &mut [[F; D]], sq_eps: f64) -> bool {
-    if a.is_empty() || b.is_empty() {
-        return false;
-    }
     let (box_a, box_b) = (bounds(a), bounds(b));
+    !a.is_empty() && !b.is_empty() && touch_in((a, box_a), (b, box_b), sq_eps)
+}
+
+/// A crowd of at least one point, and its box.
+type Crowd<'a, F, const D: usize> = (&'a mut [[F; D]], Bounds<F, D>);
+
+fn touch_in<F: Float, const D: usize>(
+    (a, box_a): Crowd<'_, F, D>,
+    (b, box_b): Crowd<'_, F, D>,
+    sq_eps: f64,
+) -> bool {
     let (min_sq, max_sq) = sq_distances(&box_a, &box_b);
     if min_sq > sq_eps {
         return false;
@@ -28,13 +36,16 @@ pub(super) fn touch<F: Float, const D: usize>(a: &mut [[F; D]], b: &mut [[F; D]]
     let ((axis_a, side_a), (axis_b, side_b)) = (widest(&box_a), widest(&box_b));
     // Points that are all equal are a box that settles everything; a crowd of one cannot be cut.
     let cut_a = b.len() == 1 || a.len() > 1 && side_a >= side_b;
-    let (cut, other, axis, box_other) = if cut_a { (a, b, axis_a, &box_b) } else { (b, a, axis_b, &box_a) };
+    let (cut, axis, other, box_other) = if cut_a { (a, axis_a, b, box_b) } else { (b, axis_b, a, box_a) };
     let middle = cut.len() / 2;
     cut.select_nth_unstable_by(middle, |x, y| F::total_order(&x[axis], &y[axis]));
     let (low, high) = cut.split_at_mut(middle);
-    let low_first = sq_distances(&bounds(low), box_other).0 <= sq_distances(&bounds(high), box_other).0;
-    let (first, second) = if low_first { (low, high) } else { (high, low) };
-    touch(first, other, sq_eps) || touch(second, other, sq_eps)
+    let (box_low, box_high) = (bounds(low), bounds(high));
+    let mut halves = [(low, box_low), (high, box_high)];
+    if sq_distances(&box_high, &box_other).0 < sq_distances(&box_low, &box_other).0 {
+        halves.reverse();
+    }
+    halves.into_iter().any(|half| touch_in(half, (&mut *other, box_other), sq_eps))
 }
 
 /// The lowest and the highest coordinates.
