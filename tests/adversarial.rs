@@ -130,7 +130,9 @@ fn adversarial_clouds_get_their_clusters_in_linear_memory() {
         assert_eq!((model.n_clusters(), model.n_noise()), (case.clusters, case.noise), "{}", case.name);
         let each = bytes as f64 / case.points.nrows() as f64;
         println!("{each:6.1} bytes a point: {}", case.name);
-        assert!(each <= 120.0, "{}: {each} bytes a point", case.name);
+        // Of every further column, the tree has a copy and the model has the core points.
+        let most = 120.0 + 16.0 * case.points.ncols().saturating_sub(3) as f64;
+        assert!(each <= most, "{}: {each} bytes a point", case.name);
     }
 }
 

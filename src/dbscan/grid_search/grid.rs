@@ -124,15 +124,6 @@ impl<const W: usize> Grid<W> {
         self.subs.len() - 1
     }
 
-    /// Point `i` as seen from a point of the same cell or a neighbour.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "halves of a word")]
-    pub(super) fn difference<const D: usize>(&self, i: usize, origin: [u32; W]) -> [i32; D] {
-        std::array::from_fn(|j| {
-            let half = |words: [u32; W]| (words[j / 2] >> (j % 2 * 16)) as i16;
-            i32::from(half(self.point(i)).wrapping_sub(half(origin)))
-        })
-    }
-
     /// One point.
     #[inline]
     pub(super) fn point(&self, i: usize) -> [u32; W] {
@@ -323,7 +314,7 @@ pub(super) fn build<F: Float, const D: usize, const W: usize>(records: &[F], sca
     for point in points.iter().step_by(step) {
         counts[(scale.key(&scale.positions(point)) >> shift) as usize] += 1;
     }
-    let (buckets, bucket_of) = buckets(&counts, (BUCKET / step).max(n / step >> 10));
+    let (buckets, bucket_of) = buckets(&counts, (BUCKET / step).max((n / step) >> 10));
 
     // Each chunk sorts its points by bucket, in the cache; with where each bucket ends there.
     let chunks: Vec<&[[F; D]]> = points.chunks(CHUNK).collect();
@@ -354,7 +345,7 @@ pub(super) fn build<F: Float, const D: usize, const W: usize>(records: &[F], sca
         }
     });
     let ends: Vec<Vec<u32>> = parts.into_iter().map(|(_, ends)| ends).collect();
-    sort(&room.into_vec(), &ends, &buckets, shift, scale)
+    sort(room.into_vec(), &ends, &buckets, shift, scale)
 }
 
 /// Cuts the values of the high bits into buckets of up to `full` points of a sample, where they can be cut; with the bucket of each value.
@@ -381,7 +372,7 @@ fn buckets(counts: &[u32], full: usize) -> (Vec<Bucket>, Vec<u16>) {
 
 /// Sorts the points of each bucket and tells the cells. The points of a bucket are those before `ends` in each chunk.
 fn sort<const D: usize, const W: usize>(
-    entries: &[Entry<W>],
+    entries: Vec<Entry<W>>,
     ends: &[Vec<u32>],
     buckets: &[Bucket],
     shift: u32,
@@ -433,20 +424,16 @@ fn sort<const D: usize, const W: usize>(
         let parts: Vec<_> = groups.into_iter().zip(&mut tables).map(part).collect();
         columns.iter_mut().for_each(|column| column.copy(&[0; PAD]));
         par::for_each(parts, |_, mut part| {
-            let largest = lens[part.buckets.clone()].iter().copied().max().unwrap_or(0);
-            let mut points = Vec::with_capacity(largest);
-            let mut spare = vec![Entry::NONE; largest];
+            let (mut points, mut spare) = (Vec::new(), Vec::new());
             let mut first = part.first;
             for bucket in part.buckets {
-                points.clear();
-                for &(entries, ends) in &of_chunks {
-                    points.extend_from_slice(&entries[in_chunk(ends, bucket)]);
-                }
+                let pieces: Vec<&[Entry<W>]> =
+                    of_chunks.iter().map(|&(entries, ends)| &entries[in_chunk(ends, bucket)]).collect();
                 let Bucket { first: low, last: high } = buckets[bucket];
                 let base = low << shift;
                 let last = (high << shift) + ((1 << shift) - 1);
                 let bits = u64::BITS - (last - base).leading_zeros();
-                let sorted = sort_bucket(&mut points, &mut spare[..lens[bucket]], base, bits);
+                let sorted = sort_bucket(&pieces, lens[bucket], &mut points, &mut spare, base, bits);
                 for (w, column) in part.columns.iter_mut().enumerate() {
                     column.extend(sorted.iter().map(|entry| entry.words[w]));
                 }
@@ -457,6 +444,8 @@ fn sort<const D: usize, const W: usize>(
         });
     }
 
+    // The tables are about to be copied.
+    drop(entries);
     let mut first_cell = 0;
     let parts = tables
         .iter()
@@ -533,41 +522,59 @@ fn concat<T: Copy + Send + Sync + std::ops::Add<Output = T>>(
     all
 }
 
-/// Sorts by the low `bits` of `key - base`, which are all that differ; the sorted points are in one of the two slices.
+/// Sorts the `n` entries of some pieces by the low `bits` of `key - base`, which are all that differ; they come to be in one of two vectors.
+///
+/// The second of them is only used where digits of more than one place differ.
 fn sort_bucket<'a, const W: usize>(
-    entries: &'a mut [Entry<W>],
-    spare: &'a mut [Entry<W>],
+    pieces: &[&[Entry<W>]],
+    n: usize,
+    mut to: &'a mut Vec<Entry<W>>,
+    mut spare: &'a mut Vec<Entry<W>>,
     base: u64,
     bits: u32,
-) -> &'a mut [Entry<W>] {
-    if entries.len() <= 64 {
-        entries.sort_unstable_by_key(|entry| (entry.key, entry.row));
-        return entries;
+) -> &'a [Entry<W>] {
+    if n <= 64 {
+        to.clear();
+        pieces.iter().for_each(|piece| to.extend_from_slice(piece));
+        to.sort_unstable_by_key(|entry| (entry.key, entry.row));
+        return to;
     }
     // Digits of about the logarithm of the number of points, so that counters cost no more than points.
-    let digit_bits = bits.div_ceil(bits.div_ceil((entries.len().ilog2() - 1).min(11)));
+    let digit_bits = bits.div_ceil(bits.div_ceil((n.ilog2() - 1).min(11)));
     let mask = (1_u64 << digit_bits) - 1;
-    let (mut from, mut to) = (entries, spare);
     let mut counts = vec![0_u32; 1 << digit_bits];
+    let mut is_copied = false;
     for at in (0..bits).step_by(digit_bits as usize) {
         let digit = |entry: &Entry<W>| ((entry.key - base) >> at & mask) as usize;
+        let whole = [spare.as_slice()];
+        let from = if is_copied { &whole } else { pieces };
         counts.fill(0);
-        from.iter().for_each(|entry| counts[digit(entry)] += 1);
-        if counts[digit(&from[0])] as usize == from.len() {
+        for piece in from {
+            piece.iter().for_each(|entry| counts[digit(entry)] += 1);
+        }
+        if counts.iter().any(|&count| count as usize == n) {
             continue;
         }
         let mut sum = 0;
         for count in &mut counts {
             (sum, *count) = (sum + *count, sum);
         }
-        for entry in &*from {
-            let place = &mut counts[digit(entry)];
-            to[*place as usize] = *entry;
-            *place += 1;
+        to.resize(n, Entry::NONE);
+        for piece in from {
+            for entry in *piece {
+                let place = &mut counts[digit(entry)];
+                to[*place as usize] = *entry;
+                *place += 1;
+            }
         }
-        (from, to) = (to, from);
+        is_copied = true;
+        (to, spare) = (spare, to);
     }
-    from
+    if !is_copied {
+        spare.clear();
+        pieces.iter().for_each(|piece| spare.extend_from_slice(piece));
+    }
+    spare
 }
 
 #[cfg(test)]

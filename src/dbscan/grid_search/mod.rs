@@ -41,7 +41,7 @@ use crate::observe::{Observer, Progress, report};
 use crate::par;
 use around::{Around, GATHERED};
 use grid::{Grid, Scale};
-use touch::{Place, touch};
+use touch::touch;
 
 #[cfg(test)]
 mod tests;
@@ -321,13 +321,11 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
             (few, many) = (many, few);
         }
         if few.len() * many.len() > MANY_PAIRS {
-            let origin = grid.point(few.start);
-            let places = |points: Range<usize>| -> Vec<Place<D>> {
+            let points = |points: Range<usize>| -> Vec<[F; D]> {
                 let cores = points.filter(|&i| cores.home(i) != NONE);
-                cores.map(|i| Place { at: grid.difference(i, origin), which: i as u32 }).collect()
+                cores.map(|i| self.points[grid.rows[i] as usize]).collect()
             };
-            let tell = |i: u32, j: u32| self.is_within(i as usize, j as usize);
-            return touch(&mut places(few), &mut places(many), grid.band, &tell);
+            return touch(&mut points(few), &mut points(many), self.sq_eps);
         }
         let mut found = false;
         for i in few.filter(|&i| cores.home(i) != NONE) {

@@ -7,7 +7,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 fn over_the_grid<F: Float>(x: ArrayView2<'_, F>, eps: f64, min_samples: usize) -> Option<Clusters> {
     let found = cluster(x.to_slice().unwrap(), x.ncols(), eps, min_samples, &mut ()).unwrap();
-    found.map(|found| found.clusters())
+    found.map(Found::clusters)
 }
 
 #[track_caller]
