@@ -16,7 +16,7 @@
 //! | question | answer |
 //! |---|---|
 //! | how likely is it, which model is better | [`score`](Hmm::score), [`aic`](Hmm::aic), [`bic`](Hmm::bic) |
-//! | where is the chain now, where was it | [`filter`](Hmm::filter), [`posteriors`](Hmm::posteriors), [`online`](Hmm::online), [`fixed_lag`](Hmm::fixed_lag) |
+//! | where is the chain now, where was it | [`filter`](Hmm::filter), [`backward`](Hmm::backward), [`posteriors`](Hmm::posteriors), [`online`](Hmm::online), [`fixed_lag`](Hmm::fixed_lag) |
 //! | which path did it take | [`viterbi`](Hmm::viterbi), [`ranked_paths`](Hmm::ranked_paths) |
 //! | what comes next | [`next_states`](Hmm::next_states), [`next_means`](Hmm::next_means), [`next_log_likelihoods`](Hmm::next_log_likelihoods) |
 //! | the same without allocation | [`recursions`](Hmm::recursions) |

@@ -59,6 +59,16 @@ impl<F: Float, E: Emission<Float = F>> Recursions<'_, E> {
         possible(self.engine.filter(x, &mut self.work, out))
     }
 
+    /// Writes the [backward probabilities](Hmm::backward), `(n, n_states)`; returns the log-likelihood.
+    ///
+    /// # Errors
+    /// Those of [`filter_into`](Self::filter_into).
+    pub fn backward_into(&mut self, x: &[E::Elem], out: &mut [F]) -> Result<f64> {
+        let x = self.checked(x)?;
+        check_len("out", out.len(), self.engine.n_rows(x) * self.engine.k)?;
+        possible(self.engine.look_ahead(x, &mut self.work, out))
+    }
+
     /// Writes the smoothed probabilities, `(n, n_states)`; returns the log-likelihood.
     ///
     /// # Errors
