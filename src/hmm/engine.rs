@@ -60,7 +60,7 @@ pub(super) struct Matrices<F> {
     log_at: Aligned<F>,
     /// `A`, its transpose and its logs as the kernels read them.
     packed: [Aligned<F>; 3],
-    /// Whether every state follows every state, see [`mixes`]; else `A` for [`Engine::forward_watched`].
+    /// Whether every state follows every state, see [`mixes`]; and `A` for [`Engine::forward_watched`], where not.
     mixes: bool,
     lifted: Aligned<F>,
 }
@@ -87,11 +87,10 @@ impl<F: Float> Matrices<F> {
         kernel::chain::pack(k, log_a, packed_log);
         log_at.iter_mut().for_each(|p| *p = p.ln());
         *mixes = self::mixes(a);
-        if !*mixes {
-            kernel::chain::pack(k, a, lifted);
-            let positive = lifted.iter_mut().filter(|p| **p > F::zero());
-            positive.for_each(|p| *p = p.max(<F as kernel::chain::Real>::LOW));
-        }
+        // Also where it is not needed yet: a later round of a fit must find its memory.
+        kernel::chain::pack(k, a, lifted);
+        let positive = lifted.iter_mut().filter(|p| **p > F::zero());
+        positive.for_each(|p| *p = p.max(<F as kernel::chain::Real>::LOW));
     }
 }
 

@@ -158,3 +158,20 @@ fn a_million_steps_keep_their_digits() {
     let path = model.viterbi(&sequences).unwrap();
     assert_eq!(path.states.len(), 1_000_000);
 }
+
+/// State 1 has no share that a float could hold when its time comes, and no way leads back to it.
+#[test]
+fn a_state_that_is_too_improbable_for_a_float_comes_back() {
+    let b = array![[0.999, 0.001], [0.001, 0.999]];
+    let model = symbols(&[0.5, 0.5], array![[1.0, 0.0], [0.0, 1.0]], b);
+    let x = column(&[vec![0; 400], vec![1; 600]].concat());
+    let expected = 0.5_f64.ln() + 400.0 * 0.001_f64.ln() + 600.0 * 0.999_f64.ln();
+    assert!(near(model.score(&x).unwrap(), expected, 1e-13));
+    assert_eq!(model.filter(&x).unwrap().row(999), array![0.0, 1.0]);
+    assert_eq!(model.posteriors(&x).unwrap().row(0), array![0.0, 1.0]);
+    assert_eq!(model.backward(&x).unwrap().row(0), array![0.0, 1.0]);
+    assert!(near(model.expected_sums(&x).unwrap().transitions[[1, 1]], 999.0, 1e-12));
+    let mut online = model.online();
+    x.records().iter().for_each(|&symbol| drop(online.step(&[symbol]).unwrap()));
+    assert!(near(online.log_likelihood(), expected, 1e-13) && online.probabilities()[1] == 1.0);
+}
