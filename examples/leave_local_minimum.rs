@@ -8,10 +8,14 @@
 use rand::Rng;
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
 use sapwood::optim::{Adam, RmsProp, Rule, Schedule, Sgd, State};
-use sapwood::{Error, ndarray::Array2, plot::Figure};
+use sapwood::{Error, plot::Figure};
 
 const C: [f64; 2] = [1.5, -0.5];
 const STEPS: usize = 2_000;
+
+fn height(x: [f64; 2]) -> f64 {
+    x.iter().zip(C).map(|(x, c)| 0.175 * (x - c).powi(2) + (1.0 - (3.0 * (x - c)).cos()) / 3.0).sum()
+}
 
 fn gradient(x: &[f64]) -> Vec<f64> {
     x.iter().zip(C).map(|(x, c)| 0.35 * (x - c) + (3.0 * (x - c)).sin()).collect()
@@ -73,25 +77,23 @@ fn main() -> Result<(), Error> {
             (0..100).for_each(|_| gradient(&x).into_iter().zip(&mut x).for_each(|(g, x)| *x -= 0.1 * g));
             x
         });
-        let height = |x: &[f64; 2]| {
-            x.iter().zip(C).map(|(x, c)| 0.175 * (x - c).powi(2) - (3.0 * (x - c)).cos() / 3.0).sum::<f64>()
-        };
-        let lowest = ends.min_by(|a, b| height(a).total_cmp(&height(b)));
+        let lowest = ends.min_by(|a, b| height(*a).total_cmp(&height(*b)));
         n_found += usize::from(lowest.is_some_and(|x| found(&x)));
     }
     println!("{:28} {n_found:3} of 100", "random search, 20 starts");
     counts.push(n_found);
     assert!(counts[0] < 20 && counts[1..].iter().all(|&n| n > 2 * counts[0]), "every remedy helps");
 
-    if let Some(path) = std::env::args().nth(1) {
-        let (mut places, mut labels) = (Vec::new(), Vec::new());
-        for (i, (_, rule, rate, schedule, noise)) in remedies.into_iter().take(3).enumerate() {
-            places.extend(descend(rule, rate, schedule, noise, [-5.0, 5.0], 3)?);
-            labels.resize(places.len(), Some(i));
-        }
-        let points = Array2::from_shape_fn((places.len(), 2), |(i, j)| places[i][j]);
-        let figure = Figure::clusters(&points, &labels)?.title("Three descents from (-5, 5) to (1.5, -0.5)");
-        figure.subtitle("0: plain, 1: mini-batch noise, 2: momentum").save(path)?;
+    if let Some(path_of_picture) = std::env::args().nth(1) {
+        let path = |(name, rule, rate, schedule, noise)| -> Result<(&str, Vec<[f64; 2]>), Error> {
+            Ok((name, descend(rule, rate, schedule, noise, [-5.0, 5.0], 3)?))
+        };
+        let paths = remedies.into_iter().take(3).map(path).collect::<Result<Vec<_>, _>>()?;
+        let paths: Vec<(&str, &[[f64; 2]])> = paths.iter().map(|(name, path)| (*name, &path[..])).collect();
+        let figure = Figure::surface(height, &paths).title("Three descents from (\u{2212}5, 5)");
+        figure
+            .subtitle("The deepest pit is at (1.5, \u{2212}0.5); plain gradient descent stays in the nearest")
+            .save(path_of_picture)?;
     }
     Ok(())
 }

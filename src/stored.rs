@@ -101,12 +101,6 @@ pub fn hold(
     crate::params::require(holds, name, rule, value)
 }
 
-/// Parameters as they were read, unless they break a rule.
-pub(crate) fn checked<P: Check, E: serde::de::Error>(params: P) -> std::result::Result<P, E> {
-    params.check().map_err(E::custom)?;
-    Ok(params)
-}
-
 /// Errors unless `name` has `len` entries, and is given `got`.
 pub(crate) fn hold_len(name: &'static str, got: usize, len: usize) -> Result<()> {
     if got == len { Ok(()) } else { Err(crate::Error::shape(name, format!("{len} entries"), got)) }

@@ -32,6 +32,7 @@ fn check<E: Emission<Float = f64>>(emission: E, x: ArrayView2<'_, E::Elem>) {
         });
         recursions.log_likelihood(x).expect("possible");
         recursions.filter_into(x, &mut rows).expect("possible");
+        recursions.backward_into(x, &mut rows).expect("possible");
         recursions.posteriors_into(x, &mut rows).expect("possible");
         recursions.viterbi_into(x, &mut path).expect("possible");
         recursions.add_expected_sums(x, &mut sums).expect("possible");

@@ -55,6 +55,7 @@ fn values_that_are_not_finite_3_4_5() {
         assert!(matches!(model.score(&x), Err(Error::NonFinite { row: 17, column: 1, .. })));
         assert!(matches!(model.viterbi(&x), Err(Error::NonFinite { .. })));
         assert!(matches!(model.posteriors(&x), Err(Error::NonFinite { .. })));
+        assert!(matches!(model.backward(&x), Err(Error::NonFinite { .. })));
         assert!(matches!(model.ranked_paths(&x, 2), Err(Error::NonFinite { .. })));
         assert!(matches!(model.online().step(&[0.0, bad]), Err(Error::NonFinite { .. })));
         assert!(matches!(model.recursions().log_likelihood(&[0.0, bad]), Err(Error::NonFinite { .. })));
@@ -271,6 +272,7 @@ fn an_impossible_observation_43() {
         model.viterbi(&x).err(),
         model.posteriors(&x).err(),
         model.filter(&x).err(),
+        model.backward(&x).err(),
         model.ranked_paths(&x, 3).err(),
         model.expected_sums(&x).err(),
         model.next_states(&x).err(),

@@ -120,17 +120,15 @@ fn a_parameter_set_that_breaks_a_rule_is_not_read() {
     refused(&GaussianMixtureHmm::<f64>::params(2).n_components(0), "`n_components` must be");
     refused(&LinearDiscriminant::params().shrinkage(Shrinkage::Ball(2.0)), "`shrinkage` must be");
     refused(&CategoricalNb::params().alpha(-2.0), "`alpha` must be");
-    // These are checked while they are read, by any format; this one drops the reason.
-    let whole = "one whose parts do not fit together";
-    refused(&LogisticRegression::params().l1_ratio(2.0), whole);
-    refused(&LogisticRegression::params().alpha(f64::NAN), whole);
-    refused(&LogisticRegression::params().tol(-1.0), whole);
-    refused(&Lstm::<f32>::params(0), whole);
-    refused(&Lstm::<f32>::params(5).learning_rate(f64::NAN), whole);
-    refused(&Gru::<f64>::params(5).batch_size(0), whole);
-    refused(&Gru::<f64>::params(5).schedule(Schedule::Step { every: 0, factor: 0.5 }), whole);
-    refused(&Rnn::<f64>::params(5).clip(Some(Clip::Norm(-1.0))), whole);
-    refused(&Rnn::<f64>::params(5).early_stopping(0, 0.5), whole);
+    refused(&LogisticRegression::params().l1_ratio(2.0), "`l1_ratio` must be between 0 and 1, got 2");
+    refused(&LogisticRegression::params().alpha(f64::NAN), "`alpha` must be");
+    refused(&LogisticRegression::params().tol(-1.0), "`tol` must be");
+    refused(&Lstm::<f32>::params(0), "`n_hidden` must be in 1..=16384, got 0");
+    refused(&Lstm::<f32>::params(5).learning_rate(f64::NAN), "`learning_rate` must be");
+    refused(&Gru::<f64>::params(5).batch_size(0), "`batch_size` must be");
+    refused(&Gru::<f64>::params(5).schedule(Schedule::Step { every: 0, factor: 0.5 }), "`every` must be");
+    refused(&Rnn::<f64>::params(5).clip(Some(Clip::Norm(-1.0))), "`clip` must be");
+    refused(&Rnn::<f64>::params(5).early_stopping(0, 0.5), "`early_stopping` must be");
 }
 
 #[test]

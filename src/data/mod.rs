@@ -7,6 +7,7 @@ mod sequences;
 pub use class_index::ClassIndex;
 pub use csr::Csr;
 pub use sequences::Sequences;
+pub(crate) use sequences::one_sequence;
 
 use std::borrow::Cow;
 

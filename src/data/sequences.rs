@@ -3,7 +3,7 @@
 use std::fmt;
 
 use linfa::dataset::Records;
-use ndarray::{ArrayBase, ArrayView2, Axis, Data, Ix2, RawDataClone, Slice};
+use ndarray::{ArrayBase, ArrayView2, Axis, Data, Ix2, RawDataClone, Slice, ViewRepr};
 
 use crate::error::{Error, Result};
 
@@ -112,9 +112,21 @@ impl<S: Data> Sequences<S> {
 
     /// The same sequences, borrowed.
     #[must_use]
-    pub fn view(&self) -> Sequences<ndarray::ViewRepr<&S::Elem>> {
+    pub fn view(&self) -> Sequences<ViewRepr<&S::Elem>> {
         Sequences { records: self.records.view(), lengths: self.lengths.clone(), starts: self.starts.clone() }
     }
+}
+
+/// The rows of an array as linfa's `predict_inplace` gets them, for `n_targets` answers; `None` where there is neither a row nor an answer.
+///
+/// # Panics
+/// Where there is no row, or no column, but an answer is asked for: linfa's signature has no room for an error.
+pub(crate) fn one_sequence<T>(x: ArrayView2<'_, T>, n_targets: usize) -> Option<Sequences<ViewRepr<&T>>> {
+    if x.nrows() == 0 {
+        assert!(n_targets == 0, "`y` must have one entry for each of the 0 rows, got {n_targets}");
+        return None;
+    }
+    Some(Sequences::single(x).unwrap_or_else(|error| panic!("{error}")))
 }
 
 impl<S: Data> fmt::Debug for Sequences<S>

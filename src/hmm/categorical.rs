@@ -135,7 +135,7 @@ fn gather<F: Float>(k: usize, table: &[F], symbols: &[usize], missing: F, out: &
         32 => gather_rows::<F, 32>(table, symbols, missing, out),
         _ => {
             for (&symbol, out) in symbols.iter().zip(out.chunks_exact_mut(k)) {
-                match symbol.checked_mul(k).and_then(|start| table.get(start..start + k)) {
+                match table.chunks_exact(k).nth(symbol) {
                     Some(row) => out.copy_from_slice(row),
                     None => out.fill(missing),
                 }

@@ -87,6 +87,40 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
         self.each_row(&observed, |engine, i, work, out| engine.filter(observed.sequence(i), work, out))
     }
 
+    /// Backward probabilities: how likely each state makes what comes after it, `(n, n_states)`, each row with a sum of 1.
+    ///
+    /// # Formula
+    /// `beta_t(i) = p(x_(t+1) .. x_n | z_t = i)`, divided by its sum over `i`, as by themselves these numbers leave the range of a float. In the last row
+    /// all are equal. [`posteriors`](Self::posteriors) are the products of this and of [`filter`](Self::filter), entry by entry, divided by the sum of each row.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::{CategoricalHmm, data::Sequences, hmm::Categorical, ndarray::{Axis, array}};
+    ///
+    /// let emission = Categorical::new(array![[0.9, 0.1], [0.2, 0.8]].view())?;
+    /// let model = CategoricalHmm::new(array![0.5, 0.5], array![[0.7, 0.3], [0.3, 0.7]], emission)?;
+    /// let umbrellas = Sequences::single(array![[0], [0], [1], [0], [0]])?;
+    /// let backward = model.backward(&umbrellas)?;
+    /// assert!((backward[[3, 0]] - 0.69 / 1.1).abs() < 1e-15);
+    /// let product = model.filter(&umbrellas)? * backward;
+    /// let smoothed = &product / &product.sum_axis(Axis(1)).insert_axis(Axis(1));
+    /// assert!((smoothed - model.posteriors(&umbrellas)?).iter().all(|gap| gap.abs() < 1e-15));
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`filter`](Self::filter).
+    ///
+    /// # Complexity
+    /// `O(n k^2)` time.
+    ///
+    /// # References
+    /// Rabiner (1989), equations 23 to 25.
+    pub fn backward<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<Array2<F>> {
+        let observed = Observed::new(&self.emission, sequences)?;
+        self.each_row(&observed, |engine, i, work, out| engine.look_ahead(observed.sequence(i), work, out))
+    }
+
     /// Smoothed probabilities `p(z_t | x_1 .. x_n)`, `(n, n_states)`.
     ///
     /// # Errors

@@ -5,10 +5,16 @@
 //! kept for all of time; smoothing computes the likelihoods again, which is cheaper than the memory. Where a step would
 //! lose its digits, as with an outlier that no reachable state explains, the sequence is done again in logs.
 //!
+//! A state whose probability falls below the smallest float is lost for good, where no other state leads back to it. If all do
+//! ([`mixes`]), what they bring is always more than what was lost. If not, smoothing sees it on the way back: there the lost share of a
+//! row is known. A recursion that goes forwards only has a second one beside it, in which nothing is lost; see [`Engine::forward_watched`].
+//!
 //! # References
 //! L. R. Rabiner, A tutorial on hidden Markov models (1989), section V.A (scaling).
 
 use std::ops::Range;
+
+use ndarray::Array2;
 
 use super::emission::Emission;
 use crate::float::Float;
@@ -54,11 +60,22 @@ pub(super) struct Matrices<F> {
     log_at: Aligned<F>,
     /// `A`, its transpose and its logs as the kernels read them.
     packed: [Aligned<F>; 3],
+    /// Whether every state follows every state, see [`mixes`]; and `A` for [`Engine::forward_watched`], where not.
+    mixes: bool,
+    lifted: Aligned<F>,
+}
+
+/// Whether every state leads to every state with a probability that makes up for what is too small to be a number.
+///
+/// With `alpha_t(i) >= 1 / k` for the largest, what reaches any `j` is `A_ij b_(t+1)(j) / k` at least, and what was lost in row `t` is less than
+/// the smallest normal number times `b_(t+1)(j)`: for all `j` a share without a digit.
+pub(super) fn mixes<'a, F: Float>(a: impl IntoIterator<Item = &'a F>) -> bool {
+    a.into_iter().all(|&p| p >= <F as kernel::chain::Real>::LOW)
 }
 
 impl<F: Float> Matrices<F> {
     fn fill(&mut self, k: usize, a: &[F]) {
-        let Self { log_a, log_at, packed: [packed, packed_at, packed_log] } = self;
+        let Self { log_a, log_at, packed: [packed, packed_at, packed_log], mixes, lifted } = self;
         log_a.resize(k * k);
         log_at.resize(k * k);
         for (at, &p) in a.iter().enumerate() {
@@ -69,6 +86,11 @@ impl<F: Float> Matrices<F> {
         kernel::chain::pack(k, log_at, packed_at);
         kernel::chain::pack(k, log_a, packed_log);
         log_at.iter_mut().for_each(|p| *p = p.ln());
+        *mixes = self::mixes(a);
+        // Also where it is not needed yet: a later round of a fit must find its memory.
+        kernel::chain::pack(k, a, lifted);
+        let positive = lifted.iter_mut().filter(|p| **p > F::zero());
+        positive.for_each(|p| *p = p.max(<F as kernel::chain::Real>::LOW));
     }
 }
 
@@ -141,9 +163,12 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
 
     /// Log-likelihood of a sequence; the kept rows of `work.alpha` are those of a block.
     pub(super) fn score(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>) -> f64 {
-        self.score_from_both_ends(x, work)
-            .or_else(|| self.forward(x, work, false))
-            .unwrap_or_else(|| self.forward_in_logs(x, work))
+        let scaled = if self.matrices.mixes {
+            self.score_from_both_ends(x, work).or_else(|| self.forward(x, work, false))
+        } else {
+            self.forward_watched(x, work, None)
+        };
+        scaled.unwrap_or_else(|| self.forward_in_logs(x, work))
     }
 
     /// Log-likelihood `log sum_ij alpha_t(i) A_ij b_(t+1)(j) beta_(t+1)(j)` for a row `t` in the middle: the recursion from the front and that from
@@ -249,13 +274,81 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         Some(mass.ln() + exponent as f64 * std::f64::consts::LN_2 + log_scale)
     }
 
+    /// Log-likelihood, with the filtered rows in `out`, up to a factor for each, where it is given; `None` where digits were, or may have been, lost.
+    ///
+    /// Two recursions side by side: a lower bound, which loses what is too small, and an upper bound, in which every state that is possible
+    /// keeps [`LOST`](kernel::chain::Real::LOST) of the row and every transition that is possible [`LOW`](kernel::chain::Real::LOW). As long as
+    /// the two have the same mass, both are the truth.
+    fn forward_watched(
+        &self,
+        x: Observations<'_, E::Elem>,
+        work: &mut Workspace<F>,
+        mut out: Option<&mut [F]>,
+    ) -> Option<f64> {
+        let (k, n) = (self.k, self.n_rows(x));
+        for buffer in [&mut work.b, &mut work.gamma] {
+            buffer.resize(block(k).min(n) * k);
+        }
+        work.v.resize(k);
+        work.v.fill(F::one());
+        // Of each recursion the row before and the row, and its exponent.
+        for rows in [&mut work.u, &mut work.beta] {
+            rows.resize(2 * k);
+            rows[..k].copy_from_slice(self.initial);
+        }
+        let (mut exponents, mut log_scale) = ([0; 2], 0.0);
+        for rows in self.blocks(n) {
+            let (log_b, b) = (&mut work.gamma[..rows.len() * k], &mut work.b[..rows.len() * k]);
+            self.log_likelihoods(x, rows.clone(), log_b, &mut work.scratch);
+            b.copy_from_slice(log_b);
+            log_scale += kernel::chain::exp_rows(k, b);
+            for ((t, log_b), b) in rows.zip(log_b.chunks_exact(k)).zip(b.chunks_exact(k)) {
+                let mut masses = [F::zero(); 2];
+                for (i, row) in [&mut work.u, &mut work.beta].into_iter().enumerate() {
+                    let a = if i == 0 { &self.matrices.packed[0] } else { &self.matrices.lifted };
+                    if t > 0 {
+                        // With likelihoods of 1, a step of the kernel is a product alone, under its scale.
+                        exponents[i] += kernel::chain::forward(k, 0, a, &work.v, row)?;
+                        row.copy_within(k.., 0);
+                    }
+                    let row = &mut row[..k];
+                    let product: F = row.iter().zip(b).map(|(&p, &b)| p * b).sum();
+                    if product.is_nan() || product < lost() {
+                        return None;
+                    }
+                    let (factor, exponent) = kernel::chain::Real::rescale(product);
+                    exponents[i] += i64::from(exponent);
+                    for ((p, &b), &log_b) in row.iter_mut().zip(b).zip(log_b) {
+                        let possible = i == 1 && *p > F::zero() && log_b > F::neg_infinity();
+                        *p = (*p * b * factor).max(if possible { lost() } else { F::zero() });
+                    }
+                    masses[i] = row.iter().copied().sum();
+                }
+                let more =
+                    F::cast(2.0_f64.powi((exponents[1] - exponents[0]).clamp(-9, 9) as i32)) * masses[1];
+                if more > masses[0] * (F::one() + F::epsilon() * F::cast(4096)) {
+                    return None;
+                }
+                if let Some(out) = &mut out {
+                    out[t * k..][..k].copy_from_slice(&work.u[..k]);
+                }
+            }
+        }
+        let mass: f64 = work.u[..k].iter().map(|alpha| alpha.as_f64()).sum();
+        Some(mass.ln() + exponents[0] as f64 * std::f64::consts::LN_2 + log_scale)
+    }
+
     /// Filters into `out`, `(n, k)`, each row with a sum of 1; returns the log-likelihood.
     pub(super) fn filter(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>, out: &mut [F]) -> f64 {
-        let log_likelihood = match self.forward(x, work, true) {
-            Some(log_likelihood) => {
-                out.copy_from_slice(&work.alpha);
-                log_likelihood
-            }
+        let scaled = if self.matrices.mixes {
+            let scaled = self.forward(x, work, true);
+            out.copy_from_slice(&work.alpha);
+            scaled
+        } else {
+            self.forward_watched(x, work, Some(&mut *out))
+        };
+        let log_likelihood = match scaled {
+            Some(log_likelihood) => log_likelihood,
             None => {
                 let log_likelihood = self.forward_in_logs(x, work);
                 for (out, row) in out.chunks_exact_mut(self.k).zip(work.alpha.chunks_exact(self.k)) {
@@ -274,13 +367,13 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
 
     /// Smooths: `each` sees blocks of rows with their posteriors, the last block first.
     ///
-    /// Where `steps` is given, the sum over time of `alpha_t^T u_t` is added to it: the expected transitions are `A` times it, entry by entry.
+    /// Where `steps` is given, the expected transitions are added to it: `A`, entry by entry times the sum over time of `alpha_t^T u_t`.
     /// Nothing is added or seen when the sequence is impossible, which is told by a log-likelihood of `-inf`.
     pub(super) fn smooth(
         &self,
         x: Observations<'_, E::Elem>,
         work: &mut Workspace<F>,
-        mut steps: Option<&mut [f64]>,
+        mut steps: Option<&mut Array2<f64>>,
         mut each: impl FnMut(Range<usize>, &[F], &mut Vec<F>),
     ) -> f64 {
         let n = self.n_rows(x);
@@ -299,7 +392,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         x: Observations<'_, E::Elem>,
         n: usize,
         work: &mut Workspace<F>,
-        mut steps: Option<&mut [f64]>,
+        mut steps: Option<&mut Array2<f64>>,
         each: &mut impl FnMut(Range<usize>, &[F], &mut Vec<F>),
     ) -> usize {
         let k = self.k;
@@ -332,6 +425,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             if !kernel::chain::backward(
                 k,
                 0,
+                !self.matrices.mixes,
                 &self.matrices.packed[1],
                 alpha_rest,
                 b,
@@ -345,11 +439,88 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             if let Some(steps) = steps.as_deref_mut() {
                 work.acc.fill(F::zero());
                 kernel::chain::outer(k, k, alpha, u, &mut work.acc);
-                steps.iter_mut().zip(work.acc.iter()).for_each(|(sum, block)| *sum += block.as_f64());
+                // Where a nearly impossible step is the only one, `u` carries the inverse of its probability.
+                if work.acc.iter().any(|sum| !sum.is_finite()) {
+                    return rows.end;
+                }
+                for ((step, &sum), &p) in steps.iter_mut().zip(work.acc.iter()).zip(self.a) {
+                    *step += sum.as_f64() * p.as_f64();
+                }
             }
             each(rows, gamma, &mut work.scratch);
         }
         0
+    }
+
+    /// Likelihoods of what comes after each row into `out`, `(n, k)`, each row with a sum of 1; returns the log-likelihood.
+    ///
+    /// `beta_t = A (b_(t+1) o beta_(t+1))`, and `beta_n = 1`. Nothing is written when the sequence is impossible.
+    pub(super) fn look_ahead(
+        &self,
+        x: Observations<'_, E::Elem>,
+        work: &mut Workspace<F>,
+        out: &mut [F],
+    ) -> f64 {
+        let (k, n) = (self.k, self.n_rows(x));
+        let log_likelihood = self.score(x, work);
+        if log_likelihood == f64::NEG_INFINITY {
+            return log_likelihood;
+        }
+        if !self.matrices.mixes || self.look_ahead_scaled(x, work, out).is_none() {
+            // u = log b_(t+1) + log beta_(t+1), of the row after.
+            for buffer in [&mut work.u, &mut work.v, &mut work.b] {
+                buffer.resize(k);
+            }
+            for t in (0..n).rev() {
+                let beta = &mut out[t * k..][..k];
+                self.log_beta(t + 1 == n, &work.u, &mut work.v, beta);
+                lowered(beta);
+                self.log_likelihoods(x, t..t + 1, &mut work.b, &mut work.scratch);
+                (0..k).for_each(|j| work.u[j] = work.b[j] + beta[j]);
+                crate::math::softmax(beta);
+            }
+        }
+        log_likelihood
+    }
+
+    /// As [`look_ahead`](Self::look_ahead); `None` where digits were lost.
+    fn look_ahead_scaled(
+        &self,
+        x: Observations<'_, E::Elem>,
+        work: &mut Workspace<F>,
+        out: &mut [F],
+    ) -> Option<()> {
+        let (k, n) = (self.k, self.n_rows(x));
+        work.b.resize(block(k).min(n) * k);
+        // Two rows: `b o beta` of the row after, and `beta`. A step of the kernel with likelihoods of 1 is a product alone, under its scale.
+        work.beta.resize(2 * k);
+        work.v.resize(k);
+        work.v.fill(F::one());
+        work.beta[k..].fill(F::one());
+        for rows in self.blocks(n).rev() {
+            let b = &mut work.b[..rows.len() * k];
+            self.likelihoods(x, rows.clone(), b, &mut work.scratch);
+            for (t, b) in rows.clone().zip(b.chunks_exact(k)).rev() {
+                if t + 1 < n {
+                    kernel::chain::forward(k, 0, &self.matrices.packed[1], &work.v, &mut work.beta)?;
+                }
+                let (v, beta) = work.beta.split_at_mut(k);
+                let sum: F = beta.iter().copied().sum();
+                for (l, out) in out[t * k..][..k].iter_mut().enumerate() {
+                    *out = beta[l] / sum;
+                    v[l] = b[l] * beta[l];
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// `log beta_t(i) = log sum_j exp(log A_ij + u_j)`, or 0 for the last row.
+    fn log_beta(&self, is_last: bool, u: &[F], v: &mut [F], beta: &mut [F]) {
+        let k = self.k;
+        for (beta, log_a) in beta.iter_mut().zip(self.matrices.log_a.chunks_exact(k)) {
+            *beta = if is_last { F::zero() } else { log_product(log_a, u, v) };
+        }
     }
 
     /// The most probable path into `path`, and the log of its joint probability with the observations; of several, the one with the lowest
@@ -442,28 +613,30 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         offset
     }
 
-    /// `log alpha_t(j) = log b_t(j) + log sum_i exp(log alpha_(t-1)(i) + log A_ij)`, all rows kept.
+    /// `log alpha_t(j) = log b_t(j) + log sum_i exp(log alpha_(t-1)(i) + log A_ij)`, all rows kept, the largest of each brought to 0: so that
+    /// long sequences keep their digits.
     pub(super) fn forward_in_logs(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>) -> f64 {
         let k = self.k;
         let n = self.n_rows(x);
         work.alpha.resize(n * k);
         work.b.resize(k);
         work.v.resize(k);
+        let mut offset = 0.0;
         for t in 0..n {
             self.log_likelihoods(x, t..t + 1, &mut work.b[..k], &mut work.scratch);
             let (before, row) = work.alpha.split_at_mut(t * k);
-            for (j, log_alpha) in row[..k].iter_mut().enumerate() {
+            let row = &mut row[..k];
+            for (j, log_alpha) in row.iter_mut().enumerate() {
                 *log_alpha = work.b[j]
                     + if t == 0 {
                         self.initial[j].ln()
                     } else {
-                        let before = &before[(t - 1) * k..];
-                        (0..k).for_each(|i| work.v[i] = before[i] + self.matrices.log_a[i * k + j]);
-                        log_sum_exp(&work.v[..k])
+                        log_product(&self.matrices.log_at[j * k..][..k], &before[(t - 1) * k..], &mut work.v)
                     };
             }
+            offset += lowered(row);
         }
-        log_sum_exp(&work.alpha[(n - 1) * k..]).as_f64()
+        offset + log_sum_exp(&work.alpha[(n - 1) * k..]).as_f64()
     }
 
     /// As [`smooth`](Self::smooth), in logs, for the first `undone` rows and the steps from them.
@@ -472,7 +645,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         x: Observations<'_, E::Elem>,
         undone: usize,
         work: &mut Workspace<F>,
-        mut steps: Option<&mut [f64]>,
+        mut steps: Option<&mut Array2<f64>>,
         mut each: impl FnMut(Range<usize>, &[F], &mut Vec<F>),
     ) -> f64 {
         let k = self.k;
@@ -486,23 +659,17 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         }
         // u = log b_(t+1) + log beta_(t+1), of the row after.
         for t in (0..n).rev() {
-            for i in 0..k {
-                work.beta[i] = if t + 1 == n {
-                    F::zero()
-                } else {
-                    (0..k).for_each(|j| work.v[j] = self.matrices.log_a[i * k + j] + work.u[j]);
-                    log_sum_exp(&work.v[..k])
-                };
-            }
-            // What all paths together have here, which is the log-likelihood up to rounding: of large logs, that is large.
+            self.log_beta(t + 1 == n, &work.u, &mut work.v, &mut work.beta[..k]);
+            // What all paths together have here, under the offsets of these rows.
             let alpha = &work.alpha[t * k..(t + 1) * k];
             (0..k).for_each(|j| work.gamma[j] = alpha[j] + work.beta[j]);
             let total = crate::math::softmax(&mut work.gamma[..k]);
             if let Some(steps) = steps.as_deref_mut().filter(|_| t < undone && t + 1 < n) {
-                for (at, sum) in steps.iter_mut().enumerate().filter(|(at, _)| self.a[*at] > F::zero()) {
-                    *sum += (alpha[at / k] + work.u[at % k] - total).exp().as_f64();
+                for (at, (step, &log_a)) in steps.iter_mut().zip(self.matrices.log_a.iter()).enumerate() {
+                    *step += (alpha[at / k] + log_a + work.u[at % k] - total).exp().as_f64();
                 }
             }
+            lowered(&mut work.beta[..k]);
             self.log_likelihoods(x, t..t + 1, &mut work.b[..k], &mut work.scratch);
             (0..k).for_each(|j| work.u[j] = work.b[j] + work.beta[j]);
             if t < undone {
@@ -513,8 +680,18 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
     }
 }
 
+/// `log sum_i exp(x_i + y_i)` over the `i` for which `x` is not the log of 0; `v` is room for as many.
+pub(super) fn log_product<F: Float>(x: &[F], y: &[F], v: &mut [F]) -> F {
+    let mut n = 0;
+    for (&x, &y) in x.iter().zip(y).filter(|(x, _)| **x > F::neg_infinity()) {
+        v[n] = x + y;
+        n += 1;
+    }
+    log_sum_exp(&v[..n])
+}
+
 /// Brings the largest log of a row to 0, and returns what it was; a row may have any offset, as the best way is sought in one row at a time.
-fn lowered<F: Float>(row: &mut [F]) -> f64 {
+pub(super) fn lowered<F: Float>(row: &mut [F]) -> f64 {
     let top = row.iter().copied().fold(F::neg_infinity(), |top, v| if v > top { v } else { top });
     if top == F::neg_infinity() {
         return 0.0;

@@ -16,7 +16,7 @@
 //! | question | answer |
 //! |---|---|
 //! | how likely is it, which model is better | [`score`](Hmm::score), [`aic`](Hmm::aic), [`bic`](Hmm::bic) |
-//! | where is the chain now, where was it | [`filter`](Hmm::filter), [`posteriors`](Hmm::posteriors), [`online`](Hmm::online), [`fixed_lag`](Hmm::fixed_lag) |
+//! | where is the chain now, where was it | [`filter`](Hmm::filter), [`backward`](Hmm::backward), [`posteriors`](Hmm::posteriors), [`online`](Hmm::online), [`fixed_lag`](Hmm::fixed_lag) |
 //! | which path did it take | [`viterbi`](Hmm::viterbi), [`ranked_paths`](Hmm::ranked_paths) |
 //! | what comes next | [`next_states`](Hmm::next_states), [`next_means`](Hmm::next_means), [`next_log_likelihoods`](Hmm::next_log_likelihoods) |
 //! | the same without allocation | [`recursions`](Hmm::recursions) |
@@ -24,8 +24,8 @@
 //!
 //! # Numbers
 //! Probabilities are computed as such, each row of likelihoods divided by its largest and each filtered row rescaled by a power of two, so that ten
-//! million steps lose no digit to underflow; a sequence in which a single step would is done again in logs. An impossible sequence has the
-//! log-likelihood `-inf`; what has no meaning then, a path or a posterior, is an error. No result is NaN.
+//! million steps lose no digit to underflow; a sequence in which a step would, or a state that no other leads back to, is done again in logs. An impossible
+//! sequence has the log-likelihood `-inf`; what has no meaning then, a path or a posterior, is an error. No result is NaN.
 
 mod categorical;
 mod decode;

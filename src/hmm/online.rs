@@ -2,9 +2,11 @@
 
 use ndarray::{Array1, ArrayView1};
 
+use super::engine::{log_product, lowered, mixes};
 use super::{Emission, Hmm};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::math::{log_sum_exp, softmax};
 
 /// A filter that takes one observation at a time and allocates nothing for it.
 ///
@@ -27,10 +29,15 @@ pub struct OnlineFilter<'a, E: Emission> {
     model: (&'a Array1<E::Float>, &'a ndarray::Array2<E::Float>, &'a E),
     /// `p(z_t | x_1 .. x_t)`.
     alpha: Vec<E::Float>,
-    /// `p(z_(t + 1) | x_1 .. x_t)`.
+    /// `p(z_(t + 1) | x_1 .. x_t)`, and its logs.
     next: Vec<E::Float>,
-    log_b: Vec<E::Float>,
+    log_next: Vec<E::Float>,
+    /// Logs of the likelihoods, then of `alpha`.
+    log_alpha: Vec<E::Float>,
+    /// The transpose of `log A`, where a state that is lost would be lost for good; else empty.
+    log_at: Vec<E::Float>,
     scratch: Vec<E::Float>,
+    room: Vec<E::Float>,
     log_likelihood: f64,
     n_steps: u64,
 }
@@ -40,15 +47,25 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
     #[must_use]
     pub fn online(&self) -> OnlineFilter<'_, E> {
         let zeros = vec![F::zero(); self.n_states()];
-        OnlineFilter {
+        let log_at = if mixes(&self.transition) {
+            Vec::new()
+        } else {
+            self.transition.t().iter().map(|p| p.ln()).collect()
+        };
+        let mut filter = OnlineFilter {
             model: (&self.initial, &self.transition, &self.emission),
             alpha: zeros.clone(),
-            next: self.initial.to_vec(),
-            log_b: zeros,
+            next: zeros.clone(),
+            log_next: zeros.clone(),
+            log_alpha: zeros.clone(),
+            log_at,
             scratch: Vec::new(),
+            room: zeros,
             log_likelihood: 0.0,
             n_steps: 0,
-        }
+        };
+        filter.reset();
+        filter
     }
 
     /// A smoother that answers `lag` observations later, before its first observation.
@@ -61,13 +78,21 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
             return Err(Error::parameter("lag", "at most 2^32 / n_states", lag));
         };
         let zeros = |n| vec![F::zero(); n];
+        let filter = self.online();
+        let log_a = if filter.log_at.is_empty() {
+            Vec::new()
+        } else {
+            self.transition.iter().map(|p| p.ln()).collect()
+        };
         Ok(FixedLag {
-            filter: self.online(),
+            filter,
+            log_a,
             lag,
-            alphas: zeros(size),
-            bs: zeros(size),
-            beta: zeros(self.n_states()),
+            log_alphas: zeros(size),
+            log_bs: zeros(size),
+            log_beta: zeros(self.n_states()),
             v: zeros(self.n_states()),
+            room: zeros(self.n_states()),
         })
     }
 }
@@ -88,31 +113,34 @@ impl<F: Float, E: Emission<Float = F>> OnlineFilter<'_, E> {
             return Err(Error::shape("x", format!("{d} elements"), x.len()));
         }
         emission.check(x)?;
-        emission.log_likelihoods(x, &mut self.log_b, &mut self.scratch);
+        let k = self.alpha.len();
+        emission.log_likelihoods(x, &mut self.log_alpha, &mut self.scratch);
         // The largest product is the scale, so an outlier that one state explains a little better than another does not underflow.
-        let mut max = F::neg_infinity();
-        for (log, &p) in self.log_b.iter_mut().zip(&self.next) {
-            *log += p.ln();
-            max = max.max(*log);
-        }
-        if max == F::neg_infinity() {
+        self.log_alpha.iter_mut().zip(&self.log_next).for_each(|(log, next)| *log += *next);
+        let log = log_sum_exp(&self.log_alpha);
+        if log == F::neg_infinity() {
             let rule = "a probability above 0 after the observations before";
             return Err(Error::shape("x", rule, format_args!("{x:?}")));
         }
-        let mut sum = F::zero();
-        for (alpha, &log) in self.alpha.iter_mut().zip(&self.log_b) {
-            *alpha = (log - max).exp();
-            sum += *alpha;
+        for (alpha, log_alpha) in self.alpha.iter_mut().zip(&mut self.log_alpha) {
+            *log_alpha -= log;
+            *alpha = log_alpha.exp();
         }
-        self.next.fill(F::zero());
-        for (i, alpha) in self.alpha.iter_mut().enumerate() {
-            *alpha /= sum;
-            self.next.iter_mut().zip(a.row(i)).for_each(|(next, &p)| *next += *alpha * p);
+        if self.log_at.is_empty() {
+            self.next.fill(F::zero());
+            for (i, &alpha) in self.alpha.iter().enumerate() {
+                self.next.iter_mut().zip(a.row(i)).for_each(|(next, &p)| *next += alpha * p);
+            }
+            self.log_next.iter_mut().zip(&self.next).for_each(|(log, next)| *log = next.ln());
+        } else {
+            for (j, log_a) in self.log_at.chunks_exact(k).enumerate() {
+                self.log_next[j] = log_product(log_a, &self.log_alpha, &mut self.room);
+                self.next[j] = self.log_next[j].exp();
+            }
         }
-        let log = (max + sum.ln()).as_f64();
-        self.log_likelihood += log;
+        self.log_likelihood += log.as_f64();
         self.n_steps += 1;
-        Ok(log)
+        Ok(log.as_f64())
     }
 
     /// `p(z_t | x_1 .. x_t)` after the last observation; the zeros of the beginning before the first.
@@ -141,7 +169,9 @@ impl<F: Float, E: Emission<Float = F>> OnlineFilter<'_, E> {
 
     /// Forgets all observations.
     pub fn reset(&mut self) {
-        self.next.iter_mut().zip(self.model.0).for_each(|(next, &p)| *next = p);
+        for ((next, log_next), &p) in self.next.iter_mut().zip(&mut self.log_next).zip(self.model.0) {
+            (*next, *log_next) = (p, p.ln());
+        }
         self.alpha.fill(F::zero());
         (self.log_likelihood, self.n_steps) = (0.0, 0);
     }
@@ -155,11 +185,14 @@ impl<F: Float, E: Emission<Float = F>> OnlineFilter<'_, E> {
 pub struct FixedLag<'a, E: Emission> {
     filter: OnlineFilter<'a, E>,
     lag: usize,
-    /// The last `lag + 1` filtered rows and scaled likelihoods, in a ring.
-    alphas: Vec<E::Float>,
-    bs: Vec<E::Float>,
-    beta: Vec<E::Float>,
+    /// The last `lag + 1` rows of the logs of the filter and of the likelihoods, in a ring.
+    log_alphas: Vec<E::Float>,
+    log_bs: Vec<E::Float>,
+    /// `log A`, where the filter has its transpose.
+    log_a: Vec<E::Float>,
+    log_beta: Vec<E::Float>,
     v: Vec<E::Float>,
+    room: Vec<E::Float>,
 }
 
 impl<F: Float, E: Emission<Float = F>> FixedLag<'_, E> {
@@ -172,31 +205,37 @@ impl<F: Float, E: Emission<Float = F>> FixedLag<'_, E> {
     /// `O(lag * n_states^2)` time, no allocation after the first step.
     pub fn step(&mut self, x: &[E::Elem]) -> Result<Option<ArrayView1<'_, F>>> {
         self.filter.step(x)?;
-        let k = self.beta.len();
+        let k = self.log_beta.len();
         let (a, emission) = (self.filter.model.1, self.filter.model.2);
         let rows = self.lag + 1;
         let now = ((self.filter.n_steps - 1) % rows as u64) as usize;
-        self.alphas[now * k..][..k].copy_from_slice(&self.filter.alpha);
-        emission.likelihoods(x, &mut self.bs[now * k..][..k], &mut self.filter.scratch);
-        if self.filter.n_steps <= self.lag as u64 {
+        let Self { filter, lag, log_alphas, log_bs, log_a, log_beta, v, room } = self;
+        let lag = *lag;
+        log_alphas[now * k..][..k].copy_from_slice(&filter.log_alpha);
+        emission.log_likelihoods(x, &mut log_bs[now * k..][..k], &mut filter.scratch);
+        if filter.n_steps <= lag as u64 {
             return Ok(None);
         }
-        self.beta.fill(F::one());
-        for back in 0..self.lag {
-            let b = &self.bs[(now + rows - back) % rows * k..][..k];
-            (0..k).for_each(|j| self.v[j] = b[j] * self.beta[j]);
-            let mut max = F::zero();
-            for i in 0..k {
-                self.beta[i] = a.row(i).iter().zip(&self.v).map(|(&p, &v)| p * v).sum();
-                max = max.max(self.beta[i]);
+        log_beta.fill(F::zero());
+        for back in 0..lag {
+            let log_b = &log_bs[(now + rows - back) % rows * k..][..k];
+            (0..k).for_each(|j| v[j] = log_b[j] + log_beta[j]);
+            if log_a.is_empty() {
+                softmax(v);
+                for (log_beta, a) in log_beta.iter_mut().zip(a.rows()) {
+                    *log_beta = a.iter().zip(&*v).map(|(&p, &v)| p * v).sum::<F>().ln();
+                }
+            } else {
+                for (log_beta, log_a) in log_beta.iter_mut().zip(log_a.chunks_exact(k)) {
+                    *log_beta = log_product(log_a, v, room);
+                }
+                lowered(log_beta);
             }
-            self.beta.iter_mut().for_each(|beta| *beta /= max);
         }
-        let then = &self.alphas[(now + 1) % rows * k..][..k];
-        (0..k).for_each(|j| self.beta[j] *= then[j]);
-        let sum: F = self.beta.iter().copied().sum();
-        self.beta.iter_mut().for_each(|p| *p /= sum);
-        Ok(Some(ArrayView1::from(&self.beta)))
+        let then = &log_alphas[(now + 1) % rows * k..][..k];
+        log_beta.iter_mut().zip(then).for_each(|(log_beta, log_alpha)| *log_beta += *log_alpha);
+        softmax(log_beta);
+        Ok(Some(ArrayView1::from(&*log_beta)))
     }
 
     /// The filter at the newest observation.

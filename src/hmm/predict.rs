@@ -5,7 +5,7 @@ use linfa::traits::{Predict, PredictInplace};
 use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Ix2};
 
 use super::{Categorical, Emission, Hmm};
-use crate::data::{Sequences, check_columns, rows};
+use crate::data::{Sequences, check_columns, one_sequence, rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::math::log_sum_exp;
@@ -130,21 +130,16 @@ impl<E: Emission, L: Label, S: Data<Elem = E::Elem>> Predict<&Sequences<S>, Arra
     }
 }
 
-/// An array is one sequence.
+/// An array is one sequence, or none where it has no row.
 ///
 /// # Panics
-/// As for sequences, and for an array without a row.
+/// As for sequences.
 impl<E: Emission, L: Label, S: Data<Elem = E::Elem>> PredictInplace<ArrayBase<S, Ix2>, Array1<L>>
     for Hmm<E, L>
 {
     fn predict_inplace<'a>(&'a self, x: &'a ArrayBase<S, Ix2>, y: &mut Array1<L>) {
-        if x.nrows() == 0 {
-            assert!(y.is_empty(), "`y` must have one entry for each of the 0 rows, got {}", y.len());
-            return;
-        }
-        match Sequences::single(x.view()) {
-            Ok(sequences) => self.predict_inplace(&sequences, y),
-            Err(error) => panic!("{error}"),
+        if let Some(sequence) = one_sequence(x.view(), y.len()) {
+            self.predict_inplace(&sequence, y);
         }
     }
 

@@ -27,15 +27,13 @@ use crate::float::Float;
 pub struct Recursions<'a, E: Emission> {
     engine: Engine<'a, E>,
     work: Workspace<E::Float>,
-    steps: Vec<f64>,
 }
 
 impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
     /// The recursions over this model, with memory of their own.
     #[must_use]
     pub fn recursions(&self) -> Recursions<'_, E> {
-        let k = self.n_states();
-        Recursions { engine: self.engine(), work: Workspace::default(), steps: vec![0.0; k * k] }
+        Recursions { engine: self.engine(), work: Workspace::default() }
     }
 }
 
@@ -57,6 +55,16 @@ impl<F: Float, E: Emission<Float = F>> Recursions<'_, E> {
         let x = self.checked(x)?;
         check_len("out", out.len(), self.engine.n_rows(x) * self.engine.k)?;
         possible(self.engine.filter(x, &mut self.work, out))
+    }
+
+    /// Writes the [backward probabilities](Hmm::backward), `(n, n_states)`; returns the log-likelihood.
+    ///
+    /// # Errors
+    /// Those of [`filter_into`](Self::filter_into).
+    pub fn backward_into(&mut self, x: &[E::Elem], out: &mut [F]) -> Result<f64> {
+        let x = self.checked(x)?;
+        check_len("out", out.len(), self.engine.n_rows(x) * self.engine.k)?;
+        possible(self.engine.look_ahead(x, &mut self.work, out))
     }
 
     /// Writes the smoothed probabilities, `(n, n_states)`; returns the log-likelihood.
@@ -90,12 +98,7 @@ impl<F: Float, E: Emission<Float = F>> Recursions<'_, E> {
     pub fn add_expected_sums(&mut self, x: &[E::Elem], sums: &mut HmmSums<E>) -> Result<f64> {
         let x = self.checked(x)?;
         sums.check_fits(self.engine.k, self.engine.emission)?;
-        let Self { engine, work, steps } = self;
-        steps.fill(0.0);
-        let score = sums.add(engine, x, work, steps);
-        possible(score)?;
-        sums.add_transitions(engine, steps);
-        Ok(score)
+        possible(sums.add(&self.engine, x, &mut self.work))
     }
 
     fn checked<'x>(&self, x: &'x [E::Elem]) -> Result<Observations<'x, E::Elem>> {

@@ -105,13 +105,12 @@ impl<F: Float, E: Emission<Float = F>> HmmSums<E> {
         (self.log_likelihood, self.n_rows) = (0.0, 0.0);
     }
 
-    /// Adds a sequence: all but the transitions, whose sum over time goes to `steps` without the factor `A`. Returns its log-likelihood.
+    /// Adds a sequence; returns its log-likelihood.
     pub(super) fn add(
         &mut self,
         engine: &Engine<'_, E>,
         sequence: Observations<'_, E::Elem>,
         work: &mut Workspace<F>,
-        steps: &mut [f64],
     ) -> f64 {
         let (k, d) = (engine.k, engine.emission.n_features());
         let (initial, emission) = (&mut self.initial, &mut self.emission);
@@ -122,18 +121,12 @@ impl<F: Float, E: Emission<Float = F>> HmmSums<E> {
                 initial.iter_mut().zip(&gamma[..k]).for_each(|(sum, gamma)| *sum += gamma.as_f64());
             }
         };
-        let score = engine.smooth(sequence, work, Some(steps), each);
+        let score = engine.smooth(sequence, work, Some(&mut self.transitions), each);
         if score > f64::NEG_INFINITY {
             self.log_likelihood += score;
             self.n_rows += (sequence.x.len() / d) as f64;
         }
         score
-    }
-
-    /// Adds `A o steps`: the factor `A` of every term of the sum over time, once.
-    pub(super) fn add_transitions(&mut self, engine: &Engine<'_, E>, steps: &[f64]) {
-        let terms = steps.iter().zip(engine.a);
-        self.transitions.iter_mut().zip(terms).for_each(|(sum, (step, p))| *sum += step * p.as_f64());
     }
 
     /// Counts of the rows whose states are known, and of the steps between two such.
@@ -181,7 +174,6 @@ pub(super) struct Rooms<E: Emission> {
 struct Room<E: Emission> {
     work: Workspace<E::Float>,
     sums: HmmSums<E>,
-    steps: Vec<f64>,
     scores: Vec<f64>,
 }
 
@@ -200,23 +192,17 @@ impl<F: Float, E: Emission<Float = F>> Rooms<E> {
     ) -> Result<&HmmSums<E>> {
         let Self { matrices, groups, rooms, total } = self;
         let engine = hmm.engine_in(std::mem::take(matrices));
-        let k = engine.k;
         observed.groups_into(16, groups);
         rooms.resize_with(groups.len(), || Room {
             work: Workspace::default(),
             sums: HmmSums::zero(hmm),
-            steps: Vec::new(),
             scores: Vec::new(),
         });
         par::for_each_chunk_mut(rooms, 1, |g, rooms| {
-            for Room { work, sums, steps, scores } in rooms {
+            for Room { work, sums, scores } in rooms {
                 sums.clear(engine.emission);
-                steps.clear();
-                steps.resize(k * k, 0.0);
                 scores.clear();
-                scores
-                    .extend(groups[g].clone().map(|i| sums.add(&engine, observed.sequence(i), work, steps)));
-                sums.add_transitions(&engine, steps);
+                scores.extend(groups[g].clone().map(|i| sums.add(&engine, observed.sequence(i), work)));
             }
         });
         *matrices = engine.matrices;

@@ -20,7 +20,6 @@ pub type LogisticRegressionParams = Params<LogisticRegressionValidParams>;
 /// See [`LogisticRegression`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(remote = "Self"))]
 pub struct LogisticRegressionValidParams {
     pub(super) alpha: f64,
     pub(super) l1_ratio: f64,
@@ -250,21 +249,6 @@ impl Check for LogisticRegressionValidParams {
 }
 
 #[cfg(feature = "serde")]
-impl serde::Serialize for LogisticRegressionValidParams {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
-    }
-}
-
-/// What breaks a rule is not read.
-#[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for LogisticRegressionValidParams {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        crate::stored::checked(Self::deserialize(deserializer)?)
-    }
-}
-
-#[cfg(feature = "serde")]
 impl crate::stored::Stored for LogisticRegressionValidParams {
     fn kind() -> String {
         "LogisticRegressionParams".into()
@@ -272,20 +256,5 @@ impl crate::stored::Stored for LogisticRegressionValidParams {
 
     fn validate(&self) -> Result<()> {
         self.check()
-    }
-}
-
-#[cfg(all(test, feature = "serde"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_that_break_a_rule_are_not_read() {
-        let params = LogisticRegression::params();
-        let text = serde_json::to_string(&params).unwrap();
-        let read = serde_json::from_str::<LogisticRegressionParams>;
-        assert_eq!(read(&text).unwrap(), params);
-        let error = read(&text.replace("\"alpha\":1.0", "\"alpha\":-1.0")).unwrap_err().to_string();
-        assert!(error.starts_with("`alpha` must be at least 0 and finite, got -1"), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use rand::Rng;
 
 use super::counts::check_one_column;
 use super::{MarkovChain, check_distribution};
-use crate::data::Sequences;
+use crate::data::{Sequences, one_sequence};
 use crate::error::{Error, Result};
 
 impl<L: Label> MarkovChain<L> {
@@ -139,13 +139,8 @@ impl<L: Label, S: Data<Elem = L>> Predict<&Sequences<S>, Array1<L>> for MarkovCh
 /// As for sequences.
 impl<L: Label, S: Data<Elem = L>> PredictInplace<ArrayBase<S, Ix2>, Array1<L>> for MarkovChain<L> {
     fn predict_inplace<'a>(&'a self, x: &'a ArrayBase<S, Ix2>, y: &mut Array1<L>) {
-        if x.nrows() == 0 {
-            assert!(y.is_empty(), "`y` must have one entry for each of the 0 rows, got {}", y.len());
-            return;
-        }
-        match Sequences::single(x.view()) {
-            Ok(sequences) => self.predict_inplace(&sequences, y),
-            Err(error) => panic!("{error}"),
+        if let Some(sequence) = one_sequence(x.view(), y.len()) {
+            self.predict_inplace(&sequence, y);
         }
     }
 

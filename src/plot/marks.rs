@@ -45,6 +45,19 @@ impl Grid {
         paths.into_iter().map(|(group, (path, ..))| (group, path)).collect()
     }
 
+    /// Its cells in the plotting area, each colour one path.
+    pub(crate) fn svg(&self, left: f64, top: f64, cell: f64, colour: impl Fn(u16) -> String) -> String {
+        // Strokes lie on the middle line of a row of cells.
+        let mut svg = format!(
+            "<g transform=\"translate({left} {}) scale({cell})\" fill=\"none\" shape-rendering=\"crispEdges\">\n",
+            top + cell / 2.0
+        );
+        for (group, path) in &self.paths() {
+            svg += &format!("<path stroke=\"{}\" d=\"{path}\"/>\n", colour(*group));
+        }
+        svg + "</g>"
+    }
+
     /// The finest of the grids that `draw` makes whose SVG is not too large; `colour` turns a colour number into a colour.
     pub(crate) fn finest(
         draw: impl Fn(f64) -> Self,
@@ -54,17 +67,7 @@ impl Grid {
     ) -> String {
         let mut svg = String::new();
         for cell in [1.0, 1.5, 2.0, 3.0, 4.0] {
-            let grid = draw(cell);
-            let paths = grid.paths();
-            // Strokes lie on the middle line of a row of cells.
-            svg = format!(
-                "<g transform=\"translate({left} {}) scale({cell})\" fill=\"none\" shape-rendering=\"crispEdges\">\n",
-                top + cell / 2.0
-            );
-            for (group, path) in &paths {
-                svg += &format!("<path stroke=\"{}\" d=\"{path}\"/>\n", colour(*group));
-            }
-            svg += "</g>";
+            svg = draw(cell).svg(left, top, cell, &colour);
             if svg.len() <= BUDGET {
                 break;
             }

@@ -16,6 +16,7 @@ mod palette;
 mod panels;
 mod ribbon;
 mod scatter;
+mod surface;
 mod training;
 
 pub use palette::Theme;
@@ -36,6 +37,7 @@ use graph::{Graph, MOST_STATES};
 use line::Curve;
 use ribbon::Ribbon;
 use scatter::Points;
+use surface::Surface;
 
 /// A figure that can be named, themed and written.
 ///
@@ -71,6 +73,7 @@ enum Content {
     Graph(Graph),
     Matrix(Matrix),
     Ribbon(Ribbon),
+    Surface(Surface),
 }
 
 impl Figure {
@@ -236,6 +239,25 @@ impl Figure {
         Self { title, subtitle: String::new(), axes, theme: Theme::Light, view: (-60.0, 32.0), content }
     }
 
+    /// A surface seen from above in bands of height, and named paths over it, each from a ring to a dot.
+    ///
+    /// The lower a band, the stronger; they are narrower where the surface is low, by the root of the height above the lowest point. `height` is
+    /// asked for the whole frame around the paths; where it is not finite, nothing is drawn.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::plot::Figure;
+    ///
+    /// let path: Vec<[f64; 2]> = (0..30).map(|i| [3.0 * 0.8_f64.powi(i), 2.0 * 0.8_f64.powi(i)]).collect();
+    /// let svg = Figure::surface(|[x, y]| x * x + y * y, &[("straight down", &path)]).title("A bowl").to_svg();
+    /// assert!(svg.contains("straight down"));
+    /// ```
+    #[must_use]
+    pub fn surface(height: impl Fn([f64; 2]) -> f64, paths: &[(&str, &[[f64; 2]])]) -> Self {
+        let title = format!("{} over a surface", counted(paths.len(), "path"));
+        Self::new(title, ["x", "y", ""], Content::Surface(Surface::new(height, paths)))
+    }
+
     /// The line at the top.
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
@@ -306,6 +328,7 @@ impl Figure {
             Content::Graph(graph) => graph.draw(*theme, title, subtitle),
             Content::Matrix(matrix) => matrix.draw(*theme, title, subtitle, axes),
             Content::Ribbon(ribbon) => ribbon.draw(*theme, title, subtitle, axes),
+            Content::Surface(surface) => surface.draw(*theme, title, subtitle, axes),
         }
     }
 
@@ -382,6 +405,8 @@ mod tests {
             well_formed(&curve.clone().to_svg());
             well_formed(&curve.log_y().to_svg());
             well_formed(&Figure::k_distance(values, 3).to_svg());
+            let path: Vec<[f64; 2]> = values.iter().map(|&v| [v, -v]).collect();
+            well_formed(&Figure::surface(|[x, y]| x * x + 1.0 / y, &[("a<b", &path)]).to_svg());
         }
     }
 

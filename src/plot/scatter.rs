@@ -189,7 +189,7 @@ pub(crate) fn dot_diameter(n: usize) -> f64 {
 /// Gives both axes the same units per pixel and returns the height of the plot.
 ///
 /// Where one axis is over twelve times as long as the other, both fill the plot instead.
-fn equal_scale(x_axis: &mut Axis, y_axis: &mut Axis) -> f64 {
+pub(super) fn equal_scale(x_axis: &mut Axis, y_axis: &mut Axis) -> f64 {
     const SHORTEST: f64 = 220.0;
     const TALLEST: f64 = 660.0;
     let ratio = (y_axis.hi / 2.0 - y_axis.lo / 2.0) / (x_axis.hi / 2.0 - x_axis.lo / 2.0);

@@ -21,10 +21,7 @@ use crate::params::{Check, Params, require};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(
-    feature = "serde",
-    serde(remote = "Self", bound = "C: serde::Serialize + serde::de::DeserializeOwned")
-)]
+#[cfg_attr(feature = "serde", serde(bound = "C: serde::Serialize + serde::de::DeserializeOwned"))]
 pub struct RecurrentParams<F, C> {
     pub(super) cell: C,
     pub(super) n_hidden: usize,
@@ -300,23 +297,6 @@ mod sealed {
 }
 
 #[cfg(feature = "serde")]
-impl<F, C: serde::Serialize + serde::de::DeserializeOwned> serde::Serialize for RecurrentParams<F, C> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
-    }
-}
-
-/// What breaks a rule is not read.
-#[cfg(feature = "serde")]
-impl<'de, F: Float, C: Cell + serde::Serialize + serde::de::DeserializeOwned> serde::Deserialize<'de>
-    for RecurrentParams<F, C>
-{
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        crate::stored::checked(Self::deserialize(deserializer)?)
-    }
-}
-
-#[cfg(feature = "serde")]
 impl<F: Float, C: Cell + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored
     for RecurrentParams<F, C>
 {
@@ -326,21 +306,5 @@ impl<F: Float, C: Cell + serde::Serialize + serde::de::DeserializeOwned> crate::
 
     fn validate(&self) -> Result<()> {
         self.check()
-    }
-}
-
-#[cfg(all(test, feature = "serde"))]
-mod tests {
-    use super::*;
-    use crate::recurrent::LstmCell;
-
-    #[test]
-    fn settings_that_break_a_rule_are_not_read() {
-        let settings = RecurrentParams::<f32, LstmCell>::new(8);
-        let text = serde_json::to_string(&settings).unwrap();
-        let read = serde_json::from_str::<RecurrentParams<f32, LstmCell>>;
-        assert_eq!(read(&text).unwrap(), settings);
-        let error = read(&text.replace("\"n_hidden\":8", "\"n_hidden\":0")).unwrap_err().to_string();
-        assert!(error.starts_with("`n_hidden` must be in 1..=16384, got 0"), "{error}");
     }
 }

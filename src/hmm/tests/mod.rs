@@ -155,6 +155,25 @@ fn check_next<E: Emission<Float = f64>>(
     }
 }
 
+/// Each row against the sums over all paths through what comes after it, from each state.
+fn check_backward<E: Emission<Float = f64>>(
+    model: &Hmm<E>,
+    sequences: &Sequences<ndarray::OwnedRepr<E::Elem>>,
+) {
+    let rows: Vec<E::Elem> = sequences.records().iter().copied().collect();
+    let (k, d) = (model.n_states(), model.emission.n_features());
+    for (t, row) in model.backward(sequences).unwrap().rows().into_iter().enumerate() {
+        let ahead = &rows[(t + 1) * d..];
+        let from = |i: usize| {
+            let model = Hmm { initial: model.transition.row(i).to_owned(), ..model.clone() };
+            if ahead.is_empty() { 1.0 } else { enumerate(&model, ahead).iter().map(|path| path.1).sum() }
+        };
+        let beta: Vec<f64> = (0..k).map(from).collect();
+        let sum: f64 = beta.iter().sum();
+        assert!(row.iter().zip(&beta).all(|(p, beta)| (p - beta / sum).abs() < 1e-12), "{t} {row} {beta:?}");
+    }
+}
+
 /// Compares everything with the sums over all paths.
 fn check_against_enumeration<E: Emission<Float = f64>>(model: &Hmm<E>, x: Array2<E::Elem>) {
     let rows: Vec<E::Elem> = x.iter().copied().collect();
@@ -166,6 +185,7 @@ fn check_against_enumeration<E: Emission<Float = f64>>(model: &Hmm<E>, x: Array2
         assert_eq!(score, f64::NEG_INFINITY);
         assert!(model.posteriors(&sequences).is_err() && model.viterbi(&sequences).is_err());
         assert!(model.filter(&sequences).is_err() && model.expected_sums(&sequences).is_err());
+        assert!(model.backward(&sequences).is_err());
         return;
     }
     assert!(near(score, all.ln(), 1e-12), "{score} {}", all.ln());
@@ -191,16 +211,15 @@ fn check_against_enumeration<E: Emission<Float = f64>>(model: &Hmm<E>, x: Array2
     let mut work = Workspace::default();
     let observations = super::engine::Observations { x: &rows, known: &[] };
     assert!(near(engine.forward_in_logs(observations, &mut work), all.ln(), 1e-12));
-    let mut steps = vec![0.0; model.n_states().pow(2)];
+    let mut steps = Array2::zeros(model.transition.dim());
     let n = posteriors.nrows();
     engine.smooth_in_logs(observations, n, &mut work, Some(&mut steps), |rows, gamma, _| {
         for (p, expected) in gamma.iter().zip(posteriors.row(rows.start)) {
             assert!((p - expected).abs() < 1e-12);
         }
     });
-    for ((step, a), n) in steps.iter().zip(&model.transition).zip(&sums.transitions) {
-        assert!((step * a - n).abs() < 1e-11);
-    }
+    assert!((steps - &sums.transitions).iter().all(|gap| gap.abs() < 1e-11));
+    check_backward(model, &sequences);
     // The last filtered row is the last smoothed row, and the online filter's.
     let filtered = model.filter(&sequences).unwrap();
     let mut online = model.online();

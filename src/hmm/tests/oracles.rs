@@ -27,6 +27,11 @@ fn umbrella_world_has_its_published_numbers() {
     assert_column(&model.filter(&x).unwrap(), &filtered);
     let smoothed = [0.867_338_889_6, 0.820_419_053_6, 0.307_483_576, 0.820_419_053_6, 0.867_338_889_6];
     assert_column(&model.posteriors(&x).unwrap(), &smoothed);
+    // The backward messages, each divided by its sum, as fractions.
+    let backward = model.backward(&x).unwrap();
+    let ahead = [6_611_763.0 / 11_162_530.0, 90_639.0 / 240_890.0, 4593.0 / 7030.0, 69.0 / 110.0, 0.5];
+    assert!(backward.column(0).iter().zip(ahead).all(|(p, exact)| (p - exact).abs() < 1e-15));
+    assert_column(&backward, &ahead);
 }
 
 #[test]
@@ -100,6 +105,11 @@ fn outliers_and_impossible_steps_are_done_in_logs() {
     assert!(near(model.score(&sequences).unwrap(), expected, 1e-13));
     assert!(model.posteriors(&sequences).unwrap().column(0).iter().all(|&p| p == 1.0));
     assert!(model.filter(&sequences).unwrap().column(0).iter().all(|&p| p == 1.0));
+    // From state 1 half of the ways go on to state 0, and what comes next decides; before the row at 1000 it is state 1 alone.
+    let backward = model.backward(&sequences).unwrap();
+    for (t, expected) in [(399, 0.5_f64), (398, 2.0 / 3.0), (300, 2.0 / 3.0), (299, 0.0), (298, 8.0 / 13.0)] {
+        assert!((backward[[t, 0]] - expected).abs() < 1e-9, "{t} {}", backward.row(t));
+    }
     let steps = model.expected_sums(&sequences).unwrap().transitions - array![[399.0, 0.0], [0.0, 0.0]];
     assert!(steps.iter().all(|v| v.abs() < 1e-7));
     assert_eq!(model.viterbi(&sequences).unwrap().states, Array1::<usize>::zeros(400));
@@ -115,6 +125,8 @@ fn digits_lost_on_the_way_back_are_found_in_logs() {
     assert!(near(scores[0], 3.0 * 1e-250_f64.ln() + 2.0 * 0.5_f64.ln(), 1e-13));
     let posteriors = model.posteriors(&x).unwrap();
     (0..4).for_each(|t| assert!((posteriors[[t, 1]] - 1.0).abs() < 1e-12));
+    let backward = model.backward(&x).unwrap();
+    assert_eq!(backward.slice(ndarray::s![..3, 1]), array![1.0, 1.0, 1.0]);
     let sums = model.expected_sums(&x).unwrap();
     assert!((sums.transitions.sum() - 4.0).abs() < 1e-12);
     assert!((sums.initial.sum() - 2.0).abs() < 1e-12);
@@ -145,4 +157,23 @@ fn a_million_steps_keep_their_digits() {
     assert!((sums.transitions.sum() - 999_999.0).abs() < 1e-5);
     let path = model.viterbi(&sequences).unwrap();
     assert_eq!(path.states.len(), 1_000_000);
+}
+
+/// State 1 has no share that a float could hold when its time comes, and no way leads back to it.
+#[test]
+fn a_state_that_is_too_improbable_for_a_float_comes_back() {
+    let b = array![[0.999, 0.001], [0.001, 0.999]];
+    let model = symbols(&[0.5, 0.5], array![[1.0, 0.0], [0.0, 1.0]], b);
+    let x = column(&[vec![0; 400], vec![1; 600]].concat());
+    let expected = 0.5_f64.ln() + 400.0 * 0.001_f64.ln() + 600.0 * 0.999_f64.ln();
+    assert!(near(model.score(&x).unwrap(), expected, 1e-13));
+    assert_eq!(model.filter(&x).unwrap().row(999), array![0.0, 1.0]);
+    assert_eq!(model.posteriors(&x).unwrap().row(0), array![0.0, 1.0]);
+    assert_eq!(model.backward(&x).unwrap().row(0), array![0.0, 1.0]);
+    assert!(near(model.expected_sums(&x).unwrap().transitions[[1, 1]], 999.0, 1e-12));
+    let mut online = model.online();
+    for &symbol in x.records() {
+        online.step(&[symbol]).unwrap();
+    }
+    assert!(near(online.log_likelihood(), expected, 1e-13) && online.probabilities()[1] == 1.0);
 }

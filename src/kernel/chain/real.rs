@@ -8,7 +8,8 @@ use crate::kernel::exp::Exponential;
 pub trait Real: Float + Exponential {
     /// A vector whose sum is at least this can take one more step without losing digits.
     const LOW: Self;
-    /// A step that ends below this has lost digits.
+    /// A step that ends below this has lost digits; and so has a row whose other half is beyond the inverse. Its square is far above the smallest
+    /// normal number: what one of the two loses and the other magnifies has no digit.
     const LOST: Self;
     /// A group of steps that ends below this is done again, each step under its own scale.
     const FADED: Self;
@@ -21,7 +22,7 @@ pub trait Real: Float + Exponential {
 
 impl Real for f64 {
     const LOW: Self = f64::from_bits((1023 - 64) << 52);
-    const LOST: Self = f64::from_bits((1023 - 900) << 52);
+    const LOST: Self = f64::from_bits((1023 - 450) << 52);
     const FADED: Self = f64::from_bits((1023 - 450) << 52);
     const FADED_EXPONENT: i64 = -450;
 
@@ -35,9 +36,9 @@ impl Real for f64 {
 
 impl Real for f32 {
     const LOW: Self = f32::from_bits((127 - 24) << 23);
-    const LOST: Self = f32::from_bits((127 - 96) << 23);
-    const FADED: Self = f32::from_bits((127 - 72) << 23);
-    const FADED_EXPONENT: i64 = -72;
+    const LOST: Self = f32::from_bits((127 - 50) << 23);
+    const FADED: Self = f32::from_bits((127 - 50) << 23);
+    const FADED_EXPONENT: i64 = -50;
 
     #[inline(always)]
     fn rescale(self) -> (Self, i32) {

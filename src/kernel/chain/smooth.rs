@@ -12,6 +12,8 @@ pub(super) struct Backward<'a, F> {
     pub(super) k: usize,
     /// Number of the first row, counted from the beginning of a group.
     pub(super) first: usize,
+    /// Whether every row is looked at.
+    pub(super) watched: bool,
     pub(super) at: &'a [F],
     pub(super) alpha: &'a [F],
     pub(super) b: &'a [F],
@@ -39,7 +41,7 @@ impl<F: Real> Recursion for Backward<'_, F> {
         while top > 0 {
             let bottom = group_start(self.first, top);
             let before = v;
-            for each in [false, true] {
+            for each in [self.watched, true] {
                 v = before;
                 for t in (bottom..top).rev() {
                     let mut beta = small_step::<F, SumProduct, S, K>(&at, v);
@@ -52,7 +54,7 @@ impl<F: Real> Recursion for Backward<'_, F> {
                     u[t] = v;
                     v = product(&beta, &b[t]);
                 }
-                if is_one(sum(&gamma[bottom])) {
+                if self.watched || is_one(sum(&gamma[bottom])) {
                     break;
                 }
             }
@@ -71,7 +73,7 @@ impl<F: Real> Recursion for Backward<'_, F> {
         let mut top = self.b.len() / k;
         while top > 0 {
             let bottom = group_start(self.first, top);
-            for each in [false, true] {
+            for each in [self.watched, true] {
                 self.u[(top - 1) * k..top * k].copy_from_slice(self.v);
                 for t in (bottom..top).rev() {
                     let (alpha, b) = (&self.alpha[t * k..][..k], &self.b[t * k..][..k]);
@@ -94,7 +96,7 @@ impl<F: Real> Recursion for Backward<'_, F> {
                         v[l] = b[l] * beta[l];
                     }
                 }
-                if is_one(sum(&self.gamma[bottom * k..][..k])) {
+                if self.watched || is_one(sum(&self.gamma[bottom * k..][..k])) {
                     break;
                 }
             }
@@ -137,9 +139,8 @@ fn group_start(first: usize, top: usize) -> usize {
 #[inline(always)]
 fn weight<F: Real, S: Simd>(alpha: &[F], beta: &[F]) -> Option<F> {
     let n = dot::<F, S>(alpha, beta);
-    // `beta` carries the inverse of how much `alpha` and it have in common.
-    let holds = n > F::zero() && sum(beta) * F::LOST <= F::one();
-    holds.then(|| F::one() / n).filter(|w| w.is_finite())
+    // A state that has hardly anything of `alpha` and nearly all of `beta` was lost in the one, or will be in the other.
+    (n >= F::LOST && sum(beta) * F::LOST <= n).then(|| F::one() / n)
 }
 
 /// Whether posteriors that were scaled with their group still sum to 1.
@@ -167,11 +168,13 @@ fn dot<F: Real, S: Simd>(x: &[F], y: &[F]) -> F {
 /// under the same scale, so that the posterior of the step `t -> t + 1` is `A o (alpha_t^T u_t)`. The scale of `alpha` and of `v` cancels in both.
 /// `sum_i alpha_t(i) beta_t(i)` is the same for all rows whose `alpha` is of one scale, so it is found once in each group of rows; a group whose
 /// first row does not sum to 1 then, as its rows have scales of their own, is done again row by row.
+/// Where `watched`, each row has a scale of its own, and it is looked at whether a state that `alpha` lost would have mattered.
 /// On return `v` is that of the block's first row. `beta` is scratch of `3 k`. False says that the digits were lost.
 #[allow(clippy::too_many_arguments, reason = "one for each symbol of the recursion")]
 pub(crate) fn backward<F: Real>(
     k: usize,
     first: usize,
+    watched: bool,
     at: &[F],
     alpha: &[F],
     b: &[F],
@@ -180,5 +183,5 @@ pub(crate) fn backward<F: Real>(
     gamma: &mut [F],
     u: &mut [F],
 ) -> bool {
-    dispatch(Backward { k, first, at, alpha, b, v, beta, gamma, u })
+    dispatch(Backward { k, first, watched, at, alpha, b, v, beta, gamma, u })
 }

@@ -60,34 +60,38 @@ fn filters_smoothers_and_best_paths_equal_the_plain_recursions() {
                 assert_close(&alpha[(t + 1) * k..][..k], &row, &what);
             }
 
-            let after = numbers(k, 5);
-            let (mut v, mut beta) = (after.clone(), vec![0.0; 3 * k]);
-            let (mut gamma, mut u) = (vec![0.0; N * k], vec![0.0; N * k]);
-            let job = Backward {
-                k,
-                first: 1,
-                at: &pack(k, &at),
-                alpha: &alpha[k..],
-                b: &b,
-                v: &mut v,
-                beta: &mut beta,
-                gamma: &mut gamma,
-                u: &mut u,
-            };
-            assert!(dispatch_on(isa, job));
-            let mut plain_v = after;
-            for t in (0..N).rev() {
-                let beta: Vec<f64> =
-                    (0..k).map(|i| (0..k).map(|j| a[i * k + j] * plain_v[j]).sum()).collect();
-                let joint: Vec<f64> = (0..k).map(|i| alpha[(t + 1) * k + i] * beta[i]).collect();
-                let n: f64 = joint.iter().sum();
-                assert_close(&gamma[t * k..][..k], &unit(&joint), &what);
-                let scaled: Vec<f64> = plain_v.iter().map(|v| v / n).collect();
-                let relative: Vec<f64> = u[t * k..][..k].iter().zip(&scaled).map(|(a, b)| a / b).collect();
-                assert_close(&unit(&relative), &vec![1.0 / k as f64; k], &what);
-                plain_v = (0..k).map(|j| b[t * k + j] * beta[j]).collect();
+            for watched in [false, true] {
+                let after = numbers(k, 5);
+                let (mut v, mut beta) = (after.clone(), vec![0.0; 3 * k]);
+                let (mut gamma, mut u) = (vec![0.0; N * k], vec![0.0; N * k]);
+                let job = Backward {
+                    watched,
+                    k,
+                    first: 1,
+                    at: &pack(k, &at),
+                    alpha: &alpha[k..],
+                    b: &b,
+                    v: &mut v,
+                    beta: &mut beta,
+                    gamma: &mut gamma,
+                    u: &mut u,
+                };
+                assert!(dispatch_on(isa, job));
+                let mut plain_v = after;
+                for t in (0..N).rev() {
+                    let beta: Vec<f64> =
+                        (0..k).map(|i| (0..k).map(|j| a[i * k + j] * plain_v[j]).sum()).collect();
+                    let joint: Vec<f64> = (0..k).map(|i| alpha[(t + 1) * k + i] * beta[i]).collect();
+                    let n: f64 = joint.iter().sum();
+                    assert_close(&gamma[t * k..][..k], &unit(&joint), &what);
+                    let scaled: Vec<f64> = plain_v.iter().map(|v| v / n).collect();
+                    let relative: Vec<f64> =
+                        u[t * k..][..k].iter().zip(&scaled).map(|(a, b)| a / b).collect();
+                    assert_close(&unit(&relative), &vec![1.0 / k as f64; k], &what);
+                    plain_v = (0..k).map(|j| b[t * k + j] * beta[j]).collect();
+                }
+                assert_close(&unit(&v), &unit(&plain_v), &what);
             }
-            assert_close(&unit(&v), &unit(&plain_v), &what);
 
             let mut delta = numbers(k, 6);
             delta.resize((N + 1) * k, 0.0);
@@ -135,11 +139,11 @@ fn lost_digits_are_told_and_small_sums_are_rescaled() {
         for k in [1, 2, 7, 16, 33] {
             let a = pack(k, &stochastic(k));
             let mut alpha = vec![1.0 / k as f64; 3 * k];
-            let b = [vec![1e-150; k], vec![1e-150; k]].concat();
+            let b = vec![1e-120; 2 * k];
             let exponent = dispatch_on(isa, Forward { k, first: 1, a: &a, b: &b, alpha: &mut alpha });
             let sum: f64 = alpha[2 * k..].iter().sum();
             let log = sum.ln() + exponent.expect("no digit is lost") as f64 * std::f64::consts::LN_2;
-            assert!((log - 300.0 * 0.1_f64.ln()).abs() < 1e-9);
+            assert!((log - 240.0 * 0.1_f64.ln()).abs() < 1e-9);
             let b = vec![1e-300; 2 * k];
             assert_eq!(dispatch_on(isa, Forward { k, first: 1, a: &a, b: &b, alpha: &mut alpha }), None);
         }
