@@ -4,7 +4,7 @@
 //! with zeros to a whole register. The order is the same on every call, and `fold(a, b)` is `fold(b, a)` to the bit wherever the step
 //! is symmetric.
 
-use super::step::{Product, Step};
+use super::step::Step;
 use crate::kernel::lanes::{Element, Lanes};
 use crate::kernel::simd::{Simd, Task, dispatch};
 
