@@ -4,7 +4,7 @@
 //! with zeros to a whole register. The order is the same on every call, and `fold(a, b)` is `fold(b, a)` to the bit wherever the step
 //! is symmetric.
 
-use super::step::Step;
+use super::step::{Product, Step};
 use crate::kernel::lanes::{Element, Lanes};
 use crate::kernel::simd::{Simd, Task, dispatch};
 
@@ -92,7 +92,11 @@ impl<F: Element> Task for Gram<'_, F> {
         if !rest_a.is_empty() {
             add_gram(&mut odd, padded(rest_a), padded(rest_b));
         }
-        [sum(even[0] + odd[0]), sum(even[1] + odd[1]), sum(even[2] + odd[2])]
+        [
+            across(Product, even[0] + odd[0]),
+            across(Product, even[1] + odd[1]),
+            across(Product, even[2] + odd[2]),
+        ]
     }
 }
 
@@ -109,21 +113,6 @@ fn padded<F: Element, S: Simd>(values: &[F]) -> Lanes<F, S> {
     let mut whole = [F::ZERO; WIDEST];
     whole[..values.len()].copy_from_slice(values);
     Lanes::load(&whole)
-}
-
-/// As [`across`] for sums, through plain numbers, which the compiler keeps in registers: a wait for memory less in each of three sums.
-#[inline(always)]
-fn sum<F: Element, S: Simd>(total: Lanes<F, S>) -> F {
-    let mut parts = [F::ZERO; WIDEST];
-    total.store(&mut parts);
-    let mut half = Lanes::<F, S>::N;
-    while half > 1 {
-        half /= 2;
-        for k in 0..half {
-            parts[k] = parts[k] + parts[k + half];
-        }
-    }
-    parts[0]
 }
 
 /// The total of the numbers in a register: halves onto each other until one is left.
