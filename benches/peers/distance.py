@@ -1,6 +1,7 @@
-"""The work of benches/distance.rs in NumPy, SciPy, scikit-learn and (if installed) faiss.
+"""The work of benches/distance.rs in NumPy, SciPy, scikit-learn, and those of faiss, SimSIMD, NumKong and usearch that are installed.
 
-python benches/peers/distance.py [THREADS] [WORD]   (numpy 2.4.6, scipy 1.17.1, scikit-learn 1.9.1)
+python benches/peers/distance.py [THREADS] [WORD]
+(numpy 2.4.6, scipy 1.17.1, scikit-learn 1.9.1, faiss-cpu 1.15.1, simsimd 6.5.16, numkong 7.8.6, usearch 2.26.6)
 
 A line each: name, peer, threads, milliseconds (the least of several runs), and a number of the result, which has to be that of
 benches/distance.rs: the two draw the same points. OPENBLAS_CORETYPE is dropped from the environment: with it the peers are not at
@@ -16,6 +17,8 @@ threads = sys.argv[1] if len(sys.argv) > 1 else "1"
 word = sys.argv[2] if len(sys.argv) > 2 else ""
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ[name] = threads
+
+import importlib  # noqa: E402
 
 import numpy as np  # noqa: E402  (after the number of threads)
 from scipy.spatial.distance import cdist  # noqa: E402
@@ -60,6 +63,27 @@ def run(name, peer, work, result):
     print(f"{name:<40} {peer:<13} {threads} {best * 1e3:>10.3f} {result(out):.6e}", flush=True)
 
 
+def installed(name):
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+faiss, simsimd, numkong, usearch = map(installed, ("faiss", "simsimd", "numkong", "usearch.index"))
+if faiss:
+    faiss.omp_set_num_threads(int(threads))
+
+
+# Libraries of vector kernels, and what each calls the cosine distance.
+kernels = [(peer, library, name) for peer, library, name in
+           (("simsimd", simsimd, "cosine"), ("numkong", numkong, "angular")) if library]
+
+
+def similarity(distances):
+    return 1 - np.asarray(distances)
+
+
 def wanted(*names):
     return any(word in name for name in names)
 
@@ -85,6 +109,10 @@ for dtype, float_name in ((np.float64, "f64"), (np.float32, "f32")):
         run(names[1], "scikit-learn", lambda: euclidean_distances(x), corner)
         run(names[2], "scikit-learn", lambda: cosine_similarity(x, y), corner)
         run(names[2], "numpy, unit", lambda: u @ v.T, corner)
+        for peer, library, cosine in kernels:
+            run(names[2], peer, lambda: library.cdist(x, y, cosine), lambda out: corner(similarity(out)))
+        if faiss and dtype == np.float32:
+            run(names[2], "faiss, unit", lambda: faiss.pairwise_distances(u, v, faiss.METRIC_INNER_PRODUCT), corner)
 
 metrics = {
     "cosine": {}, "euclidean": {}, "sqeuclidean": {}, "cityblock": {}, "chebyshev": {}, "canberra": {}, "braycurtis": {},
@@ -104,16 +132,32 @@ if wanted("one_to_many/cosine_similarity/384/f32", "one_to_many/dot/384/f32"):
     x, query = points(100_000, 384, 0, np.float32), points(1, 384, 1, np.float32)
     run("one_to_many/cosine_similarity/384/f32", "scikit-learn", lambda: cosine_similarity(query, x), corner)
     run("one_to_many/dot/384/f32", "numpy", lambda: x @ query[0], lambda out: out[-1])
+    for peer, library, cosine in kernels:
+        run("one_to_many/cosine_similarity/384/f32", peer, lambda: library.cdist(query, x, cosine),
+            lambda out: corner(similarity(out)))
 
 if wanted("top_10/cosine/128/f32", "top_10/dot/128/f32"):
     x, queries = points(100_000, 128, 0, np.float32), points(10_000, 128, 1, np.float32)
     brute = NearestNeighbors(n_neighbors=10, algorithm="brute", metric="cosine").fit(x)
     run("top_10/cosine/128/f32", "scikit-learn", lambda: brute.kneighbors(queries, return_distance=False), np.sum)
-    try:
-        import faiss
-    except ImportError:
-        sys.exit()
-    faiss.omp_set_num_threads(int(threads))
-    flat = faiss.IndexFlatIP(128)
-    flat.add(unit(x))
-    run("top_10/cosine/128/f32", "faiss flat", lambda: flat.search(unit(queries), 10)[1], np.sum)
+    if faiss:
+        flat = faiss.IndexFlatIP(128)
+        flat.add(unit(x))
+        run("top_10/cosine/128/f32", "faiss flat", lambda: flat.search(unit(queries), 10)[1], np.sum)
+    if usearch:
+        # A tenth of the queries, and of the time: it is slow.
+        search = usearch.search
+        run("top_10/cosine/128/f32/1000_queries", "usearch",
+            lambda: search(x, queries[:1000], 10, "cos", exact=True, threads=int(threads)).keys, lambda out: out.astype(np.int64).sum())
+
+if wanted("sparse/pairwise/cosine_similarity", "sparse/pairwise/euclidean"):
+    from scipy.sparse import csr_array
+
+    columns, values = ((points(2000, 100, seed, np.float64)) for seed in (2, 3))
+    columns = ((columns + 1) / 2 * 50_000).astype(np.int64)
+    rows = [np.unique(row, return_index=True) for row in columns]
+    starts = np.cumsum([0] + [len(row[0]) for row in rows])
+    x = csr_array((np.concatenate([v[row[1]] for v, row in zip(values, rows)]),
+                   np.concatenate([row[0] for row in rows]), starts), shape=(2000, 50_000))
+    run("sparse/pairwise/cosine_similarity", "scikit-learn", lambda: cosine_similarity(x), np.sum)
+    run("sparse/pairwise/euclidean", "scikit-learn", lambda: euclidean_distances(x), corner)

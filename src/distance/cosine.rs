@@ -179,8 +179,28 @@ fn direction<F: Float>(a: &[F], b: &[F]) -> Direction {
     if !kernel::all_finite(a) || !kernel::all_finite(b) {
         return Direction::Cosine(f64::NAN);
     }
+    if F::epsilon().as_f64() > f64::EPSILON
+        && let Some(direction) = wide_direction(a, b)
+    {
+        return direction;
+    }
     exact_direction(a, b, false)
 }
+
+/// From sums in f64 of points in f32: down to [`WIDE`], `1 - cosine` has more digits than an f32 holds.
+fn wide_direction<F: Float>(a: &[F], b: &[F]) -> Option<Direction> {
+    let (mut aa, mut ab, mut bb) = (0.0, 0.0, 0.0);
+    for (a, b) in a.iter().zip(b) {
+        let (a, b) = (a.as_f64(), b.as_f64());
+        (aa, ab, bb) = (aa + a * a, ab + a * b, bb + b * b);
+    }
+    let cosine = ab / (aa * bb).sqrt();
+    // Out of reach: 0 / 0 of a zero vector, and what the sums of the smallest and largest numbers lose.
+    (aa.min(bb) > 1e-60 && cosine.abs() < 1.0 - WIDE).then_some(Direction::Cosine(cosine))
+}
+
+/// Thousands of roundings of f64 are far below this share of an f32's last place.
+const WIDE: f64 = 1e-5;
 
 impl Direction {
     /// From `a.a`, `a.b` and `b.b` as summed in `F`, where these lose nothing.

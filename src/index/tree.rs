@@ -364,16 +364,16 @@ impl<F: Float, N: Norm, P: Purpose> Task for Within<'_, F, N, P> {
     fn run<S: Simd>(self) -> ControlFlow<()> {
         // The small dimensions as constants, so that their loops are unrolled.
         match self.query.len() {
-            2 => Within { query: &self.query[..2], ..self }.from_the_root::<S>(),
-            3 => Within { query: &self.query[..3], ..self }.from_the_root::<S>(),
-            _ => self.from_the_root::<S>(),
+            2 => Within { query: &self.query[..2], ..self }.search::<S>(),
+            3 => Within { query: &self.query[..3], ..self }.search::<S>(),
+            _ => self.search::<S>(),
         }
     }
 }
 
 impl<F: Float, N: Norm, P: Purpose> Within<'_, F, N, P> {
     #[inline(always)]
-    fn from_the_root<S: Simd>(mut self) -> ControlFlow<()> {
+    fn search<S: Simd>(mut self) -> ControlFlow<()> {
         let (mut waiting, mut n_waiting): (Waiting, usize) = ([Run::default(); 32], 0);
         let mut here = Run::root(self.tree);
         if !self.enters(here)? {

@@ -77,11 +77,11 @@ mod tests {
         let values: Vec<F> = (0_u32..100).map(|i| F::cast(i)).collect();
         for start in 0..20 {
             for n in 0..=70 {
-                let mut room = vec![MaybeUninit::new(F::ZERO); 100];
+                let mut room = [MaybeUninit::new(F::ZERO); 100];
                 stream(&mut room[start..start + n], &values);
                 // SAFETY: all of them have been numbers from the beginning.
-                let written: Vec<F> = room.iter().map(|v| unsafe { v.assume_init() }).collect();
-                for (i, &v) in written.iter().enumerate() {
+                let written = room.map(|v| unsafe { v.assume_init() });
+                for (i, v) in written.into_iter().enumerate() {
                     let inside = (start..start + n).contains(&i);
                     assert_eq!(v, if inside { values[i - start] } else { F::ZERO }, "{start} {n} {i}");
                 }
