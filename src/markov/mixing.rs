@@ -127,8 +127,12 @@ fn eigenvalues(mut a: Array2<f64>) -> Vec<(f64, f64)> {
     while high > 0 {
         let mut low = high - 1;
         while low > 0 {
-            let scale = a[[low - 1, low - 1]].abs() + a[[low, low]].abs();
-            if a[[low, low - 1]].abs() <= f64::EPSILON * if scale == 0.0 { 1.0 } else { scale } {
+            // Beneath numbers of 1, what is far below their rounding is 0; its products with itself would vanish, and no step would move it.
+            let scale = match a[[low - 1, low - 1]].abs() + a[[low, low]].abs() {
+                0.0 => 1.0,
+                scale => scale.max(f64::EPSILON),
+            };
+            if a[[low, low - 1]].abs() <= f64::EPSILON * scale {
                 a[[low, low - 1]] = 0.0;
                 break;
             }

@@ -104,6 +104,23 @@ fn states_that_are_left_hardly_ever_have_all_the_time() {
         [0.5, 1e-200, 1e-200, 0.5]
     ];
     assert!(chain(&tiny).eigenvalues().unwrap().iter().all(|v| v.0.hypot(v.1) <= 1.0 + 1e-12));
+    // Nor do steps that vanish leave an eigenvalue outside of the unit circle; to the last digit they are those of the chain without these steps.
+    let with = |t: f64| {
+        chain(&array![
+            [t, t, t, t, 1.0, t],
+            [t, t, t, t, t, 1.0],
+            [0.0, 0.25, 0.5, 0.25, 0.0, 0.0],
+            [t, t, t, t, t, 1.0],
+            [0.0, 0.0, 0.5, 0.0, 0.5, 0.0],
+            [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+        ])
+    };
+    let without = with(0.0).eigenvalues().unwrap();
+    for tiny in [never, 1e-200, 1e-30, 1e-18] {
+        let values = with(tiny).eigenvalues().unwrap();
+        let near = |(a, b): (&(f64, f64), &(f64, f64))| (a.0 - b.0).hypot(a.1 - b.1) < 1e-7;
+        assert!((values[0].0 - 1.0).abs() < 1e-14 && values.iter().zip(&without).all(near), "{values:?}");
+    }
     let both = array![[1.0, never], [never, 1.0]];
     assert_eq!(chain(&both).stationary().unwrap(), array![0.5, 0.5]);
 }

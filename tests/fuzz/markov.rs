@@ -97,7 +97,7 @@ fn ask(chain: &MarkovChain, bytes: &mut Bytes<'_>) {
     let _ = (chain.entropy_rate().is_ok(), chain.is_reversible().is_ok(), chain.spectral_gap().is_ok());
     let _ = (chain.mixing_time(bytes.number()).is_ok(), chain.expected_durations().len());
     if let Ok(values) = chain.eigenvalues() {
-        assert!(values.iter().all(|(re, im)| re.hypot(*im) < 1.0 + 1e-6), "{values:?}");
+        assert!(values.iter().all(|(re, im)| re.hypot(*im) < 1.0 + 1e-6), "{values:?} of {p:e}");
     }
     let group_of: Vec<usize> = (0..k).map(|_| bytes.below(3)).collect();
     let _ = chain.lumped(&group_of, bytes.number()).is_ok();
