@@ -106,6 +106,23 @@ fn run() {
         }
         report(&format!("categorical/k{k}"), &model, x, vec![n]);
     }
+    // Each state goes on to itself and the two after it: a state that was lost for rounding might not come back.
+    for (k, n) in [(8, 100_000), (32, 20_000)] {
+        let mut lcg = Lcg(1000 + k as u64);
+        let all = transitions(&mut lcg, k);
+        let a = normal(&Array2::from_shape_fn(
+            (k, k),
+            |(i, j)| {
+                if (j + k - i) % k < 3 { all[[i, j]] } else { 0.0 }
+            },
+        ));
+        let b = normal(&(lcg.matrix(k, 4) + 0.1));
+        let emission = Categorical::new(b.view()).expect("rows that sum to 1");
+        let model: CategoricalHmm =
+            Hmm::new(Array1::from_elem(k, 1.0 / k as f64), a, emission).expect("a model");
+        let x = lcg.matrix(n, 1).mapv(|u| (u * 4.0) as usize);
+        report(&format!("band/k{k}"), &model, x, vec![n]);
+    }
     for (d, k, n) in [(1, 4, 50_000), (3, 8, 20_000), (10, 8, 10_000), (40, 8, 4_000)] {
         let mut lcg = Lcg(d as u64);
         let a = transitions(&mut lcg, k);

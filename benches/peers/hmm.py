@@ -86,6 +86,13 @@ def work(is_asked):
         if k <= 4:
             yield f"short/k{k}", np.full(k, 1 / k), a, ("symbols", b), x, [LENGTH] * (n // LENGTH)
         yield f"categorical/k{k}", np.full(k, 1 / k), a, ("symbols", b), x, [n]
+    for k, n in [(8, 100_000), (32, 20_000)]:
+        lcg = Lcg(1000 + k)
+        band = (np.arange(k) - np.arange(k)[:, None]) % k < 3
+        a = normal(np.where(band, transitions(lcg, k), 0.0))
+        b = normal(lcg.matrix(k, 4) + 0.1)
+        x = (lcg.matrix(n, 1) * 4).astype(int)
+        yield f"band/k{k}", np.full(k, 1 / k), a, ("symbols", b), x, [n]
     for d, k, n in [(1, 4, 50_000), (3, 8, 20_000), (10, 8, 10_000), (40, 8, 4_000)]:
         lcg = Lcg(d)
         a = transitions(lcg, k)

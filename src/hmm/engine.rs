@@ -60,8 +60,10 @@ pub(super) struct Matrices<F> {
     log_at: Aligned<F>,
     /// `A`, its transpose and its logs as the kernels read them.
     packed: [Aligned<F>; 3],
-    /// Whether every state follows every state, see [`mixes`]; and `A` for [`Engine::forward_watched`], where not.
+    /// Whether every state follows every state, see [`mixes`]; and whether one does that can.
     mixes: bool,
+    steps: bool,
+    /// `A` for [`Engine::forward_watched`].
     lifted: Aligned<F>,
 }
 
@@ -75,7 +77,7 @@ pub(super) fn mixes<'a, F: Float>(a: impl IntoIterator<Item = &'a F>) -> bool {
 
 impl<F: Float> Matrices<F> {
     fn fill(&mut self, k: usize, a: &[F]) {
-        let Self { log_a, log_at, packed: [packed, packed_at, packed_log], mixes, lifted } = self;
+        let Self { log_a, log_at, packed: [packed, packed_at, packed_log], mixes, steps, lifted } = self;
         log_a.resize(k * k);
         log_at.resize(k * k);
         for (at, &p) in a.iter().enumerate() {
@@ -87,6 +89,7 @@ impl<F: Float> Matrices<F> {
         kernel::chain::pack(k, log_a, packed_log);
         log_at.iter_mut().for_each(|p| *p = p.ln());
         *mixes = self::mixes(a);
+        *steps = self::mixes(a.iter().filter(|&&p| p > F::zero()));
         // Also where it is not needed yet: a later round of a fit must find its memory.
         kernel::chain::pack(k, a, lifted);
         let positive = lifted.iter_mut().filter(|p| **p > F::zero());
@@ -164,9 +167,9 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
     /// Log-likelihood of a sequence; the kept rows of `work.alpha` are those of a block.
     pub(super) fn score(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>) -> f64 {
         let scaled = if self.matrices.mixes {
-            self.score_from_both_ends(x, work).or_else(|| self.forward(x, work, false))
+            self.score_from_both_ends(x, work).or_else(|| self.forward(x, work, false, false))
         } else {
-            self.forward_watched(x, work, None)
+            self.forward(x, work, false, true).or_else(|| self.forward_watched(x, work, None))
         };
         scaled.unwrap_or_else(|| self.forward_in_logs(x, work))
     }
@@ -231,9 +234,19 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         }
     }
 
-    /// Log-likelihood, with the filtered rows in `work.alpha` where they are kept; `None` where digits were lost.
-    fn forward(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>, keep: bool) -> Option<f64> {
+    /// Log-likelihood, with the filtered rows in `work.alpha` where they are kept; `None` where digits were lost, and if `whole`, also where a state
+    /// may have been.
+    fn forward(
+        &self,
+        x: Observations<'_, E::Elem>,
+        work: &mut Workspace<F>,
+        keep: bool,
+        whole: bool,
+    ) -> Option<f64> {
         let k = self.k;
+        if whole && !self.matrices.steps {
+            return None;
+        }
         let n = self.n_rows(x);
         let (mut exponent, mut log_scale) = (0, 0.0);
         // Row 0 of an unkept buffer is the last row of the block before.
@@ -247,6 +260,9 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             let (from, b) = if rows.start == 0 {
                 for ((alpha, &p), &b) in work.alpha.iter_mut().zip(self.initial).zip(&*b) {
                     *alpha = p * b;
+                    if whole && *alpha == F::zero() && p > F::zero() && b > F::zero() {
+                        return None;
+                    }
                 }
                 let first = &mut work.alpha[..k];
                 let mass: F = first.iter().copied().sum();
@@ -269,9 +285,30 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
             exponent +=
                 kernel::chain::forward(k, first, &self.matrices.packed[0], b, &mut work.alpha[from..end])?;
             last = end - k..end;
+            if whole && (kernel::chain::any_faint(&work.alpha[from..end]) || self.loses(x, rows, work)) {
+                return None;
+            }
         }
         let mass: f64 = work.alpha[last].iter().map(|alpha| alpha.as_f64()).sum();
         Some(mass.ln() + exponent as f64 * std::f64::consts::LN_2 + log_scale)
+    }
+
+    /// Whether likelihoods of these rows, in `work.b`, are too small to be numbers, or nearly.
+    ///
+    /// If none are, the steps in `A` are 0 or at least [`LOW`](kernel::chain::Real::LOW), and neither is the row before, no product of the three is: the
+    /// states at 0 are those that are impossible.
+    fn loses(&self, x: Observations<'_, E::Elem>, rows: Range<usize>, work: &mut Workspace<F>) -> bool {
+        let n = rows.len() * self.k;
+        if kernel::chain::any_faint(&work.b[..n]) {
+            return true;
+        }
+        if !work.b[..n].contains(&F::zero()) {
+            return false;
+        }
+        work.gamma.resize(n);
+        self.log_likelihoods(x, rows, &mut work.gamma[..n], &mut work.scratch);
+        let pairs = work.b[..n].iter().zip(&work.gamma[..n]);
+        pairs.into_iter().any(|(&b, &log_b)| b == F::zero() && log_b > F::neg_infinity())
     }
 
     /// Log-likelihood, with the filtered rows in `out`, up to a factor for each, where it is given; `None` where digits were, or may have been, lost.
@@ -340,13 +377,12 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
 
     /// Filters into `out`, `(n, k)`, each row with a sum of 1; returns the log-likelihood.
     pub(super) fn filter(&self, x: Observations<'_, E::Elem>, work: &mut Workspace<F>, out: &mut [F]) -> f64 {
-        let scaled = if self.matrices.mixes {
-            let scaled = self.forward(x, work, true);
+        let mut scaled = self.forward(x, work, true, !self.matrices.mixes);
+        if scaled.is_some() {
             out.copy_from_slice(&work.alpha);
-            scaled
-        } else {
-            self.forward_watched(x, work, Some(&mut *out))
-        };
+        } else if !self.matrices.mixes {
+            scaled = self.forward_watched(x, work, Some(&mut *out));
+        }
         let log_likelihood = match scaled {
             Some(log_likelihood) => log_likelihood,
             None => {
@@ -377,7 +413,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         mut each: impl FnMut(Range<usize>, &[F], &mut Vec<F>),
     ) -> f64 {
         let n = self.n_rows(x);
-        let Some(log_likelihood) = self.forward(x, work, true) else {
+        let Some(log_likelihood) = self.forward(x, work, true, false) else {
             return self.smooth_in_logs(x, n, work, steps, each);
         };
         match self.backward(x, n, work, steps.as_deref_mut(), &mut each) {

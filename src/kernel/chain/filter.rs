@@ -2,7 +2,7 @@
 
 use super::Real;
 use super::step::{Recursion, SumProduct, matrix, product, small_step, step, sum};
-use crate::kernel::simd::{Simd, dispatch};
+use crate::kernel::simd::{Simd, Task, dispatch};
 
 /// Rows that share one scale, from one multiple of this number on: so that most steps are a product and nothing else.
 ///
@@ -128,4 +128,24 @@ pub(super) fn scale<F: Real>(row: &mut [F]) -> Option<i64> {
 /// a single step lost all digits. `first` is the number of the first row that is computed, counted from the beginning of any group.
 pub(crate) fn forward<F: Real>(k: usize, first: usize, a: &[F], b: &[F], alpha: &mut [F]) -> Option<i64> {
     dispatch(Forward { k, first, a, b, alpha })
+}
+
+/// Whether a number is above 0 and below [`LOST`](Real::LOST).
+pub(crate) fn any_faint<F: Real>(values: &[F]) -> bool {
+    dispatch(AnyFaint(values))
+}
+
+pub(super) struct AnyFaint<'a, F>(pub(super) &'a [F]);
+
+impl<F: Real> Task for AnyFaint<'_, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> bool {
+        let mut any = false;
+        for &value in self.0 {
+            any |= (value > F::zero()) & (value < F::LOST);
+        }
+        any
+    }
 }

@@ -22,7 +22,7 @@ pub(crate) use arrows::{MOST_ARROWS, arrows};
 pub(crate) use back::{follow, follow_arrows};
 pub(crate) use ends::ends;
 pub(crate) use exp::exp_rows;
-pub(crate) use filter::forward;
+pub(crate) use filter::{any_faint, forward};
 pub(crate) use outer::outer;
 pub(crate) use path::best;
 pub(crate) use real::Real;

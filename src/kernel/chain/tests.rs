@@ -1,12 +1,12 @@
 //! Every kernel against its plain loop, on every instruction set.
 
-use super::MOST_ARROWS;
 use super::arrows::Arrows;
 use super::exp::ExpRows;
-use super::filter::Forward;
+use super::filter::{AnyFaint, Forward};
 use super::outer::Outer;
 use super::path::Best;
 use super::smooth::Backward;
+use super::{MOST_ARROWS, Real};
 use crate::kernel::Aligned;
 use crate::kernel::simd::{available, dispatch_on};
 
@@ -174,5 +174,20 @@ fn exponentials_are_right_to_two_units_in_the_last_place() {
             assert!((found - x.exp()).abs() <= 3e-7 * x.exp());
         }
         assert_eq!(x[4], 0.0);
+    }
+}
+
+#[test]
+fn a_faint_number_is_found_wherever_it_lies() {
+    for isa in available() {
+        for n in 0..=70 {
+            let mut values: Vec<f64> = [0.0, 1.0, f64::LOST, f64::NAN].into_iter().cycle().take(n).collect();
+            assert!(!dispatch_on(isa, AnyFaint(&values)), "{isa:?} {n}");
+            for i in 0..n {
+                let before = std::mem::replace(&mut values[i], f64::LOST / 2.0);
+                assert!(dispatch_on(isa, AnyFaint(&values)), "{isa:?} {i} of {n}");
+                values[i] = before;
+            }
+        }
     }
 }
