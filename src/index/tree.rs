@@ -10,7 +10,7 @@
 //! of a pair. The manhattan and the chebyshev distance are summed and compared in the same way, without squares.
 
 use std::hint::select_unpredictable;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use ndarray::ArrayView2;
 
@@ -73,7 +73,7 @@ impl Node {
         self.right == 0
     }
 
-    pub(crate) fn blocks(self) -> std::ops::Range<usize> {
+    pub(crate) fn blocks(self) -> Range<usize> {
         self.first as usize..(self.first + self.n_blocks) as usize
     }
 }
@@ -164,13 +164,12 @@ impl<F: Float> Tree<F> {
 
     /// Number of points of a node.
     pub(crate) fn len(&self, node: Node) -> usize {
-        let blocks = node.blocks();
-        (blocks.end * BLOCK).min(self.n) - blocks.start * BLOCK
+        self.n_points_in(node.blocks())
     }
 
-    fn n_points_in(&self, run: Run) -> usize {
-        let end = (run.first + run.n_blocks) as usize * BLOCK;
-        end.min(self.n) - run.first as usize * BLOCK
+    #[inline(always)]
+    fn n_points_in(&self, blocks: Range<usize>) -> usize {
+        (blocks.end * BLOCK).min(self.n) - blocks.start * BLOCK
     }
 
     /// The leaf of each block.
@@ -261,6 +260,11 @@ struct Run {
 impl Run {
     fn root<F>(tree: &Tree<F>) -> Self {
         Self { node: 0, first: 0, n_blocks: tree.nodes[0].n_blocks }
+    }
+
+    #[inline(always)]
+    fn blocks(self) -> Range<usize> {
+        self.first as usize..(self.first + self.n_blocks) as usize
     }
 
     /// The left child or the right one, chosen without a jump: which of the two it is nobody can foresee.
@@ -406,7 +410,7 @@ impl<F: Float, N: Norm, P: Purpose> Within<'_, F, N, P> {
     #[inline(always)]
     fn enters(&mut self, run: Run) -> ControlFlow<(), bool> {
         let (min, max) = self.tree.bounds_of::<N>(self.query, run.node as usize);
-        if max <= self.radius.limit && self.purpose.whole(self.tree.n_points_in(run))? {
+        if max <= self.radius.limit && self.purpose.whole(self.tree.n_points_in(run.blocks()))? {
             return ControlFlow::Continue(false);
         }
         ControlFlow::Continue(min <= self.radius.limit)
@@ -424,11 +428,7 @@ impl<F: Float, N: Norm, P: Purpose> Within<'_, F, N, P> {
             expect_reads(block.as_ptr(), block.len());
         }
         for k in bits(whole) {
-            if self.purpose.whole(tree.n_points_in(Run {
-                first: (first + k) as u32,
-                n_blocks: 1,
-                node: 0,
-            }))? {
+            if self.purpose.whole(tree.n_points_in(first + k..first + k + 1))? {
                 near &= !(1 << k);
             }
         }
