@@ -52,14 +52,20 @@ fn rows() -> (Array2<f64>, Array1<usize>) {
     (x, y)
 }
 
+fn discriminants() -> (LinearDiscriminant<usize>, QuadraticDiscriminant<usize>) {
+    let (x, y) = rows();
+    let data = DatasetBase::new(x, y);
+    (
+        LinearDiscriminant::params().fit(&data).expect("valid"),
+        QuadraticDiscriminant::params().fit(&data).expect("valid"),
+    )
+}
+
 // ---- all fits ----
 
 #[test]
 fn n03_n06_discriminants_answer_for_no_row_that_is_not_a_number_or_far_beyond_all() {
-    let (x, y) = rows();
-    let data = DatasetBase::new(x, y);
-    let linear = LinearDiscriminant::params().fit(&data).expect("valid");
-    let own = QuadraticDiscriminant::params().fit(&data).expect("valid");
+    let (linear, own) = discriminants();
     for (bad, text) in [
         (f64::NAN, "`x` must be finite, got NaN in row 1, column 0"),
         (f64::NEG_INFINITY, "`x` must be finite, got -inf in row 1, column 0"),
@@ -206,8 +212,7 @@ fn n12_n13_another_width_is_refused_and_no_rows_give_no_answers() {
     let (x, y) = rows();
     let data = DatasetBase::new(x, y);
     let regression = LogisticRegression::params().fit(&data).expect("valid");
-    let linear = LinearDiscriminant::params().fit(&data).expect("valid");
-    let own = QuadraticDiscriminant::params().fit(&data).expect("valid");
+    let (linear, own) = discriminants();
     let wide = Array2::<f64>::zeros((2, 3));
     let expected = "`x` must have 2 columns, as the model was fitted on, got 3";
     assert_eq!(message(regression.predict_proba(&wide)), expected);
