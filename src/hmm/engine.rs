@@ -60,9 +60,10 @@ pub(super) struct Matrices<F> {
     log_at: Aligned<F>,
     /// `A`, its transpose and its logs as the kernels read them.
     packed: [Aligned<F>; 3],
-    /// Whether every state follows every state, see [`mixes`]; and whether one does that can.
+    /// Whether every state follows every state, see [`mixes`].
     mixes: bool,
-    steps: bool,
+    /// Whether that holds of every transition that is not 0.
+    no_faint: bool,
     /// `A` for [`Engine::forward_watched`].
     lifted: Aligned<F>,
 }
@@ -77,7 +78,7 @@ pub(super) fn mixes<'a, F: Float>(a: impl IntoIterator<Item = &'a F>) -> bool {
 
 impl<F: Float> Matrices<F> {
     fn fill(&mut self, k: usize, a: &[F]) {
-        let Self { log_a, log_at, packed: [packed, packed_at, packed_log], mixes, steps, lifted } = self;
+        let Self { log_a, log_at, packed: [packed, packed_at, packed_log], mixes, no_faint, lifted } = self;
         log_a.resize(k * k);
         log_at.resize(k * k);
         for (at, &p) in a.iter().enumerate() {
@@ -89,7 +90,7 @@ impl<F: Float> Matrices<F> {
         kernel::chain::pack(k, log_a, packed_log);
         log_at.iter_mut().for_each(|p| *p = p.ln());
         *mixes = self::mixes(a);
-        *steps = self::mixes(a.iter().filter(|&&p| p > F::zero()));
+        *no_faint = self::mixes(a.iter().filter(|&&p| p > F::zero()));
         // Also where it is not needed yet: a later round of a fit must find its memory.
         kernel::chain::pack(k, a, lifted);
         let positive = lifted.iter_mut().filter(|p| **p > F::zero());
@@ -244,7 +245,7 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         whole: bool,
     ) -> Option<f64> {
         let k = self.k;
-        if whole && !self.matrices.steps {
+        if whole && !self.matrices.no_faint {
             return None;
         }
         let n = self.n_rows(x);
@@ -307,8 +308,10 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         }
         work.gamma.resize(n);
         self.log_likelihoods(x, rows, &mut work.gamma[..n], &mut work.scratch);
-        let pairs = work.b[..n].iter().zip(&work.gamma[..n]);
-        pairs.into_iter().any(|(&b, &log_b)| b == F::zero() && log_b > F::neg_infinity())
+        work.b[..n]
+            .iter()
+            .zip(&work.gamma[..n])
+            .any(|(&b, &log_b)| b == F::zero() && log_b > F::neg_infinity())
     }
 
     /// Log-likelihood, with the filtered rows in `out`, up to a factor for each, where it is given; `None` where digits were, or may have been, lost.
