@@ -205,7 +205,7 @@ impl<'a, F: Float> Objective<'a, F> {
     }
 
     /// Margins of rows `range`, `(m, rows)`.
-    fn margins(&self, range: Range<usize>, v: &[f64], z: &mut [f64]) {
+    pub(super) fn margins(&self, range: Range<usize>, v: &[f64], z: &mut [f64]) {
         let n = range.len();
         let intercepts = &v[v.len() - self.lanes()..];
         for (c, z) in z.chunks_exact_mut(n).enumerate().take(self.m) {
@@ -233,13 +233,9 @@ impl<'a, F: Float> Objective<'a, F> {
             let rows = start..(start + block).min(range.end);
             let n = rows.len();
             let (z, r) = (&mut z[..m * n], &mut r[..lanes * n]);
-            let (target, weight) = (&self.target[rows.clone()], &self.weight[rows.clone()]);
+            let weight = &self.weight[rows.clone()];
             self.margins(rows.clone(), v, z);
-            let block = if m == 1 {
-                kernel::binary(z, target, weight, r, top)
-            } else {
-                self.softmax_residuals(z, target, weight, r, top, sum)
-            };
+            let block = self.residuals(rows.clone(), z, r, top, sum);
             losses.sum += block.sum;
             losses.worst = losses.worst.max(block.worst);
             self.rows.gradient(rows.clone(), m, r, &mut gradient[..weights]);
@@ -261,6 +257,43 @@ impl<'a, F: Float> Objective<'a, F> {
             }
             add_rows(r, &mut gradient[weights..]);
             start = rows.end;
+        }
+    }
+
+    /// Losses of the rows, and their derivatives `r` by the margins `z`; several margins become probabilities.
+    pub(super) fn residuals(
+        &self,
+        rows: Range<usize>,
+        z: &mut [f64],
+        r: &mut [f64],
+        top: &mut [f64],
+        sum: &mut [f64],
+    ) -> Losses {
+        let (target, weight) = (&self.target[rows.clone()], &self.weight[rows]);
+        if self.m == 1 {
+            return kernel::binary(z, target, weight, r, top);
+        }
+        self.softmax_residuals(z, target, weight, r, top, sum)
+    }
+
+    /// Gradient of the losses whose derivatives by the margins are `r`, `(n, lanes)`.
+    pub(super) fn gradient_of_residuals(&self, r: &[f64], gradient: &mut [f64]) {
+        let (m, lanes, n_chunks) = (self.m, self.lanes(), self.n_chunks(self.len()));
+        let weights = self.len() - lanes;
+        let parts = par::map(n_chunks, |i| {
+            let mut part = vec![0.0; self.len()];
+            let rows = self.chunk(i, n_chunks);
+            let r = &r[rows.start * lanes..rows.end * lanes];
+            self.rows.gradient(rows, m, r, &mut part[..weights]);
+            add_rows(r, &mut part[weights..]);
+            part
+        });
+        gradient.fill(0.0);
+        for part in parts {
+            gradient.iter_mut().zip(part).for_each(|(g, p)| *g += p);
+        }
+        if !self.intercept {
+            gradient[weights..].fill(0.0);
         }
     }
 
@@ -307,6 +340,11 @@ impl<'a, F: Float> Objective<'a, F> {
     pub(super) fn probabilities(&self, range: Range<usize>, v: &[f64], z: &mut [f64]) {
         let n = range.len();
         self.margins(range, v, z);
+        self.softmax(n, z);
+    }
+
+    /// Replaces the margins of `n` rows by probabilities.
+    fn softmax(&self, n: usize, z: &mut [f64]) {
         let (mut top, mut sum) = (vec![0.0; n], vec![0.0; n]);
         kernel::softmax(z, n, self.reference, &mut top, &mut sum);
     }
@@ -334,7 +372,9 @@ impl<'a, F: Float> Objective<'a, F> {
     }
 
     /// `sum_i s_i KL(q_i || p_i)` with `q = (1 - c) e_y + c p`: what shrinking the residuals by `c` costs the dual objective.
-    pub(super) fn divergence(&self, v: &[f64], c: f64) -> f64 {
+    ///
+    /// `margins` writes those of some rows, `(m, rows)`.
+    pub(super) fn divergence(&self, margins: impl Fn(Range<usize>, &mut [f64]) + Sync + Send, c: f64) -> f64 {
         let n_chunks = self.n_chunks(1);
         let parts = par::map(n_chunks, |i| {
             let block = self.rows.block();
@@ -345,7 +385,8 @@ impl<'a, F: Float> Objective<'a, F> {
                 let rows = start..(start + block).min(chunk.end);
                 let n = rows.len();
                 let p = &mut p[..self.m * n];
-                self.probabilities(rows.clone(), v, p);
+                margins(rows.clone(), p);
+                self.softmax(n, p);
                 for (i, row) in rows.enumerate() {
                     let column = (self.target[row] as usize).checked_sub(usize::from(self.reference));
                     let others: f64 = match column {

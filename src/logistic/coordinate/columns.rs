@@ -1,0 +1,603 @@
+//! Newton steps without a Hessian: for sparse records.
+//!
+//! The columns of the working set are stored one after the other, and coordinate descent runs over them: with `q` the derivatives of the losses' quadratic
+//! model by the margins, feature `j` has slope `x_j^T q`, and a change of its weight by `s` adds `s H x_j` to `q`. A sweep visits each stored entry of the
+//! set, twice where the weight changes, whatever the number of features.
+//!
+//! The intercept takes up its part of every change at once: features are swept about their means weighted by `h`, or it would crawl behind features that
+//! are positive throughout. What it has taken up is one number until the sweep ends.
+//!
+//! Of several logits one is swept after the other. With `p` the probabilities and `z` the step's change of the margins,
+//! `q_c = r_c + h_c z_c` becomes `r_c + s p_c (z_c - sum_b p_b z_b)`, of which only `z_c` changes during a sweep: `q_c` by `s p_c (1 - p_c) = h_c` for each
+//! unit of it, as with one logit.
+
+use super::super::objective::Objective;
+use super::super::report::Report;
+use super::super::rows::Rows;
+use super::super::solve::Limits;
+use super::{MAX_HALVINGS, MAX_SWEEPS, POLISH, tell};
+use crate::error::Result;
+use crate::float::Float;
+use crate::observe::Observer;
+use crate::optim::lbfgs::{add, dot};
+use crate::par;
+
+/// Part of a step's gain that its last sweep may still have: far from the optimum a new model is worth more than an exact step.
+const INEXACT: f64 = 1e-3;
+/// Rows that one thread evaluates at a time, and rows of a block within.
+const PIECE: usize = 4096;
+const BLOCK: usize = 256;
+/// Conjugate gradients of a polish, and the part of the residual's square at which they end.
+const MAX_CONJUGATE: usize = 60;
+const CONJUGATE: f64 = 1e-12;
+/// Spread of a column about its mean, as part of its square, below which it is rounding.
+const LEAST_SPREAD: f64 = 1e-9;
+
+/// Margins, and what the losses are there: each `(n, lanes)`.
+#[derive(Debug, Default)]
+struct Point {
+    margins: Vec<f64>,
+    /// First derivatives by the margins.
+    r: Vec<f64>,
+    /// Second derivatives by each margin.
+    h: Vec<f64>,
+    /// Probabilities; empty with one logit, where `h` says everything.
+    p: Vec<f64>,
+    losses: f64,
+}
+
+impl Point {
+    fn new(n: usize, m: usize, lanes: usize) -> Self {
+        let size = n * lanes;
+        let p = vec![0.0; if m == 1 { 0 } else { size }];
+        Self { margins: vec![0.0; size], r: vec![0.0; size], h: vec![0.0; size], p, losses: 0.0 }
+    }
+
+    /// Losses and derivatives at the margins.
+    fn evaluate<F: Float>(&mut self, objective: &Objective<'_, F>) {
+        let (n, m, lanes) = (objective.rows.n(), objective.m, objective.lanes());
+        let size = PIECE * lanes;
+        let mut sums = vec![0.0; n.div_ceil(PIECE)];
+        // An empty chunk for each piece where there are no probabilities.
+        let mut p = self.p.chunks_mut(size);
+        let pieces: Vec<_> = (self.margins.chunks(size))
+            .zip(self.r.chunks_mut(size))
+            .zip(self.h.chunks_mut(size))
+            .zip(&mut sums)
+            .map(|(((margins, r), h), sum)| (margins, r, h, p.next().unwrap_or_default(), sum))
+            .collect();
+        par::for_each(pieces, |piece, (margins, r, h, p, sum)| {
+            let (mut z, mut top, mut total) = (vec![0.0; m * BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
+            for start in (0..margins.len() / lanes).step_by(BLOCK) {
+                let end = (start + BLOCK).min(margins.len() / lanes);
+                let (size, entries) = (end - start, start * lanes..end * lanes);
+                let z = &mut z[..m * size];
+                for (i, margins) in margins[entries.clone()].chunks_exact(lanes).enumerate() {
+                    (0..m).for_each(|c| z[c * size + i] = margins[c]);
+                }
+                let rows = piece * PIECE + start..piece * PIECE + end;
+                let (r, h) = (&mut r[entries.clone()], &mut h[entries.clone()]);
+                let (top, total) = (&mut top[..size], &mut total[..size]);
+                *sum += objective.residuals(rows.clone(), z, r, top, total).sum;
+                let weight = &objective.weight[rows];
+                if m == 1 {
+                    // `s p (1 - p)` by `r = +-s p'` with `p'` one of the two probabilities.
+                    for ((h, r), s) in h.iter_mut().zip(r.iter()).zip(weight) {
+                        let r = r.abs();
+                        *h = if r > 0.0 { r * (1.0 - r / s) } else { 0.0 };
+                    }
+                    continue;
+                }
+                let p = &mut p[entries];
+                for (i, s) in weight.iter().enumerate() {
+                    for c in 0..m {
+                        p[i * lanes + c] = z[c * size + i];
+                        h[i * lanes + c] = s * z[c * size + i] * (1.0 - z[c * size + i]);
+                    }
+                }
+            }
+        });
+        self.losses = sums.iter().sum();
+    }
+}
+
+/// The working set: its features in the order in which they joined, their columns, and the present point.
+#[derive(Debug)]
+pub(super) struct Columns {
+    set: Vec<usize>,
+    member: Vec<bool>,
+    /// Stored entries of each feature of the records.
+    counts: Vec<usize>,
+    /// Column `k` of the set has `values[e]` in row `rows[e]` for `e` in `starts[k]..starts[k + 1]`.
+    starts: Vec<usize>,
+    rows: Vec<u32>,
+    values: Vec<f64>,
+    point: Point,
+}
+
+/// How the losses bend along a parameter: the curvature of its column about its mean, both weighted by the rows' second derivatives.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    curvature: f64,
+    mean: f64,
+}
+
+/// The losses' quadratic model about a point, as far as coordinate descent has come: parameter `j` of logit `c` stands at `c k + j`, the intercept last.
+struct Model<'a> {
+    point: &'a Point,
+    weight: &'a [f64],
+    /// Change of the margins, `(n, lanes)`; with one logit not kept while `rows` are in use.
+    z: Vec<f64>,
+    /// `h` and `q` of each row, of the logit that is swept.
+    rows: Vec<[f64; 2]>,
+}
+
+impl Columns {
+    /// With the features whose weight in `v` is not 0.
+    pub(super) fn new<F: Float>(objective: &Objective<'_, F>, v: &[f64]) -> Self {
+        let (n, d, m, lanes) = (objective.rows.n(), objective.rows.d(), objective.m, objective.lanes());
+        let mut counts = vec![0; d];
+        if let Rows::Sparse { indices, .. } = objective.rows {
+            indices.iter().for_each(|&j| counts[j] += 1);
+        }
+        let mut columns = Self {
+            set: vec![],
+            member: vec![false; d],
+            counts,
+            starts: vec![0],
+            rows: vec![],
+            values: vec![],
+            point: Point::new(n, m, lanes),
+        };
+        let used: Vec<usize> =
+            (0..d).filter(|&j| v[j * lanes..(j + 1) * lanes].iter().any(|&w| w != 0.0)).collect();
+        columns.add(objective.rows, &used);
+        columns.move_to(objective, v);
+        columns
+    }
+
+    pub(super) fn has(&self, j: usize) -> bool {
+        self.member[j]
+    }
+
+    /// Copies the columns of features that are not in the set yet.
+    pub(super) fn add<F: Float>(&mut self, rows: Rows<'_, F>, features: &[usize]) {
+        const NOWHERE: usize = usize::MAX;
+        let Rows::Sparse { starts, indices, values, .. } = rows else { return };
+        if features.is_empty() {
+            return;
+        }
+        let mut next = vec![NOWHERE; self.member.len()];
+        let mut end = self.values.len();
+        for &j in features {
+            next[j] = end;
+            end += self.counts[j];
+            self.starts.push(end);
+            self.set.push(j);
+            self.member[j] = true;
+        }
+        self.values.resize(end, 0.0);
+        self.rows.resize(end, 0);
+        // First which entries of a row are wanted, without a branch for each, then these.
+        let mut found = vec![];
+        for (row, ends) in starts.windows(2).enumerate() {
+            found.resize(found.len().max(ends[1] - ends[0] + 1), 0);
+            let mut n_found = 0;
+            for (e, &j) in (ends[0]..ends[1]).zip(&indices[ends[0]..ends[1]]) {
+                found[n_found] = e;
+                n_found += usize::from(next[j] != NOWHERE);
+            }
+            for &e in &found[..n_found] {
+                let place = &mut next[indices[e]];
+                self.values[*place] = values[e].as_f64();
+                self.rows[*place] = row as u32;
+                *place += 1;
+            }
+        }
+    }
+
+    /// Losses and their gradient by all parameters, at the end of the last [`minimize`](Self::minimize).
+    pub(super) fn losses<F: Float>(&self, objective: &Objective<'_, F>, gradient: &mut [f64]) -> f64 {
+        objective.gradient_of_residuals(&self.point.r, gradient);
+        self.point.losses
+    }
+
+    /// Writes the margins of rows `range`, `(m, rows)`.
+    pub(super) fn margins(&self, range: std::ops::Range<usize>, lanes: usize, z: &mut [f64]) {
+        let n = range.len();
+        for (c, z) in z.chunks_exact_mut(n).enumerate() {
+            for (z, i) in z.iter_mut().zip(range.clone()) {
+                *z = self.point.margins[i * lanes + c];
+            }
+        }
+    }
+
+    fn column(&self, k: usize) -> (&[u32], &[f64]) {
+        let entries = self.starts[k]..self.starts[k + 1];
+        (&self.rows[entries.clone()], &self.values[entries])
+    }
+
+    /// Adds `X w` and the intercepts to `z`, `(n, lanes)`.
+    fn add_margins(&self, w: &[f64], lanes: usize, z: &mut [f64]) {
+        let k = self.set.len() + 1;
+        for (c, w) in w.chunks_exact(k).enumerate() {
+            if w[k - 1] != 0.0 {
+                z.iter_mut().skip(c).step_by(lanes).for_each(|z| *z += w[k - 1]);
+            }
+            for (j, &w) in w[..k - 1].iter().enumerate() {
+                if w != 0.0 {
+                    let (rows, values) = self.column(j);
+                    for (&i, x) in rows.iter().zip(values) {
+                        z[i as usize * lanes + c] += w * x;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Minimises over the features of the set and the intercepts, and writes the result to `v`.
+    pub(super) fn minimize<F: Float>(
+        &mut self,
+        objective: &Objective<'_, F>,
+        l1: f64,
+        v: &mut [f64],
+        limits: Limits,
+        report: &mut Report,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let (n, d, m, lanes) = (objective.rows.n(), objective.rows.d(), objective.m, objective.lanes());
+        let k = self.set.len() + 1;
+        let mut w = self.weights(v, m, lanes);
+        let penalty = |w: &[f64]| -> f64 {
+            let weights = w.chunks_exact(k).flat_map(|w| &w[..k - 1]);
+            weights.map(|w| l1 * w.abs() + 0.5 * objective.l2 * w * w).sum()
+        };
+        let mut point = std::mem::take(&mut self.point);
+        let mut next = Point::new(n, m, lanes);
+        let mut value = point.losses + penalty(&w);
+        while report.iterations < limits.max_iter {
+            // The duality gap shrinks with the distance from the optimum, the objective with its square.
+            let enough = 1e-2 * limits.tol * limits.tol * value;
+            let (step, z, decrease) = self.quadratic_step(objective, &point, &w, l1, 0.1 * enough);
+            if decrease.is_nan() {
+                break;
+            }
+            let (mut t, halvings) = (1.0, if decrease > enough { MAX_HALVINGS } else { 1 });
+            let mut trial = w.clone();
+            let accepted = (0..halvings).any(|_| {
+                for ((trial, w), s) in trial.iter_mut().zip(&w).zip(&step) {
+                    *trial = w + t * s;
+                }
+                for ((next, margin), z) in next.margins.iter_mut().zip(&point.margins).zip(&z) {
+                    *next = margin + t * z;
+                }
+                next.evaluate(objective);
+                let next_value = next.losses + penalty(&trial);
+                // Below the rounding of the values, the model's word is taken for the descent.
+                let noise = if decrease < 1e-11 * value { 1e-13 * value } else { 0.0 };
+                let lower = next_value <= value - 1e-4 * t * decrease + noise;
+                if lower {
+                    value = next_value;
+                }
+                t *= 0.5;
+                lower
+            });
+            if !accepted {
+                break;
+            }
+            w.copy_from_slice(&trial);
+            std::mem::swap(&mut point, &mut next);
+            // A last small step is taken, but it is no news.
+            if decrease <= enough {
+                break;
+            }
+            report.iterations += 1;
+            tell(observer, report.iterations, limits, value)?;
+            // What the sweeps left out is not worth another step.
+            if INEXACT * decrease <= enough {
+                break;
+            }
+        }
+        for (i, w) in w.iter().enumerate() {
+            v[self.place(i, d, lanes)] = *w;
+        }
+        // Afresh, so that no rounding of the steps builds up.
+        self.point = point;
+        self.move_to(objective, v);
+        Ok(())
+    }
+
+    /// Where parameter `i` stands in the parameter vector.
+    fn place(&self, i: usize, d: usize, lanes: usize) -> usize {
+        let k = self.set.len() + 1;
+        self.set.get(i % k).copied().unwrap_or(d) * lanes + i / k
+    }
+
+    /// Weights of the set and intercepts, logit after logit.
+    fn weights(&self, v: &[f64], m: usize, lanes: usize) -> Vec<f64> {
+        let d = v.len() / lanes - 1;
+        (0..m * (self.set.len() + 1)).map(|i| v[self.place(i, d, lanes)]).collect()
+    }
+
+    /// Makes the point that of the parameters `v`, which are 0 outside of the set.
+    fn move_to<F: Float>(&mut self, objective: &Objective<'_, F>, v: &[f64]) {
+        let (m, lanes) = (objective.m, objective.lanes());
+        let mut point = std::mem::take(&mut self.point);
+        for (i, margins) in point.margins.chunks_exact_mut(lanes).enumerate() {
+            (0..m).for_each(|c| margins[c] = objective.offset.get(i * m + c).copied().unwrap_or(0.0));
+        }
+        self.add_margins(&self.weights(v, m, lanes), lanes, &mut point.margins);
+        point.evaluate(objective);
+        self.point = point;
+    }
+
+    /// Minimises the quadratic model at `start` and the penalty until a sweep gains at most `enough`, or little beside the sweeps before it.
+    ///
+    /// Returns the step, by how much it changes the margins, and `s^T H s`, by which at least the model falls beside its own curvature.
+    fn quadratic_step<F: Float>(
+        &self,
+        objective: &Objective<'_, F>,
+        point: &Point,
+        start: &[f64],
+        l1: f64,
+        enough: f64,
+    ) -> (Vec<f64>, Vec<f64>, f64) {
+        let (n, m, lanes, l2) = (objective.rows.n(), objective.m, objective.lanes(), objective.l2);
+        let k = self.set.len() + 1;
+        let scales = self.scales(point, objective.intercept, (m, lanes));
+        let mut model =
+            Model { point, weight: objective.weight, z: vec![0.0; n * lanes], rows: vec![[0.0; 2]; n] };
+        let mut w = start.to_vec();
+        let (mut everything, mut polish_at, mut gained) = (true, POLISH, 0.0);
+        model.load(0, lanes);
+        for sweep in 1..=MAX_SWEEPS {
+            let mut gain = 0.0;
+            for (c, (w, scales)) in w.chunks_exact_mut(k).zip(scales.chunks_exact(k)).enumerate() {
+                if m > 1 {
+                    model.load(c, lanes);
+                }
+                gain += self.sweep(&mut model.rows, w, scales, (l1, l2), everything);
+                if m > 1 {
+                    model.keep(c, lanes);
+                }
+            }
+            gained += gain;
+            if gain <= enough.max(INEXACT * gained) {
+                if everything {
+                    break;
+                }
+                everything = true;
+            } else {
+                everything = false;
+            }
+            // Where features resemble one another, sweeps crawl: solve for those in use at once.
+            if sweep == polish_at {
+                polish_at *= 2;
+                self.polish(objective, &mut model, (start, &mut w), &scales, l1);
+                everything = true;
+            }
+        }
+        w.iter_mut().zip(start).for_each(|(w, start)| *w -= start);
+        self.change(&mut model.z, &w, lanes);
+        let mut decrease = 0.0;
+        for (i, z) in model.z.chunks_exact(lanes).enumerate() {
+            decrease += model.curvature(i, z, z);
+        }
+        decrease += l2 * w.chunks_exact(k).map(|w| dot(&w[..k - 1], &w[..k - 1])).sum::<f64>();
+        (w, model.z, decrease)
+    }
+
+    /// Sets `z` to the change of the margins by a step.
+    fn change(&self, z: &mut [f64], step: &[f64], lanes: usize) {
+        z.fill(0.0);
+        self.add_margins(step, lanes, z);
+    }
+
+    /// Curvature and mean of each parameter's column: about the mean where there is an intercept, whose own curvature is that of all rows.
+    fn scales(&self, point: &Point, intercept: bool, (m, lanes): (usize, usize)) -> Vec<Scale> {
+        let mut scales = Vec::with_capacity(m * (self.set.len() + 1));
+        for c in 0..m {
+            let total = point.h.iter().skip(c).step_by(lanes).sum::<f64>();
+            let total = if intercept { total } else { 0.0 };
+            for j in 0..self.set.len() {
+                let (rows, values) = self.column(j);
+                let (mut square, mut sum) = (0.0, 0.0);
+                for (&i, x) in rows.iter().zip(values) {
+                    let hx = point.h[i as usize * lanes + c] * x;
+                    sum += hx;
+                    square += hx * x;
+                }
+                let mean = if total > 0.0 { sum / total } else { 0.0 };
+                // A larger curvature than the true one makes a smaller step: against cancellation.
+                scales.push(Scale { curvature: (square - sum * mean).max(LEAST_SPREAD * square), mean });
+            }
+            scales.push(Scale { curvature: total, mean: 0.0 });
+        }
+        scales
+    }
+
+    /// One round of coordinate descent in one logit; returns what it gains.
+    fn sweep(
+        &self,
+        model: &mut [[f64; 2]],
+        w: &mut [f64],
+        scales: &[Scale],
+        (l1, l2): (f64, f64),
+        everything: bool,
+    ) -> f64 {
+        let last = w.len() - 1;
+        let (total, mut gain) = (scales[last].curvature, 0.0);
+        // By how much the intercept is to change. At first so that the derivatives sum to 0, as they do from then on.
+        let mut shift = 0.0;
+        if total > 0.0 {
+            shift = -model.iter().map(|[_, q]| q).sum::<f64>() / total;
+            gain += 0.5 * total * shift * shift;
+        }
+        for (j, &Scale { curvature, mean }) in scales[..last].iter().enumerate() {
+            let curvature = curvature + l2;
+            if curvature <= 0.0 || (!everything && w[j] == 0.0) {
+                continue;
+            }
+            let (rows, values) = self.column(j);
+            let slope = slope(rows, values, model) + shift * mean * total + l2 * w[j];
+            let target = curvature * w[j] - slope;
+            let new = target.signum() * (target.abs() - l1).max(0.0) / curvature;
+            let change = new - w[j];
+            if change == 0.0 {
+                continue;
+            }
+            w[j] = new;
+            shift -= change * mean;
+            gain += 0.5 * curvature * change * change;
+            for (&i, x) in rows.iter().zip(values) {
+                let [h, q] = &mut model[i as usize];
+                *q += change * x * *h;
+            }
+        }
+        if shift != 0.0 {
+            model.iter_mut().for_each(|[h, q]| *q += shift * *h);
+            w[last] += shift;
+        }
+        gain
+    }
+
+    /// Moves the coordinates in use towards the solution of their linear equations, by conjugate gradients, as far as none changes its sign.
+    fn polish<F: Float>(
+        &self,
+        objective: &Objective<'_, F>,
+        model: &mut Model<'_>,
+        (start, w): (&[f64], &mut [f64]),
+        scales: &[Scale],
+        l1: f64,
+    ) {
+        let (m, lanes, l2) = (objective.m, objective.lanes(), objective.l2);
+        let k = self.set.len() + 1;
+        let free = |i: usize| i % k == k - 1;
+        let used = |i: usize, w: &[f64]| scales[i].curvature + l2 > 0.0 && (free(i) || w[i] != 0.0);
+        // `X^T q + l2 d` of the coordinates in use, `q` the model's derivatives after a change of `z`.
+        let slopes = |model: &mut Model<'_>, d: &[f64], w: &[f64], only_curvature: bool| -> Vec<f64> {
+            let mut out = vec![0.0; m * k];
+            for c in 0..m {
+                model.load(c, lanes);
+                if only_curvature {
+                    let r = model.point.r.iter().skip(c).step_by(lanes);
+                    model.rows.iter_mut().zip(r).for_each(|([_, q], r)| *q -= r);
+                }
+                for i in (c * k..(c + 1) * k).filter(|&i| used(i, w)) {
+                    out[i] = if free(i) {
+                        model.rows.iter().map(|[_, q]| q).sum()
+                    } else {
+                        let (rows, values) = self.column(i % k);
+                        slope(rows, values, &model.rows) + l2 * d[i]
+                    };
+                }
+            }
+            out
+        };
+        let change: Vec<f64> = w.iter().zip(start).map(|(w, start)| w - start).collect();
+        self.change(&mut model.z, &change, lanes);
+        let mut residual = slopes(model, w, w, false);
+        for (i, residual) in residual.iter_mut().enumerate() {
+            let pull = if free(i) || w[i] == 0.0 { 0.0 } else { l1 * w[i].signum() };
+            *residual = -(*residual + pull);
+        }
+        let precondition = |r: &[f64]| -> Vec<f64> {
+            let entry = |(i, r): (usize, &f64)| {
+                // A mean of 0 leaves the curvature as it is; the intercept has no L2 part.
+                let Scale { curvature, mean } = scales[i];
+                let whole = curvature + mean * mean * scales[i / k * k + k - 1].curvature;
+                let whole = if free(i) { whole } else { whole + l2 };
+                if whole > 0.0 { r / whole } else { 0.0 }
+            };
+            r.iter().enumerate().map(entry).collect()
+        };
+        let mut move_by = vec![0.0; w.len()];
+        let mut scaled = precondition(&residual);
+        let mut direction = scaled.clone();
+        let mut square = dot(&residual, &scaled);
+        let goal = CONJUGATE * square;
+        for _ in 0..MAX_CONJUGATE {
+            if square <= goal {
+                break;
+            }
+            self.change(&mut model.z, &direction, lanes);
+            let image = slopes(model, &direction, w, true);
+            let bend = dot(&direction, &image);
+            if bend.is_nan() || bend <= 0.0 {
+                break;
+            }
+            add(square / bend, &direction, &mut move_by);
+            add(-square / bend, &image, &mut residual);
+            scaled = precondition(&residual);
+            let last = std::mem::replace(&mut square, dot(&residual, &scaled));
+            direction.iter_mut().zip(&scaled).for_each(|(d, s)| *d = s + square / last * *d);
+        }
+        // The first coordinate to reach 0 stops the move, and stays there.
+        let crossing = |(i, (&w, &s)): (usize, (&f64, &f64))| {
+            if free(i) || w * s >= 0.0 { 1.0 } else { (-w / s).min(1.0) }
+        };
+        let t = w.iter().zip(&move_by).enumerate().map(crossing).fold(1.0, f64::min);
+        for (i, (w, s)) in w.iter_mut().zip(&move_by).enumerate() {
+            let new = *w + t * s;
+            *w = if free(i) || new * *w > 0.0 { new } else { 0.0 };
+        }
+        let change: Vec<f64> = w.iter().zip(start).map(|(w, start)| w - start).collect();
+        self.change(&mut model.z, &change, lanes);
+        model.load(0, lanes);
+    }
+}
+
+impl Model<'_> {
+    /// Sets the rows to `h` and `q` of logit `c`.
+    fn load(&mut self, c: usize, lanes: usize) {
+        let Self { point, weight, z, rows } = self;
+        for (i, row) in rows.iter_mut().enumerate() {
+            let at = i * lanes + c;
+            *row = [point.h[at], point.r[at] + bend(point, weight, lanes, i, c, &z[i * lanes..])];
+        }
+    }
+
+    /// Brings `z` of logit `c` up to what the rows have become since they were loaded.
+    ///
+    /// Where `h` is 0 no logit's derivatives depend on it. The margins of a step are computed from its weights, so rounding here does not build up.
+    fn keep(&mut self, c: usize, lanes: usize) {
+        let Self { point, weight, z, rows } = self;
+        for (i, [h, q]) in rows.iter().enumerate() {
+            if *h > 0.0 {
+                let before =
+                    point.r[i * lanes + c] + bend(point, weight, lanes, i, c, &z[i * lanes..]);
+                z[i * lanes + c] += (q - before) / h;
+            }
+        }
+    }
+
+    /// `a^T H b` of row `i`.
+    fn curvature(&self, i: usize, a: &[f64], b: &[f64]) -> f64 {
+        let lanes = a.len();
+        let bends = (0..lanes).map(|c| a[c] * bend(self.point, self.weight, lanes, i, c, b));
+        bends.sum()
+    }
+}
+
+/// `s p_c (z_c - sum_b p_b z_b)` of row `i`, or `h z` with one logit; `z` begins at the row.
+fn bend(point: &Point, weight: &[f64], lanes: usize, i: usize, c: usize, z: &[f64]) -> f64 {
+    if lanes == 1 {
+        return point.h[i] * z[0];
+    }
+    let p = &point.p[i * lanes..(i + 1) * lanes];
+    weight[i] * p[c] * (z[c] - dot(p, &z[..lanes]))
+}
+
+/// `x^T q` over the entries of a column, by four sums.
+fn slope(rows: &[u32], values: &[f64], model: &[[f64; 2]]) -> f64 {
+    let mut sums = [0.0; 4];
+    let (fours, rest) = rows.as_chunks::<4>();
+    let (x_fours, x_rest) = values.as_chunks::<4>();
+    for (rows, x) in fours.iter().zip(x_fours) {
+        for l in 0..4 {
+            sums[l] += x[l] * model[rows[l] as usize][1];
+        }
+    }
+    let rest: f64 = rest.iter().zip(x_rest).map(|(&i, x)| x * model[i as usize][1]).sum();
+    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
+}

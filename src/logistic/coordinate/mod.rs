@@ -1,0 +1,213 @@
+//! The solver for penalties with an L1 part: Newton steps by coordinate descent, over a growing working set of features.
+//!
+//! Few features matter at the optimum, so the work is done on few: a round copies the features of the working set into columns side by side, brings the
+//! objective over these to its minimum, and then looks at the gradient of all the others. Those whose gradient exceeds the penalty join the
+//! set, largest first, until the duality gap says that none is missing.
+//!
+//! On the working set each step minimises the penalised quadratic model
+//! `g^T s + 1/2 s^T H s + l1 ||w + s||_1` by cyclic coordinate descent on the Hessian `H` (`O(q)` for a coordinate of `q`), and then searches along `s`.
+//!
+//! # References
+//! Friedman, Hastie & Tibshirani, "Regularization paths for generalized linear models via coordinate descent", 2010; Massias, Gramfort & Salmon,
+//! "Celer: a fast solver for the lasso with dual extrapolation", 2018 (working sets).
+
+mod columns;
+mod gram;
+
+use std::cmp::Ordering;
+
+use super::objective::Objective;
+use super::report::{Outcome, Report};
+use super::solve::Limits;
+use crate::error::Result;
+use crate::float::Float;
+use crate::observe::{self, Observer, Progress};
+use columns::Columns;
+
+/// Features that the first working set has at least.
+const FIRST_FEATURES: usize = 64;
+/// Sweeps of coordinate descent for one step, and halvings of a step.
+const MAX_SWEEPS: usize = 300;
+const MAX_HALVINGS: usize = 30;
+/// Factor of the tolerance of a step, at least.
+const LEAST_CARE: f64 = 1e-6;
+/// Sweep after which the features in use are solved for at once, and again after twice as many.
+const POLISH: usize = 16;
+/// One more feature of those nearest to joining for so many that join, so that some who join later are there already.
+const SPARE: usize = 4;
+
+/// Moves `v` to the minimum of `objective + l1 ||W||_1`.
+pub(super) fn minimize<F: Float>(
+    objective: &Objective<'_, F>,
+    l1: f64,
+    v: &mut [f64],
+    limits: Limits,
+    observer: &mut dyn Observer,
+) -> Result<Report> {
+    let (d, m, lanes) = (objective.rows.d(), objective.m, objective.lanes());
+    // The L2 part is added here, since the duality gap needs the gradient of the losses alone.
+    let l2 = objective.l2;
+    let losses_only = Objective { l2: 0.0, ..*objective };
+    let mut workspace = objective.workspace();
+    let mut gradient = vec![0.0; objective.len()];
+    let mut report = Report {
+        outcome: Outcome::RanOut,
+        iterations: 0,
+        passes: 0,
+        objective: f64::INFINITY,
+        gap: f64::INFINITY,
+        gradient_norm: f64::INFINITY,
+    };
+    let penalty = |w: f64| l1 * w.abs() + 0.5 * l2 * w * w;
+    // Row numbers of columns take 32 bits.
+    let by_columns = !objective.rows.is_dense() && u32::try_from(objective.rows.n()).is_ok();
+    let mut part = if by_columns {
+        objective.rows.check(objective.rows.largest(0..objective.rows.n()))?;
+        Part::Columns(Columns::new(objective, v))
+    } else {
+        Part::Gram(gram::Part::default())
+    };
+    // Where the gap is large for so small a distance that no step seems worth it, smaller ones are.
+    let mut care = 1.0;
+    loop {
+        let losses = match &part {
+            Part::Columns(columns) => columns.losses(objective, &mut gradient),
+            Part::Gram(_) => losses_only.evaluate(v, &mut gradient, &mut workspace).sum,
+        };
+        if report.passes == 0 && !by_columns {
+            objective.check_records(&workspace)?;
+        }
+        report.passes += 1;
+        let (weights, intercepts) = v.split_at(d * lanes);
+        report.objective = losses + weights.iter().map(|&w| penalty(w)).sum::<f64>();
+        // Slopes `g + l2 w`, and by how much the penalty falls short of holding each weight where it is.
+        let violation = |i: usize| {
+            let slope = gradient[i] + l2 * weights[i];
+            if weights[i] == 0.0 {
+                (slope.abs() - l1).max(0.0)
+            } else {
+                (slope + l1 * weights[i].signum()).abs()
+            }
+        };
+        report.gradient_norm = (0..d * lanes).map(violation).fold(0.0, f64::max);
+        report.gradient_norm = gradient[d * lanes..].iter().fold(report.gradient_norm, |a, g| a.max(g.abs()));
+        let divergence = |c: f64| match &part {
+            Part::Columns(columns) => losses_only.divergence(|rows, z| columns.margins(rows, lanes, z), c),
+            Part::Gram(_) => losses_only.divergence(|rows, z| losses_only.margins(rows, v, z), c),
+        };
+        report.gap = gap(weights, &gradient, l1, l2, divergence) / report.objective.max(f64::MIN_POSITIVE);
+        // The intercepts are free, so the dual point needs their gradients to be 0. What is left of them counts as gap, and so does
+        // the least that a step in them would gain: their curvature is at most a quarter of the weights.
+        let curvature = 0.25 * objective.weight.iter().sum::<f64>();
+        let free = |(b, g): (&f64, &f64)| (b * g).abs() + 0.5 * g * g / curvature;
+        let free: f64 = intercepts.iter().zip(&gradient[d * lanes..]).map(free).sum();
+        report.gap += free / report.objective.max(f64::MIN_POSITIVE);
+        if report.gap <= limits.tol {
+            report.outcome = Outcome::Converged;
+            return Ok(report);
+        }
+        if report.iterations >= limits.max_iter {
+            return Ok(report);
+        }
+        // By how much the slopes of a feature exceed the penalty, below 0 where they do not.
+        let excess = |j: usize| {
+            let slope = |i: usize| (gradient[i] + l2 * weights[i]).abs() - l1;
+            (0..m).map(|c| slope(j * lanes + c)).fold(f64::NEG_INFINITY, f64::max)
+        };
+        let used = |j: usize| weights[j * lanes..(j + 1) * lanes].iter().any(|&w| w != 0.0);
+        let set: Vec<usize> = (0..d).filter(|&j| used(j)).collect();
+        // Features in use, and three times as many others at most; from sparse records more, as far as the rows can tell them apart.
+        let least = if by_columns { FIRST_FEATURES.max(objective.rows.n() / 4) } else { FIRST_FEATURES };
+        let room = (3 * set.len()).max(least);
+        let missing = match &mut part {
+            Part::Columns(columns) => {
+                let mut others: Vec<(f64, usize)> =
+                    (0..d).filter(|&j| !columns.has(j)).map(|j| (excess(j), j)).collect();
+                let missing = others.iter().filter(|other| other.0 > 0.0).count();
+                if missing > 0 {
+                    let joining = (missing + missing / SPARE).min(room).min(others.len());
+                    if joining < others.len() {
+                        others.select_nth_unstable_by(joining, order);
+                    }
+                    others.truncate(joining);
+                    others.sort_unstable_by(order);
+                    let joining: Vec<usize> = others.iter().map(|other| other.1).collect();
+                    columns.add(objective.rows, &joining);
+                }
+                missing
+            }
+            Part::Gram(part) => {
+                let mut others: Vec<(f64, usize)> =
+                    (0..d).filter(|&j| !used(j)).map(|j| (excess(j), j)).collect();
+                others.sort_unstable_by(order);
+                let missing = others.partition_point(|other| other.0 > 0.0);
+                let wanted = set.iter().copied().chain(others.iter().take(missing).map(|other| other.1));
+                if !wanted.clone().all(|j| part.set.binary_search(&j).is_ok()) || part.set.is_empty() {
+                    let spare = missing.min(room) / SPARE + 1;
+                    let mut set = set;
+                    set.extend(others.iter().take(room.min(missing + spare)).map(|other| other.1));
+                    set.sort_unstable();
+                    // Before there is a new one, so that only one is in memory.
+                    *part = gram::Part::default();
+                    *part = gram::Part::new(objective.rows, set);
+                }
+                missing
+            }
+        };
+        let before = report.iterations;
+        // While features are missing, a part of the present gap is close enough.
+        let tol = care * limits.tol.max(0.03 * report.gap.min(1.0));
+        let limits_here = Limits { tol, ..limits };
+        match &mut part {
+            Part::Columns(columns) => columns.minimize(objective, l1, v, limits_here, &mut report, observer)?,
+            Part::Gram(part) => gram::minimize(objective, part, l1, v, limits_here, &mut report, observer)?,
+        }
+        if report.iterations == before && missing <= room {
+            if care > LEAST_CARE {
+                care *= 1e-2;
+                continue;
+            }
+            // No step lowers the objective any more: rounding is all that is left of the gap.
+            report.outcome = if report.gap <= 1e-12 { Outcome::Converged } else { Outcome::RanOut };
+            return Ok(report);
+        }
+    }
+}
+
+/// The working set with what its steps need.
+enum Part {
+    Gram(gram::Part),
+    Columns(Columns),
+}
+
+/// Largest excess first, the first feature of equals.
+fn order(a: &(f64, usize), b: &(f64, usize)) -> Ordering {
+    b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
+}
+
+/// Tells the observer of a step.
+fn tell(observer: &mut dyn Observer, done: usize, limits: Limits, objective: f64) -> Result<()> {
+    let (total, objective) = (Some(limits.max_iter as u64), Some(objective));
+    observe::report(observer, Progress { stage: "iteration", done: done as u64, total, objective })
+}
+
+/// Duality gap of the penalised losses, which have gradient `g` at these weights; [`Objective::divergence`] for `divergence`.
+///
+/// The dual point is the residuals, shrunk by `c` so that no feature's gradient exceeds the penalty (`c = 1` with an L2 part, which needs no
+/// shrinking). Then the losses' part of the gap is the divergence of `q = (1 - c) e_y + c p` from the probabilities `p`, and the penalty's is
+/// `pen(w) + pen*(-c g) + c w g` with `pen*(u) = (|u| - l1)_+^2 / (2 l2)`.
+fn gap(weights: &[f64], g: &[f64], l1: f64, l2: f64, divergence: impl Fn(f64) -> f64) -> f64 {
+    let g = &g[..weights.len()];
+    let largest = g.iter().fold(0.0_f64, |a, g| a.max(g.abs()));
+    let c = if l2 > 0.0 || largest <= l1 { 1.0 } else { l1 / largest };
+    let penalty: f64 = weights
+        .iter()
+        .zip(g)
+        .map(|(w, g)| {
+            let beyond = (c * g.abs() - l1).max(0.0);
+            let conjugate = if l2 > 0.0 { beyond * beyond / (2.0 * l2) } else { 0.0 };
+            l1 * w.abs() + 0.5 * l2 * w * w + conjugate + c * w * g
+        })
+        .sum();
+    penalty + if c < 1.0 { divergence(c) } else { 0.0 }
+}
