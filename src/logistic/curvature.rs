@@ -22,6 +22,11 @@ pub(super) enum Blocks {
 impl<F: Float> Objective<'_, F> {
     /// The Hessian at `v`, upper triangles of its blocks at least; parameter `(c, j)` of logit `c` stands at `c (d + 1) + j`.
     pub(super) fn hessian(&self, v: &[f64], blocks: Blocks) -> Vec<f64> {
+        self.hessian_without(v, blocks, 0.0)
+    }
+
+    /// The same with probabilities below `least` taken for 0.
+    pub(super) fn hessian_without(&self, v: &[f64], blocks: Blocks, least: f64) -> Vec<f64> {
         let (order, m) = (self.rows.d() + 1, self.m);
         let k = padded(order);
         // Blocks on and above the diagonal, each `(k, k)`.
@@ -31,7 +36,7 @@ impl<F: Float> Objective<'_, F> {
         };
         let n_chunks = self.n_chunks(pairs.len() * k * k);
         let mut parts =
-            par::map(n_chunks, |i| self.curvatures(self.chunk(i, n_chunks), v, &pairs)).into_iter();
+            par::map(n_chunks, |i| self.curvatures(self.chunk(i, n_chunks), v, &pairs, least)).into_iter();
         let mut sums = parts.next().expect("at least one chunk");
         for part in parts {
             sums.iter_mut().zip(part).for_each(|(sum, p)| *sum += p);
@@ -75,7 +80,7 @@ impl<F: Float> Objective<'_, F> {
     }
 
     /// `sum_i h_i x_i x_i^T` over the rows `range` for each pair of logits, upper triangles of `(k, k)`.
-    fn curvatures(&self, range: Range<usize>, v: &[f64], pairs: &[(usize, usize)]) -> Vec<f64> {
+    fn curvatures(&self, range: Range<usize>, v: &[f64], pairs: &[(usize, usize)], least: f64) -> Vec<f64> {
         let k = padded(self.rows.d() + 1);
         let mut out = vec![0.0; pairs.len() * k * k];
         let mut x = vec![0.0; GRAM_ROWS * k];
@@ -87,6 +92,9 @@ impl<F: Float> Objective<'_, F> {
             let (x, h, p) = (&mut x[..n * k], &mut h[..n], &mut p[..n * self.m]);
             self.rows.widen(rows.clone(), x);
             self.probabilities(rows.clone(), v, p);
+            if least > 0.0 {
+                self.rule_out(p, n, least);
+            }
             for (&(a, b), out) in pairs.iter().zip(out.chunks_exact_mut(k * k)) {
                 for i in 0..n {
                     let q = if a == b { 1.0 - p[a * n + i] } else { -p[b * n + i] };
@@ -96,6 +104,35 @@ impl<F: Float> Objective<'_, F> {
             }
         }
         out
+    }
+
+    /// Sets the probabilities of `n` rows, `(m, n)`, that are below `least` to 0 and lets the others sum to 1.
+    fn rule_out(&self, p: &mut [f64], n: usize, least: f64) {
+        for i in 0..n {
+            let row = || (i..self.m * n).step_by(n);
+            let reference = if self.reference { 1.0 - row().map(|at| p[at]).sum::<f64>() } else { 0.0 };
+            let kept = |p: f64| if p < least { 0.0 } else { p };
+            let sum = kept(reference) + row().map(|at| kept(p[at])).sum::<f64>();
+            row().for_each(|at| p[at] = kept(p[at]) / sum);
+        }
+    }
+
+    /// Whether some row has a class whose probability is below `least`.
+    pub(super) fn has_small_probabilities(&self, v: &[f64], least: f64) -> bool {
+        let n_chunks = self.n_chunks(1);
+        let found = par::map(n_chunks, |i| {
+            let (chunk, block) = (self.chunk(i, n_chunks), self.rows.block());
+            let mut p = vec![0.0; block * self.m];
+            chunk.clone().step_by(block).any(|start| {
+                let rows = start..(start + block).min(chunk.end);
+                let n = rows.len();
+                let p = &mut p[..n * self.m];
+                self.probabilities(rows, v, p);
+                let reference = |i: usize| 1.0 - (i..p.len()).step_by(n).map(|at| p[at]).sum::<f64>();
+                p.iter().any(|&p| p < least) || (self.reference && (0..n).any(|i| reference(i) < least))
+            })
+        });
+        found.contains(&true)
     }
 
     /// [`diagonal`](Self::diagonal) about the means, where there is an intercept that takes these up.

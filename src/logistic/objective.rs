@@ -62,6 +62,8 @@ struct Part {
 /// Most chunks that rows are cut into, and the fewest stored entries that make a chunk worth its overhead.
 const MAX_CHUNKS: usize = 32;
 const CHUNK_ENTRIES: usize = 1 << 17;
+/// Loss below which a row's true class is nearly certain, and `1 - p` has lost digits.
+const SURE: f64 = 1e-4;
 /// Largest order of a Hessian that is summed in the same pass as the gradient: all of it stays in the nearer caches.
 const FUSED_ORDER: usize = 128;
 
@@ -317,8 +319,18 @@ impl<'a, F: Float> Objective<'a, F> {
             r[i] = column(y).map_or(0.0, |c| z[c * n + i]);
         }
         kernel::softmax(z, n, self.reference, top, sum);
+        // Probability of all classes but one in row `i`, as a sum of small numbers.
+        let (m, reference) = (self.m, self.reference);
+        let others = |i: usize, column: Option<usize>, p: &[f64]| -> f64 {
+            let zero = if reference && column.is_some() { (-top[i]).exp() / sum[i] } else { 0.0 };
+            (0..m).filter(|&c| Some(c) != column).map(|c| p[c * n + i]).sum::<f64>() + zero
+        };
         for i in 0..n {
-            let loss = (top[i] - r[i]) + sum[i].ln();
+            let mut loss = (top[i] - r[i]) + sum[i].ln();
+            if loss < SURE {
+                // The other classes' probabilities have the digits that the sum of all has lost.
+                loss = -(-others(i, column(target[i]), z)).ln_1p();
+            }
             losses.sum += weight[i] * loss;
             losses.worst = losses.worst.max(loss);
         }
@@ -330,7 +342,9 @@ impl<'a, F: Float> Objective<'a, F> {
         }
         for (i, &y) in target.iter().enumerate() {
             if let Some(c) = column(y) {
-                r[i * lanes + c] -= weight[i];
+                let p = z[c * n + i];
+                let all_but_this = p > 1.0 - SURE;
+                r[i * lanes + c] = -weight[i] * if all_but_this { others(i, Some(c), z) } else { 1.0 - p };
             }
         }
         losses

@@ -56,6 +56,12 @@ const SAMPLE_PART: usize = 16;
 const SAMPLE_MOST: usize = 8;
 /// Part of the sample that is fitted first, so that few steps on all of it remain.
 const FIRST_SAMPLE: usize = 8;
+/// Multiplications of a Hessian that is small beside everything else.
+const SMALL_HESSIAN: usize = 10_000_000;
+/// Steps of other methods where Newton's costs no more.
+const SMALL_STEPS: usize = 100;
+/// Probability below which a class counts as ruled out, when a finite optimum is in doubt.
+const NEGLIGIBLE: f64 = 1e-6;
 /// The sample must be this much smaller than the data to pay.
 const SAMPLE_GAIN: usize = 4;
 /// Steps in a row that change some margin by more than [`MOVING`] after the tolerance was met: without a penalty, the rows are then (nearly) separable
@@ -209,7 +215,47 @@ pub(super) fn minimize<F: Float>(
         progress.objective = Some(objective);
         observe::report(observer, progress)
     };
-    Ok(descend(objective, plan, start, v, limits, &mut tell)?.0)
+    let first = if plan != Plan::Newton && objective.is_small() {
+        Limits { max_iter: limits.max_iter.min(SMALL_STEPS), ..limits }
+    } else {
+        limits
+    };
+    let (mut report, _) = descend(objective, plan, start, v, first, &mut tell)?;
+    // Where the Hessian costs next to nothing, it has the last word: other curvatures are estimates.
+    if plan != Plan::Newton && report.outcome != Outcome::Separable && objective.is_small() {
+        let Report { iterations, passes, .. } = report;
+        let limits = Limits { max_iter: limits.max_iter - iterations, ..limits };
+        let mut tell = |more, objective| tell(iterations as u64 + more, objective);
+        (report, _) = descend(objective, Plan::Newton, None, v, limits, &mut tell)?;
+        report.iterations += iterations;
+        report.passes += passes;
+    }
+    if report.converged() && objective.l2 == 0.0 && objective.leaves_logits_free(v) {
+        report.outcome = Outcome::Separable;
+    }
+    Ok(report)
+}
+
+impl<F: Float> Objective<'_, F> {
+    /// Whether a Hessian takes less than about a millisecond.
+    fn is_small(&self) -> bool {
+        let order = self.order();
+        order <= FACTOR_ORDER && self.rows.n().saturating_mul(order).saturating_mul(order) <= SMALL_HESSIAN
+    }
+
+    /// Whether some direction changes only what is certain: then the likelihood grows along it, or falls, as long as numbers can tell.
+    ///
+    /// A Hessian without the probabilities that are [`NEGLIGIBLE`] is singular in such a direction, unlike that of probabilities that are all alike.
+    fn leaves_logits_free(&self, v: &[f64]) -> bool {
+        if self.order() > FACTOR_ORDER / 2 || !self.has_small_probabilities(v, NEGLIGIBLE) {
+            return false;
+        }
+        let rank = |v: &[f64], least| {
+            let hessian = self.hessian_without(v, Blocks::All, least);
+            self.order() - Factor::new(hessian, self.order()).dependent().count()
+        };
+        rank(v, NEGLIGIBLE) < rank(&vec![0.0; v.len()], 0.0)
+    }
 }
 
 /// Hears of each step: how many there were, and the objective after it. Its error ends the descent.

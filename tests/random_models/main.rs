@@ -5,4 +5,5 @@
 #[path = "../cases/mod.rs"]
 mod cases;
 mod hmms;
+mod logistic;
 mod nets;

@@ -15,7 +15,7 @@ use super::super::objective::Objective;
 use super::super::report::Report;
 use super::super::rows::Rows;
 use super::super::solve::Limits;
-use super::{MAX_HALVINGS, MAX_SWEEPS, POLISH, tell};
+use super::{MAX_HALVINGS, MAX_SWEEPS, MOST_STEPS, POLISH, WANDERING, settle_all, tell};
 use crate::error::Result;
 use crate::float::Float;
 use crate::observe::Observer;
@@ -255,9 +255,10 @@ impl Columns {
         let mut point = std::mem::take(&mut self.point);
         let mut next = Point::new(n, m, lanes);
         let mut value = point.losses + penalty(&w);
-        while report.iterations < limits.max_iter {
-            // The duality gap shrinks with the distance from the optimum, the objective with its square.
-            let enough = 1e-2 * limits.tol * limits.tol * value;
+        let last = limits.max_iter.min(report.iterations + MOST_STEPS);
+        while report.iterations < last {
+            // The duality gap shrinks with the distance from the optimum, the objective with its square. What rounding moves is no descent.
+            let enough = (1e-2 * limits.tol * limits.tol).max(WANDERING) * value;
             let (step, z, decrease) = self.quadratic_step(objective, &point, &w, l1, 0.1 * enough);
             if decrease.is_nan() {
                 break;
@@ -333,7 +334,8 @@ impl Columns {
 
     /// Minimises the quadratic model at `start` and the penalty until a sweep gains at most `enough`, or little beside the sweeps before it.
     ///
-    /// Returns the step, by how much it changes the margins, and `s^T H s`, by which at least the model falls beside its own curvature.
+    /// Returns the step, by how much it changes the margins, and `s^T H s`, by which at least the model falls beside its own curvature; with it what is
+    /// gained by settling what the logits share.
     fn quadratic_step<F: Float>(
         &self,
         objective: &Objective<'_, F>,
@@ -348,7 +350,7 @@ impl Columns {
         let mut model =
             Model { point, weight: objective.weight, z: vec![0.0; n * lanes], rows: vec![[0.0; 2]; n] };
         let mut w = start.to_vec();
-        let (mut everything, mut polish_at, mut gained) = (true, POLISH, 0.0);
+        let (mut everything, mut polish_at, mut gained, mut shifted) = (true, POLISH, 0.0, 0.0);
         model.load(0, lanes);
         for sweep in 1..=MAX_SWEEPS {
             let mut gain = 0.0;
@@ -360,6 +362,12 @@ impl Columns {
                 if m > 1 {
                     model.keep(c, lanes);
                 }
+            }
+            // What the logits share is the penalty's alone to decide.
+            if m > 1 && !objective.reference {
+                let settled = settle_all(&mut w, k, l1, l2);
+                gain += settled;
+                shifted += settled;
             }
             gained += gain;
             if gain <= enough.max(INEXACT * gained) {
@@ -379,7 +387,7 @@ impl Columns {
         }
         w.iter_mut().zip(start).for_each(|(w, start)| *w -= start);
         self.change(&mut model.z, &w, lanes);
-        let mut decrease = 0.0;
+        let mut decrease = shifted;
         for (i, z) in model.z.chunks_exact(lanes).enumerate() {
             decrease += model.curvature(i, z, z);
         }
@@ -564,8 +572,7 @@ impl Model<'_> {
         let Self { point, weight, z, rows } = self;
         for (i, [h, q]) in rows.iter().enumerate() {
             if *h > 0.0 {
-                let before =
-                    point.r[i * lanes + c] + bend(point, weight, lanes, i, c, &z[i * lanes..]);
+                let before = point.r[i * lanes + c] + bend(point, weight, lanes, i, c, &z[i * lanes..]);
                 z[i * lanes + c] += (q - before) / h;
             }
         }

@@ -29,10 +29,18 @@ const FIRST_FEATURES: usize = 64;
 /// Sweeps of coordinate descent for one step, and halvings of a step.
 const MAX_SWEEPS: usize = 300;
 const MAX_HALVINGS: usize = 30;
+/// Most steps over the columns of a working set, and the dense cells that a set may have after them: so many, or so many for each stored entry.
+const MOST_STEPS: usize = 20;
+const DENSE_CELLS: usize = 1 << 20;
+const DENSE_PART: usize = 4;
+/// Relative decrease that steps back and forth between roundings show: some thirty of them, squared.
+const WANDERING: f64 = 5e-29;
 /// Factor of the tolerance of a step, at least.
-const LEAST_CARE: f64 = 1e-6;
+const LEAST_CARE: f64 = 1e-12;
 /// Sweep after which the features in use are solved for at once, and again after twice as many.
 const POLISH: usize = 16;
+/// Roundings that a slope may suffer, each relative to the sum of the sizes of its terms.
+const ROUNDINGS: f64 = 64.0;
 /// One more feature of those nearest to joining for so many that join, so that some who join later are there already.
 const SPARE: usize = 4;
 
@@ -60,15 +68,21 @@ pub(super) fn minimize<F: Float>(
     };
     let penalty = |w: f64| l1 * w.abs() + 0.5 * l2 * w * w;
     // Row numbers of columns take 32 bits.
-    let by_columns = !objective.rows.is_dense() && u32::try_from(objective.rows.n()).is_ok();
+    let mut by_columns = !objective.rows.is_dense() && u32::try_from(objective.rows.n()).is_ok();
     let mut part = if by_columns {
         objective.rows.check(objective.rows.largest(0..objective.rows.n()))?;
         Part::Columns(Columns::new(objective, v))
     } else {
         Part::Gram(gram::Part::default())
     };
+    // The intercepts are free, so the dual point needs their gradients to be 0. What is left of them counts as gap, and so does
+    // the least that a step in them would gain: their curvature is at most a quarter of the weights.
+    let curvature = 0.25 * objective.weight.iter().sum::<f64>();
+    let free = |b: &[f64], g: &[f64]| -> f64 {
+        b.iter().zip(g).map(|(b, g)| (b * g).abs() + 0.5 * g * g / curvature).sum()
+    };
     // Where the gap is large for so small a distance that no step seems worth it, smaller ones are.
-    let mut care = 1.0;
+    let (mut care, mut stuck) = (1.0, false);
     loop {
         let losses = match &part {
             Part::Columns(columns) => columns.losses(objective, &mut gradient),
@@ -91,17 +105,9 @@ pub(super) fn minimize<F: Float>(
         };
         report.gradient_norm = (0..d * lanes).map(violation).fold(0.0, f64::max);
         report.gradient_norm = gradient[d * lanes..].iter().fold(report.gradient_norm, |a, g| a.max(g.abs()));
-        let divergence = |c: f64| match &part {
-            Part::Columns(columns) => losses_only.divergence(|rows, z| columns.margins(rows, lanes, z), c),
-            Part::Gram(_) => losses_only.divergence(|rows, z| losses_only.margins(rows, v, z), c),
-        };
-        report.gap = gap(weights, &gradient, l1, l2, divergence) / report.objective.max(f64::MIN_POSITIVE);
-        // The intercepts are free, so the dual point needs their gradients to be 0. What is left of them counts as gap, and so does
-        // the least that a step in them would gain: their curvature is at most a quarter of the weights.
-        let curvature = 0.25 * objective.weight.iter().sum::<f64>();
-        let free = |(b, g): (&f64, &f64)| (b * g).abs() + 0.5 * g * g / curvature;
-        let free: f64 = intercepts.iter().zip(&gradient[d * lanes..]).map(free).sum();
-        report.gap += free / report.objective.max(f64::MIN_POSITIVE);
+        let left = gap(weights, &gradient, l1, l2, divergence_of(&part, &losses_only, v))
+            + free(intercepts, &gradient[d * lanes..]);
+        report.gap = left / report.objective.max(f64::MIN_POSITIVE);
         if report.gap <= limits.tol {
             report.outcome = Outcome::Converged;
             return Ok(report);
@@ -144,7 +150,7 @@ pub(super) fn minimize<F: Float>(
                 let wanted = set.iter().copied().chain(others.iter().take(missing).map(|other| other.1));
                 if !wanted.clone().all(|j| part.set.binary_search(&j).is_ok()) || part.set.is_empty() {
                     let spare = missing.min(room) / SPARE + 1;
-                    let mut set = set;
+                    let mut set = set.clone();
                     set.extend(others.iter().take(room.min(missing + spare)).map(|other| other.1));
                     set.sort_unstable();
                     // Before there is a new one, so that only one is in memory.
@@ -159,19 +165,83 @@ pub(super) fn minimize<F: Float>(
         let tol = care * limits.tol.max(0.03 * report.gap.min(1.0));
         let limits_here = Limits { tol, ..limits };
         match &mut part {
-            Part::Columns(columns) => columns.minimize(objective, l1, v, limits_here, &mut report, observer)?,
-            Part::Gram(part) => gram::minimize(objective, part, l1, v, limits_here, &mut report, observer)?,
+            Part::Columns(columns) => {
+                columns.minimize(objective, l1, v, limits_here, &mut report, observer)?
+            }
+            Part::Gram(part) => {
+                gram::minimize(objective, part, (l1, stuck), v, limits_here, &mut report, observer)?
+            }
         }
-        if report.iterations == before && missing <= room {
+        let steps = report.iterations - before;
+        if by_columns && (steps == 0 || steps >= MOST_STEPS) && missing <= room {
+            // Features that depend on one another ask for the Hessian, if there is room for it.
+            let cells = objective.rows.n().saturating_mul(set.len() + FIRST_FEATURES);
+            if cells <= DENSE_CELLS.max(DENSE_PART * objective.rows.stored()) {
+                by_columns = false;
+                part = Part::Gram(gram::Part::default());
+                continue;
+            }
+        }
+        if steps == 0 && missing <= room {
+            if !stuck {
+                stuck = true;
+                continue;
+            }
             if care > LEAST_CARE {
                 care *= 1e-2;
                 continue;
             }
-            // No step lowers the objective any more: rounding is all that is left of the gap.
-            report.outcome = if report.gap <= 1e-12 { Outcome::Converged } else { Outcome::RanOut };
+            // No step lowers the objective any more. Slopes that rounding may have taken off the penalty's bounds are put back there: where the rest of the
+            // gap meets the tolerance, no arithmetic can tell more.
+            let exact = without_rounding(objective, v, &gradient, l1);
+            let weights = &v[..d * lanes];
+            let left = gap(weights, &exact, l1, l2, divergence_of(&part, &losses_only, v))
+                + free(&v[d * lanes..], &exact[d * lanes..]);
+            let left = left / report.objective.max(f64::MIN_POSITIVE);
+            if left <= limits.tol.max(1e-12) {
+                report.outcome = Outcome::Converged;
+                report.gap = left;
+            }
             return Ok(report);
         }
     }
+}
+
+/// [`Objective::divergence`] of the present point.
+fn divergence_of<'a, F: Float>(
+    part: &'a Part,
+    losses: &'a Objective<'_, F>,
+    v: &'a [f64],
+) -> impl Fn(f64) -> f64 + 'a {
+    move |c| match part {
+        Part::Columns(columns) => losses.divergence(|rows, z| columns.margins(rows, losses.lanes(), z), c),
+        Part::Gram(_) => losses.divergence(|rows, z| losses.margins(rows, v, z), c),
+    }
+}
+
+/// The gradient of the losses with each slope that misses the penalty's bound, or 0 of an intercept, by no more than its rounding put there.
+fn without_rounding<F: Float>(
+    objective: &Objective<'_, F>,
+    v: &[f64],
+    gradient: &[f64],
+    l1: f64,
+) -> Vec<f64> {
+    let (d, lanes) = (objective.rows.d(), objective.lanes());
+    // A slope is a sum of at most so much.
+    let mut sizes = vec![0.0; d + 1];
+    for (row, s) in objective.weight.iter().enumerate() {
+        objective.rows.for_each_entry(row, |j, x| sizes[j] += s * x.abs());
+        sizes[d] += s;
+    }
+    let near = |(i, (&g, &w)): (usize, (&f64, &f64))| {
+        let bound = match i / lanes {
+            j if j == d => 0.0,
+            _ if w != 0.0 => -l1 * w.signum(),
+            _ => l1.min(g.abs()) * g.signum(),
+        };
+        if (g - bound).abs() <= ROUNDINGS * f64::EPSILON * sizes[i / lanes] { bound } else { g }
+    };
+    gradient.iter().zip(v).enumerate().map(near).collect()
 }
 
 /// The working set with what its steps need.
@@ -183,6 +253,48 @@ enum Part {
 /// Largest excess first, the first feature of equals.
 fn order(a: &(f64, usize), b: &(f64, usize)) -> Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
+}
+
+/// [`settle`] for every feature of logits that have no reference; `w` is `(m, k)`, the intercepts last.
+fn settle_all(w: &mut [f64], k: usize, l1: f64, l2: f64) -> f64 {
+    let mut one = vec![0.0; w.len() / k];
+    let mut gain = 0.0;
+    for j in 0..k - 1 {
+        one.iter_mut().zip(w[j..].iter().step_by(k)).for_each(|(one, w)| *one = *w);
+        if one.iter().any(|&w| w != 0.0) {
+            gain += settle(&mut one, l1, l2);
+            w[j..].iter_mut().step_by(k).zip(&one).for_each(|(w, one)| *w = *one);
+        }
+    }
+    gain
+}
+
+/// Shifts the weights of one feature in all logits to where their penalty is least; tells by how much it falls.
+///
+/// Several logits without a reference can be shifted together and no probability changes, so that only the penalty holds them. Coordinate by
+/// coordinate they would crawl there.
+fn settle(w: &mut [f64], l1: f64, l2: f64) -> f64 {
+    let penalty =
+        |w: &[f64], t: f64| w.iter().map(|w| l1 * (w + t).abs() + 0.5 * l2 * (w + t) * (w + t)).sum::<f64>();
+    // The slope by the shift `t`, `sum l1 sign(w + t) + l2 (w + t)`, changes its sign at a kink `t = -w` or between two.
+    let mut kinks: Vec<f64> = w.iter().map(|w| -w).collect();
+    kinks.sort_unstable_by(f64::total_cmp);
+    let m = w.len() as f64;
+    let sum: f64 = w.iter().sum();
+    let mut best = (penalty(w, 0.0), 0.0);
+    let before = best.0;
+    // With `i` of the logits at or above 0 behind the kinks so far, the slope is 0 here.
+    let between = (0..=w.len()).map(|i| -(l1 * (2.0 * i as f64 - m) / l2 + sum) / m);
+    for t in kinks.into_iter().chain(between.filter(|t| t.is_finite())) {
+        let value = penalty(w, t);
+        if value < best.0 * (1.0 - 1e-14) {
+            best = (value, t);
+        }
+    }
+    if best.1 != 0.0 {
+        w.iter_mut().for_each(|w| *w += best.1);
+    }
+    before - best.0
 }
 
 /// Tells the observer of a step.
