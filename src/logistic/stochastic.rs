@@ -112,7 +112,7 @@ pub(super) fn minimize<F: Float>(
         report.objective = losses.sum;
         report.gap = -0.5 * dot(&gradient, &direction) / losses.sum.max(f64::MIN_POSITIVE);
         report.gradient_norm = gradient.iter().fold(0.0, |a, g| g.abs().max(a));
-        if objective.l2 == 0.0 && losses.worst < std::f64::consts::LN_2 {
+        if objective.l2 == 0.0 && objective.offset.is_empty() && losses.worst < std::f64::consts::LN_2 {
             report.outcome = Outcome::Separable;
             return Ok(report);
         }

@@ -259,7 +259,7 @@ impl Problem {
             column.mapv_inplace(|v| if size > 0.0 { v / size } else { v });
         }
         let (weight, offset, y) = (self.weight.clone(), self.offset.clone(), self.y.clone());
-        let mut ridge = Self { x, y, weight, offset, l1_ratio: 0.0, alpha: 1e-4, ..*self };
+        let mut ridge = Self { x, y, weight, offset, l1_ratio: 0.0, alpha: 1e-7, ..*self };
         let (mut w, mut b) = (Array2::zeros((m, self.x.ncols())), Array1::zeros(m));
         let margins = |ridge: &Self, w: &Array2<f64>, b: &Array1<f64>| -> Vec<f64> {
             let margins = |i: usize| {
@@ -269,12 +269,18 @@ impl Problem {
             };
             (0..ridge.x.nrows()).flat_map(margins).collect()
         };
-        ridge.newton(&mut w, &mut b, 100, |_| true);
-        let before = margins(&ridge, &w, &b);
-        ridge.alpha = 1e-8;
-        ridge.newton(&mut w, &mut b, 100, |_| true);
-        let changes = margins(&ridge, &w, &b).into_iter().zip(before).map(|(after, before)| after - before);
-        changes.fold((0.0_f64, 0.0_f64), |(least, most), v| (least.min(v), most.max(v)))
+        let mut before = vec![0.0; self.x.nrows() * self.k];
+        let mut changes = vec![];
+        for alpha in [1e-4, 1e-7, 1e-10, 1e-13] {
+            ridge.alpha = alpha;
+            ridge.newton(&mut w, &mut b, 100, |_| true);
+            let after = margins(&ridge, &w, &b);
+            let each = after.iter().zip(&before).map(|(after, before)| after - before);
+            changes.push(each.fold((0.0_f64, 0.0_f64), |(least, most), v| (least.min(v), most.max(v))));
+            before = after;
+        }
+        let harm = |change: &(f64, f64)| -change.0 / change.1.max(1.0);
+        changes[1..].iter().copied().min_by(|a, b| harm(a).total_cmp(&harm(b))).unwrap_or_default()
     }
 
     /// Duality gap at a point whose intercepts are optimal, for a penalty with an L1 part.
@@ -317,7 +323,7 @@ impl Problem {
         prop_assert!(finite && !report.gap.is_nan() && !report.gradient_norm.is_nan(), "{name}: {report}");
         let found = self.objective(w, b);
         // Losses are known to some roundings each.
-        let noise = 1e-12 * self.x.nrows() as f64;
+        let noise = 1e-11 * self.x.nrows() as f64;
         prop_assert!(
             (found - report.objective).abs() <= 1e-9 * found + noise,
             "{name}: objective {found:e}, reported {:e}",
@@ -433,7 +439,7 @@ fn check(problem: &Problem) -> Check {
         prop_assert_eq!(report.outcome, first.outcome, "{}: {}; chosen: {}", name, report, first);
         if report.outcome == Outcome::Converged {
             let apart = (report.objective - first.objective).abs();
-            let noise = 1e-12 * problem.x.nrows() as f64;
+            let noise = 1e-11 * problem.x.nrows() as f64;
             prop_assert!(apart <= GAP * first.objective + noise, "{name}: {report}; chosen: {first}");
         }
     }

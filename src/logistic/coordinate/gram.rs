@@ -86,13 +86,15 @@ pub(super) fn minimize<F: Float>(
         }
         let mut next = vec![0.0; u.len()];
         let mut t = 1.0;
-        let accepted = (0..MAX_HALVINGS).any(|_| {
+        // What is lost in the rounding of the values is not found by shorter steps.
+        let hidden = decrease < 1e-11 * value;
+        let accepted = (0..if hidden { 2 } else { MAX_HALVINGS }).any(|_| {
             for ((next, u), s) in next.iter_mut().zip(&u).zip(&step) {
                 *next = u + t * s;
             }
             let next_value = part.evaluate(&next, &mut next_gradient, &mut workspace).sum + l1_norm(&next);
             // Below the rounding of the values, the model's word is taken for the descent.
-            let noise = if decrease < 1e-11 * value { 1e-13 * value } else { 0.0 };
+            let noise = if hidden { 1e-13 * value } else { 0.0 };
             let lower = next_value <= value - 1e-4 * t * decrease + noise;
             if lower {
                 value = next_value;
@@ -155,7 +157,7 @@ fn polish(
     }
     let bends: f64 = used.iter().zip(&move_by).map(|(&i, s)| s * image[i]).sum();
     let gain = dot(&falls, &move_by);
-    if gain.is_nan() || bends.is_nan() || (bends - gain).abs() > 1e-3 * gain {
+    if gain.is_nan() || bends.is_nan() || gain <= 0.0 || bends > 1.5 * gain {
         return;
     }
     // The first coordinate to reach 0 stops the move, and stays there.
