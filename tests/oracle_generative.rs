@@ -1,5 +1,8 @@
 //! Discriminant analysis, naive Bayes and scores against scikit-learn; numbers by `fixtures/make_logistic.py`.
 
+use std::collections::HashMap;
+
+use linfa_bayes::{BernoulliNb, GaussianNb, MultinomialNb, NaiveBayes};
 use ndarray::{Array1, Array2, Axis, array};
 use rand::SeedableRng;
 use sapwood::discriminant::Shrinkage;
@@ -161,6 +164,46 @@ fn categorical_naive_bayes_equals_scikit_learns_on_digits() {
     let bomb = Dataset::new(array![[usize::MAX], [0]], array![0_usize, 1]);
     assert!(CategoricalNb::params().fit(&bomb).is_err());
     assert!(CategoricalNb::params().alpha(0.0).fit(&Dataset::new(x, y)).is_err());
+}
+
+/// Probabilities from the joint log-likelihoods of linfa's models. Its own `predict_proba` exponentiates them as they are: 0 / 0 on digits.
+fn normalised(joint: &HashMap<&usize, Array1<f64>>) -> Array2<f64> {
+    let (n, k) = (joint[&0].len(), joint.len());
+    let mut p = Array2::from_shape_fn((n, k), |(i, c)| joint[&c][i]);
+    for mut row in p.rows_mut() {
+        let top = row.fold(f64::NEG_INFINITY, |a, &v| a.max(v));
+        row.mapv_inplace(|v| (v - top).exp());
+        let sum = row.sum();
+        row /= sum;
+    }
+    p
+}
+
+#[test]
+fn naive_bayes_of_linfa_equals_scikit_learns_as_the_guide_says() {
+    let fixture = fixture();
+    let iris = &fixture["iris"];
+    let (x, y) = (matrix(&iris["x"]), labels(&iris["y"]));
+    let model = GaussianNb::params().fit(&Dataset::new(x.clone(), y.clone())).unwrap();
+    let p = normalised(&model.joint_log_likelihood(x.view()));
+    close(score::log_loss(y.view(), p.view()).unwrap(), &fixture["generative"]["gaussian_nb_log_loss"], 1e-9);
+
+    let lines: Vec<&[u8]> = include_str!("fixtures/digits.txt").lines().map(str::as_bytes).collect();
+    let digit = |c: u8| (c as char).to_digit(17).unwrap() as usize;
+    let x = Array2::from_shape_fn((lines.len(), 64), |(i, j)| digit(lines[i][j]) as f64);
+    let y: Array1<usize> = lines.iter().map(|line| digit(line[65])).collect();
+    let data = Dataset::new(x.clone(), y.clone());
+    let check = |name: &str, p: Array2<f64>| {
+        let expected = |what: &str| &fixture["digits"][format!("{name}_nb_{what}")];
+        close(score::accuracy(y.view(), p.view()).unwrap(), expected("accuracy"), 1e-12);
+        close(score::log_loss(y.view(), p.view()).unwrap(), expected("log_loss"), 1e-9);
+    };
+    let model = MultinomialNb::params().fit(&data).unwrap();
+    check("multinomial", normalised(&model.joint_log_likelihood(x.view())));
+    let model = BernoulliNb::params().binarize(Some(8.0)).fit(&data).unwrap();
+    // Its own cut is made in `predict` alone.
+    let cut = x.mapv(|v| f64::from(u8::from(v > 8.0)));
+    check("bernoulli", normalised(&model.joint_log_likelihood(cut.view())));
 }
 
 #[test]

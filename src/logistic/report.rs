@@ -43,7 +43,7 @@ pub enum Outcome {
     Converged,
     /// The iterations ran out, or rounding hid all further descent.
     RanOut,
-    /// Without a penalty the classes can be separated: the likelihood grows with the coefficients for ever.
+    /// Without a penalty the classes can be separated, some of them or nearly: the likelihood grows with the coefficients, as far as numbers tell.
     Separable,
 }
 

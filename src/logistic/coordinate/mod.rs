@@ -29,7 +29,7 @@ const FIRST_FEATURES: usize = 64;
 /// Sweeps of coordinate descent for one step, and halvings of a step.
 const MAX_SWEEPS: usize = 300;
 const MAX_HALVINGS: usize = 30;
-/// Most steps over the columns of a working set, and the dense cells that a set may have after them: so many, or so many for each stored entry.
+/// Most steps over the columns of a working set, and rounds of them, and the dense cells that a set may have after them: so many, or so many for each stored entry.
 const MOST_STEPS: usize = 20;
 const DENSE_CELLS: usize = 1 << 20;
 const DENSE_PART: usize = 4;
@@ -173,7 +173,8 @@ pub(super) fn minimize<F: Float>(
             }
         }
         let steps = report.iterations - before;
-        if by_columns && (steps == 0 || steps >= MOST_STEPS) && missing <= room {
+        let crawls = steps == 0 || steps >= MOST_STEPS || report.passes >= MOST_STEPS;
+        if by_columns && crawls && missing <= room {
             // Features that depend on one another ask for the Hessian, if there is room for it.
             let cells = objective.rows.n().saturating_mul(set.len() + FIRST_FEATURES);
             if cells <= DENSE_CELLS.max(DENSE_PART * objective.rows.stored()) {
