@@ -1,11 +1,11 @@
 //! The solver for penalties with an L1 part: Newton steps by coordinate descent, over a growing working set of features.
 //!
-//! Few features matter at the optimum, so the work is done on few: a round copies the features of the working set into columns side by side, brings the
-//! objective over these to its minimum, and then looks at the gradient of all the others. Those whose gradient exceeds the penalty join the
-//! set, largest first, until the duality gap says that none is missing.
+//! Few features matter at the optimum, so the work is done on few: a round brings the objective over the working set to its minimum, and then looks at
+//! the gradient of all the others. Those whose gradient exceeds the penalty join the set, largest first, until the duality gap says that none is missing.
 //!
-//! On the working set each step minimises the penalised quadratic model
-//! `g^T s + 1/2 s^T H s + l1 ||w + s||_1` by cyclic coordinate descent on the Hessian `H` (`O(q)` for a coordinate of `q`), and then searches along `s`.
+//! On the working set each step minimises the penalised quadratic model `g^T s + 1/2 s^T H s + l1 ||w + s||_1` by cyclic coordinate descent, and then searches
+//! along `s`. Of dense records the set's columns are copied side by side and `H` is formed (`gram`): `O(q)` for a coordinate of `q`. Of sparse ones the sweeps run
+//! over the stored entries (`columns`), as long as that gets on.
 //!
 //! # References
 //! Friedman, Hastie & Tibshirani, "Regularization paths for generalized linear models via coordinate descent", 2010; Massias, Gramfort & Salmon,
@@ -166,10 +166,10 @@ pub(super) fn minimize<F: Float>(
         let limits_here = Limits { tol, ..limits };
         match &mut part {
             Part::Columns(columns) => {
-                columns.minimize(objective, l1, v, limits_here, &mut report, observer)?
+                columns.minimize(objective, l1, v, limits_here, &mut report, observer)?;
             }
             Part::Gram(part) => {
-                gram::minimize(objective, part, (l1, stuck), v, limits_here, &mut report, observer)?
+                gram::minimize(objective, part, (l1, stuck), v, limits_here, &mut report, observer)?;
             }
         }
         let steps = report.iterations - before;
