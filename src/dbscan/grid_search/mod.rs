@@ -18,7 +18,7 @@
 //!    known: sub-cells that are of two sets look for one pair of points.
 //! 3. *Labels.* Sets are numbered by their smallest row. A border point takes the smallest number among the neighbours that it kept.
 //!
-//! The answers are those of the definition, in `f64`: positions are whole numbers (see [`grid`]), and where they are too coarse to tell whether two points
+//! The answers are those of the definition, in `f64`: positions are whole numbers (see [`scale`]), and where they are too coarse to tell whether two points
 //! are within `eps`, which is rare but for lattices, the distance is computed from the input. The sets do not depend on the order in which pairs were
 //! met, so neither do the labels.
 
@@ -26,6 +26,7 @@ mod around;
 mod connect;
 mod grid;
 mod label;
+mod scale;
 mod sweep;
 mod touch;
 
@@ -43,8 +44,9 @@ use crate::kernel::simd::dispatch;
 use crate::observe::{Observer, Progress, report};
 use crate::par;
 use connect::Connect;
-use grid::{Grid, Scale};
+use grid::Grid;
 use label::Label;
+use scale::Scale;
 use sweep::Sweep;
 
 #[cfg(test)]
@@ -55,6 +57,9 @@ const NONE: u32 = u32::MAX;
 
 /// Neighbours of a point that is no core point up to which they are kept.
 const KEPT: usize = 16;
+
+/// Points of a chunk of rows: with their keys they stay in the cache.
+const CHUNK: usize = 1 << 15;
 
 /// Parts of the grid between two reports.
 const WAVE: usize = 128;
