@@ -222,7 +222,8 @@ unsafe fn panel<F: Real, S: Simd, const G: usize>(
         unsafe {
             let mut store = Store { c: c.add(lane), c_row, bias: bias.map(|bias| bias.add(lane)) };
             let next = right.wrapping_add(left.n_outer * left.n_inner * stride);
-            rows::<F, S, G>(n_rows, left, right.add(lane), stride, next, &mut store);
+            // Without inner indices there is no right matrix: the pointer is moved, but not read.
+            rows::<F, S, G>(n_rows, left, right.wrapping_add(lane), stride, next, &mut store);
         }
     }
 }
