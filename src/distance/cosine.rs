@@ -114,28 +114,30 @@ pub(super) enum Direction {
 }
 
 /// A point in f64, scaled by a power of two so that its largest component is about 1, and one over its length then.
-struct Unit {
-    point: Vec<f64>,
+struct Unit<'a> {
+    point: &'a [f64],
     per_length: f64,
 }
 
-impl Unit {
-    /// `None` for a zero vector. With `centred`, the mean of the components is taken off first.
-    fn new<F: Float>(point: &[F], centred: bool) -> Option<Self> {
-        let mut point: Vec<f64> = point.iter().map(|&v| v.as_f64()).collect();
+impl<'a> Unit<'a> {
+    /// `None` for a zero vector. With `centred`, the mean of the components is taken off first. The components are put into `room`.
+    fn new<F: Float>(room: &'a mut Vec<f64>, point: &[F], centred: bool) -> Option<Self> {
+        room.clear();
+        room.extend(point.iter().map(|&v| v.as_f64()));
+        let point = room.as_mut_slice();
         if centred && point.iter().all(|&v| v == point[0]) {
             return None;
         }
-        scale(&mut point)?;
+        scale(point)?;
         if centred {
             let mean = point.iter().sum::<f64>() / point.len() as f64;
             // The second pass takes off what the rounding of the first mean left.
             point.iter_mut().for_each(|v| *v -= mean);
             let rest = point.iter().sum::<f64>() / point.len() as f64;
             point.iter_mut().for_each(|v| *v -= rest);
-            scale(&mut point)?;
+            scale(point)?;
         }
-        let per_length = 1.0 / kernel::fold(Product, &point, &point).sqrt();
+        let per_length = 1.0 / kernel::fold(Product, point, point).sqrt();
         Some(Self { point, per_length })
     }
 }
@@ -161,11 +163,14 @@ fn scale(point: &mut [f64]) -> Option<()> {
 }
 
 /// In f64 and from the points themselves, without loss anywhere.
-fn exact_direction<F: Float>(a: &[F], b: &[F], centred: bool) -> Direction {
-    let (Some(a), Some(b)) = (Unit::new(a, centred), Unit::new(b, centred)) else { return Direction::None };
-    let cosine = kernel::fold(Product, &a.point, &b.point) * (a.per_length * b.per_length);
+fn exact_direction<F: Float>(a: &[F], b: &[F], centred: bool, rooms: &mut [Vec<f64>; 2]) -> Direction {
+    let [room_a, room_b] = rooms;
+    let (Some(a), Some(b)) = (Unit::new(room_a, a, centred), Unit::new(room_b, b, centred)) else {
+        return Direction::None;
+    };
+    let cosine = kernel::fold(Product, a.point, b.point) * (a.per_length * b.per_length);
     let half_chord =
-        |sign: f64| 0.5 * kernel::squared_chord(&a.point, a.per_length, &b.point, sign * b.per_length);
+        |sign: f64| 0.5 * kernel::squared_chord(a.point, a.per_length, b.point, sign * b.per_length);
     if cosine > 0.9 {
         Direction::Near(half_chord(1.0))
     } else if cosine < -0.9 {
@@ -198,7 +203,7 @@ fn direction_of<F: Float>(gram: [F; 3], a: &[F], b: &[F]) -> Direction {
     if !kernel::all_finite(a) || !kernel::all_finite(b) {
         return Direction::Cosine(f64::NAN);
     }
-    wide_direction::<F, false>(a, b).unwrap_or_else(|| exact_direction(a, b, false))
+    wide_direction::<F, false>(a, b).unwrap_or_else(|| exact_direction(a, b, false, &mut Default::default()))
 }
 
 /// The same for points of which a tile has shown that they are nearly parallel: in f32, sums in f64 then come first.
@@ -287,8 +292,8 @@ fn unit_rows<F: Float>(x: ArrayView2<'_, F>, centred: bool) -> Rows<'_, F> {
         if !centred && safe::<F>().contains(&squared) {
             let per_length = F::cast(1.0 / squared.sqrt());
             unit.iter_mut().zip(row).for_each(|(unit, &v)| *unit = v * per_length);
-        } else if let Some(exact) = Unit::new(row, centred) {
-            unit.iter_mut().zip(&exact.point).for_each(|(unit, v)| *unit = F::cast(v * exact.per_length));
+        } else if let Some(exact) = Unit::new(&mut Vec::new(), row, centred) {
+            unit.iter_mut().zip(exact.point).for_each(|(unit, v)| *unit = F::cast(v * exact.per_length));
         }
         F::zero()
     })
@@ -302,7 +307,7 @@ fn tile<F: Float>(
     out: &mut [F],
     map: impl Finish<F>,
     (gap, near): (impl Fn(F) -> F, F),
-    exact: impl Fn(&[F], &[F]) -> F,
+    mut exact: impl FnMut(&[F], &[F]) -> F,
 ) {
     if x.finished((Product, map), i.start, y, j.start, out) > near {
         return;
@@ -415,10 +420,15 @@ impl<F: Float> Metric<F> for Angular {
     }
 }
 
+/// The correlation distance, with room for the points.
+fn correlation<F: Float>(a: &[F], b: &[F], rooms: &mut [Vec<f64>; 2]) -> F {
+    let direction = wide_direction::<F, true>(a, b).unwrap_or_else(|| exact_direction(a, b, true, rooms));
+    F::cast(direction.distance())
+}
+
 impl<F: Float> Metric<F> for Correlation {
     fn distance(&self, a: &[F], b: &[F]) -> F {
-        let direction = wide_direction::<F, true>(a, b).unwrap_or_else(|| exact_direction(a, b, true));
-        F::cast(direction.distance())
+        correlation(a, b, &mut Default::default())
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
@@ -426,7 +436,8 @@ impl<F: Float> Metric<F> for Correlation {
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        tile([x, y], [i, j], out, OneMinus, (|d| d, near()), |a, b| self.distance(a, b));
+        let mut rooms = Default::default();
+        tile([x, y], [i, j], out, OneMinus, (|d| d, near()), |a, b| correlation(a, b, &mut rooms));
     }
 
     fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {

@@ -54,6 +54,7 @@ impl<F: Real> MultiplyRow<'_, F> {
 /// # Safety
 /// `right` is valid for a row of `G` registers at distance `BLOCK` for each of `left`.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "sums are addressed by part and register")]
 pub(crate) unsafe fn add_products<F: Real, S: Simd, const G: usize, const P: usize>(
     start: [Lanes<F, S>; G],
     left: &[F],
