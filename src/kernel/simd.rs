@@ -52,6 +52,13 @@ pub(crate) fn available() -> Vec<Isa> {
     sets
 }
 
+/// The sizes that a test runs through: all of them, and in Miri, a thousand times slower, those about the powers of two.
+#[cfg(test)]
+pub(crate) fn tested<T>(sizes: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+    let kept = |i: usize| !cfg!(miri) || i == 0 || i.is_power_of_two() || (i + 1).is_power_of_two();
+    sizes.enumerate().filter(move |(i, _)| kept(*i)).map(|(_, size)| size)
+}
+
 /// An instruction set as a family of registers.
 ///
 /// Its three types are private to this file: a kernel gets one from [`dispatch`] alone, so the registers of a family are only used where the machine

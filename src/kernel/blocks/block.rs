@@ -391,7 +391,7 @@ pub(crate) fn bits(mut mask: u32) -> impl Iterator<Item = usize> {
 mod tests {
     use super::*;
     use crate::kernel::Columns;
-    use crate::kernel::simd::{available, dispatch_on};
+    use crate::kernel::simd::{available, dispatch_on, tested};
     use rand::{Rng, SeedableRng};
     use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -428,7 +428,7 @@ mod tests {
 
     fn agrees_by<F: Blocks, N: Norm>(draw: impl Fn(&mut Xoshiro256PlusPlus) -> F, radius: f64) {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-        for d in 1..=20 {
+        for d in tested(1..=20) {
             let mut block = || (0..BLOCK * d).map(|_| draw(&mut rng)).collect::<Vec<F>>();
             let (a, mut b) = (block(), block());
             for j in 0..d {
@@ -470,7 +470,7 @@ mod tests {
     fn a_point_left_out_by_a_box_is_near_nothing_in_it() {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
         let mut left_out = 0;
-        for round in 0..200 {
+        for round in tested(0..200) {
             let d = 1 + round % 5;
             let mut block =
                 |shift: f32| (0..BLOCK * d).map(|_| rng.gen_range(0..4) as f32 + shift).collect::<Vec<_>>();

@@ -268,7 +268,7 @@ fn lanes_left<S: Simd>(first: usize, end: usize) -> u32 {
 mod tests {
     use super::*;
     use crate::kernel::bits;
-    use crate::kernel::simd::{available, dispatch_on};
+    use crate::kernel::simd::{available, dispatch_on, tested};
     use rand::{Rng, SeedableRng};
     use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -290,7 +290,7 @@ mod tests {
     const BAND: Band = Band { inside: 200_000_000, outside: 300_000_000 };
 
     fn agrees_near<const W: usize>() {
-        for n in 0..=70 {
+        for n in tested(0..=70) {
             let columns = points::<W>(n + PAD + 1);
             // The point itself is the last, behind the padding.
             let own = n + PAD;
@@ -325,7 +325,7 @@ mod tests {
     }
 
     fn agrees_among<const W: usize>() {
-        for n in 0..=200 {
+        for n in tested(0..=200) {
             let columns = points::<W>(n + PAD);
             let run = Run { columns: columns.each_ref().map(Vec::as_slice), start: 0, end: n };
             let of = n / 4..n / 4 + n / 5;

@@ -223,12 +223,13 @@ unsafe fn compress<T: Movable>(column: &[T], mask: &[u64], left: &mut [T], right
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::simd::tested;
     use rand::{Rng, SeedableRng};
     use rand_xoshiro::Xoshiro256PlusPlus;
 
     fn splits<T: Movable + PartialEq + std::fmt::Debug>(make: impl Fn(usize) -> T) {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
-        for n in 0..200 {
+        for n in tested(0..200) {
             let column: Vec<T> = (0..n).map(&make).collect();
             let ones: Vec<bool> = (0..n).map(|_| rng.gen_bool(0.4)).collect();
             let mut mask = vec![0_u64; n.div_ceil(64)];
@@ -260,7 +261,7 @@ mod tests {
     #[test]
     fn passes_over_a_column_equal_the_naive_ones_for_every_length() {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
-        for n in 1..100_usize {
+        for n in tested(1..100_usize) {
             let x: Vec<f32> = (0..n).map(|_| rng.gen_range(-1.0..1.0)).collect();
             let expected = x.iter().fold((f32::MAX, f32::MIN), |(lo, hi), &x| (lo.min(x), hi.max(x)));
             assert_eq!(f32::min_max(&x), expected);

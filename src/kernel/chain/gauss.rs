@@ -237,7 +237,7 @@ pub(crate) fn add_spreads<F: Real>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::{available, dispatch_on};
+    use crate::kernel::simd::{available, dispatch_on, tested};
 
     fn numbers(n: usize, seed: usize) -> Vec<f64> {
         (0..n).map(|i| (((i * 7919 + seed * 104_729) % 1009) as f64) / 500.0 - 1.0).collect()
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn whitened_lengths_equal_the_plain_sums() {
         for isa in available() {
-            for n in 1..=70 {
+            for n in tested(1..=70) {
                 for d in [1, 2, 3, 5, 9] {
                     let (x, w, mean) = (numbers(n * d, 1), numbers(d * d, 2), numbers(d, 5));
                     let (mut full, mut diagonal) = (vec![0.0; n], vec![0.0; n]);
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn moments_equal_the_plain_sums() {
         for isa in available() {
-            for n in 1..=70 {
+            for n in tested(1..=70) {
                 for d in [1, 2, 3, 5, 9] {
                     let (x, weights) = (numbers(n * d, 3), numbers(n, 4));
                     let (mut scratch, mut first) = (vec![0.0; n], vec![1.0; d]);

@@ -8,7 +8,7 @@ use super::path::Best;
 use super::smooth::Backward;
 use super::{MOST_ARROWS, Real};
 use crate::kernel::Aligned;
-use crate::kernel::simd::{available, dispatch_on};
+use crate::kernel::simd::{available, dispatch_on, tested};
 
 fn pack(k: usize, m: &[f64]) -> Aligned<f64> {
     let mut packed = Aligned::default();
@@ -43,7 +43,7 @@ fn assert_close(a: &[f64], b: &[f64], what: &str) {
 fn filters_smoothers_and_best_paths_equal_the_plain_recursions() {
     const N: usize = 21;
     for isa in available() {
-        for k in 1..=70 {
+        for k in tested(1..=70) {
             let what = format!("{isa:?} {k}");
             let (a, b) = (stochastic(k), numbers(N * k, 3));
             let at: Vec<f64> = (0..k * k).map(|i| a[i % k * k + i / k]).collect();
@@ -153,7 +153,7 @@ fn lost_digits_are_told_and_small_sums_are_rescaled() {
 #[test]
 fn exponentials_are_right_to_two_units_in_the_last_place() {
     for isa in available() {
-        for k in 1..=70 {
+        for k in tested(1..=70) {
             let mut x: Vec<f64> = numbers(2 * k, 9).iter().map(|v| -v * v * 600.0).collect();
             let plain = x.clone();
             let log_scale = dispatch_on(isa, ExpRows { k, x: &mut x });
@@ -180,7 +180,7 @@ fn exponentials_are_right_to_two_units_in_the_last_place() {
 #[test]
 fn a_faint_number_is_found_wherever_it_lies() {
     for isa in available() {
-        for n in 0..=70 {
+        for n in tested(0..=70) {
             let mut values: Vec<f64> = [0.0, 1.0, f64::LOST, f64::NAN].into_iter().cycle().take(n).collect();
             assert!(!dispatch_on(isa, AnyFaint(&values)), "{isa:?} {n}");
             for i in 0..n {

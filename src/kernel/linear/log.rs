@@ -27,7 +27,7 @@ pub(super) fn log_1p_unit<S: Simd>(e: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::{Task, available, dispatch_on};
+    use crate::kernel::simd::{Task, available, dispatch_on, tested};
 
     /// Distance in units in the last place of `b`.
     fn ulps(a: f64, b: f64) -> f64 {
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn log_1p_agrees_with_the_standard_library_to_two_ulps_between_zero_and_one() {
-        for i in 0..=100_000 {
+        for i in tested(0..=100_000) {
             let e = f64::from(i) / 100_000.0;
             for e in [e, e * 1e-8, e * 1e-300] {
                 for isa in available() {

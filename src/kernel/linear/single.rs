@@ -159,12 +159,12 @@ pub(crate) fn gradient(x: &[f64], r: &[f64], g: &mut [f64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::{available, dispatch_on};
+    use crate::kernel::simd::{available, dispatch_on, tested};
 
     #[test]
     fn dots_and_sums_equal_the_naive_ones_for_all_shapes() {
         for n in [0, 1, 3, 4, 9] {
-            for d in 0..=150_usize {
+            for d in tested(0..=150_usize) {
                 // Small whole numbers: every sum is exact.
                 let x: Vec<f64> = (0..n * d).map(|i| ((i * 7 + i * i % 13) % 9) as f64 - 4.0).collect();
                 let w: Vec<f64> = (0..d).map(|j| (j % 5) as f64 - 2.0).collect();

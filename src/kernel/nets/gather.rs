@@ -35,12 +35,12 @@ impl<F: Element> Task for Gather<'_, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::{available, dispatch_on};
+    use crate::kernel::simd::{available, dispatch_on, tested};
 
     #[test]
     fn rows_arrive_where_they_belong_and_nothing_else_is_written() {
         for isa in available() {
-            for n in 0..=70 {
+            for n in tested(0..=70) {
                 let from: Vec<f64> = (0..3 * n).map(|i| i as f64).collect();
                 let (source, to_row) = ([2, 0, 0, 1], n + 2);
                 let mut to = vec![-1.0; 4 * to_row];

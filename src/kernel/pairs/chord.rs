@@ -63,11 +63,11 @@ fn add_square<S: Simd>(
 mod tests {
     use super::*;
     use crate::kernel::simd::Isa;
-    use crate::kernel::simd::{available, dispatch_on};
+    use crate::kernel::simd::{available, dispatch_on, tested};
 
     #[test]
     fn every_instruction_set_gives_the_naive_sum() {
-        for n in 0..=70 {
+        for n in tested(0..=70) {
             let a: Vec<f64> = (0..n).map(|k| (f64::from(k) * 0.7).sin()).collect();
             let b: Vec<f64> = (0..n).map(|k| (f64::from(k) * 0.3).cos()).collect();
             let naive: f64 = a.iter().zip(&b).map(|(a, b)| (a * 0.3 - b * 0.2).powi(2)).sum();

@@ -38,11 +38,11 @@ impl<F: Element> Task for Find<'_, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::{available, dispatch_on};
+    use crate::kernel::simd::{available, dispatch_on, tested};
 
     #[test]
     fn the_first_small_number_is_found_at_every_place_of_every_length() {
-        for n in 0..=70 {
+        for n in tested(0..=70) {
             for place in 0..n {
                 let mut row = vec![2.0_f32; n];
                 (row[place], row[n - 1]) = (1.0, 1.0);

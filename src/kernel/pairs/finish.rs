@@ -167,11 +167,11 @@ const WIDEST: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::{available, dispatch_on};
+    use crate::kernel::simd::{available, dispatch_on, tested};
 
     /// `naive(entry, beside)` gives the new value and the watched number.
     fn agrees<F: Element + linfa::Float, M: Finish<F>>(map: M, naive: impl Fn(f64, f64) -> (f64, f64)) {
-        for n in 1..=70_u32 {
+        for n in tested(1..=70_u32) {
             let entries: Vec<F> =
                 (0..n).map(|i| F::cast(f64::from((i * 37 + n) % 41) / 32.0 - 0.125)).collect();
             let beside: Vec<F> = (0..n).map(|i| F::cast(f64::from((i * 29 + n) % 23) / 8.0 + 1.0)).collect();
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn roots_watch_both_ends() {
-        for n in 1..=70 {
+        for n in tested(1..=70) {
             for isa in available() {
                 let mut row: Vec<f64> = (0..n).map(|i| f64::from(i + 4)).collect();
                 let map = Root { low: 2.0, high: 80.0 };

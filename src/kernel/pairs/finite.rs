@@ -43,11 +43,11 @@ impl<F: Element> Task for AllFinite<'_, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::{available, dispatch_on};
+    use crate::kernel::simd::{available, dispatch_on, tested};
 
     fn sees_each_place<F: Element>(large: F, small: F, bad: [F; 3]) {
         for isa in available() {
-            for n in 0..=70 {
+            for n in tested(0..=70) {
                 let mut values = vec![large; n];
                 assert!(dispatch_on(isa, AllFinite { values: &values }), "{isa:?} {n}");
                 for place in 0..n {

@@ -202,7 +202,7 @@ fn across<F: Element, S: Simd, P: Step<F>>(step: P, mut total: Lanes<F, S>) -> F
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::{available, dispatch_on};
+    use crate::kernel::simd::{available, dispatch_on, tested};
     use crate::kernel::{
         Difference, LargestDifference, Power, RelativeDifference, SquaredDifference, Sum, Unequal,
     };
@@ -215,7 +215,7 @@ mod tests {
     }
 
     fn agrees<F: Element + linfa::Float, S: Step<F>>(step: S, naive: impl Fn(&[F], &[F]) -> F) {
-        for n in 0..=70 {
+        for n in tested(0..=70) {
             let (a, b) = points::<F>(n);
             let expected = naive(&a, &b);
             for isa in available() {
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn the_gram_matrix_of_two_points_is_three_products() {
-        for n in 0..=70 {
+        for n in tested(0..=70) {
             let (a, b) = points::<f64>(n);
             let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
             for isa in available() {

@@ -72,11 +72,12 @@ fn copy_few<F: Copy>(mut room: &mut [MaybeUninit<F>], mut values: &[F]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::simd::tested;
 
     fn writes<F: Element + linfa::Float>() {
         let values: Vec<F> = (0_u32..100).map(|i| F::cast(i)).collect();
-        for start in 0..20 {
-            for n in 0..=70 {
+        for start in tested(0..20) {
+            for n in tested(0..=70) {
                 let mut room = [MaybeUninit::new(F::ZERO); 100];
                 stream(&mut room[start..start + n], &values);
                 // SAFETY: all of them have been numbers from the beginning.

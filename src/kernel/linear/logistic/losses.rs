@@ -118,11 +118,11 @@ pub(crate) fn softmax(z: &mut [f64], n: usize, reference: bool, top: &mut [f64],
 mod tests {
     use super::super::tests::{close, values};
     use super::*;
-    use crate::kernel::simd::{available, dispatch_on};
+    use crate::kernel::simd::{available, dispatch_on, tested};
 
     #[test]
     fn binary_losses_and_residuals_equal_the_naive_ones_for_all_lengths() {
-        for n in 0..=70 {
+        for n in tested(0..=70) {
             let z: Vec<f64> = values(n, 6).into_iter().map(|v| v * 50.0).collect();
             let target: Vec<u32> = (0..n as u32).map(|i| i % 3 % 2).collect();
             let weight: Vec<f64> = values(n, 7).into_iter().map(f64::abs).collect();
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn softmax_equals_the_naive_one_and_survives_huge_margins() {
         for isa in available() {
-            for n in 1..=70 {
+            for n in tested(1..=70) {
                 for reference in [false, true] {
                     let z: Vec<f64> = values(3 * n, 8).into_iter().map(|v| v * 1000.0).collect();
                     let mut p = z.clone();

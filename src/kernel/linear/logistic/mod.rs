@@ -300,7 +300,7 @@ pub(crate) fn gradient<F: Copy + Into<f64>>(x: &[F], n: usize, d: usize, m: usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::{available, dispatch_on};
+    use crate::kernel::simd::{available, dispatch_on, tested};
 
     /// Reproducible values in -1..1.
     pub(super) fn values(n: usize, seed: u64) -> Vec<f64> {
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn margins_and_gradients_equal_their_sums_for_all_shapes() {
         for (n, m) in [(1, 1), (3, 1), (9, 1), (4, 2), (7, 3), (6, 4), (5, 10), (9, 17)] {
-            for d in 0..=70 {
+            for d in tested(0..=70) {
                 let lanes = lanes(m);
                 let x = values(n * d, 1);
                 let w: Vec<f64> = values(d * lanes, 2)
@@ -357,7 +357,7 @@ mod tests {
     #[test]
     fn the_largest_value_is_found_at_every_place_and_nan_wins() {
         for isa in available() {
-            for n in 0..=70 {
+            for n in tested(0..=70) {
                 let mut x = vec![0.5; n];
                 for i in 0..n {
                     x[i] = -2.0;

@@ -259,7 +259,7 @@ impl<F: Real, S: Simd, const G: usize> Finish<F, S, G> for Store<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::{available, dispatch_on};
+    use crate::kernel::simd::{available, dispatch_on, tested};
 
     fn values<F: Real>(n: usize) -> Vec<F> {
         (0..n).map(|i| F::of(((i * 37 + 11) % 19) as f64 - 9.0)).collect()
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn every_path_is_the_naive_product_for_all_sizes() {
-        for n in 0..=70 {
+        for n in tested(0..=70) {
             check::<f32>(3, n, 5);
             check::<f32>(n, 5, 3);
             check::<f32>(7, 2, n);
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn panels_cover_all_blocks_in_order() {
-        for n in 0..20 {
+        for n in tested(0..20) {
             let mut next = 0;
             for (first, width) in panels(n) {
                 assert_eq!(first, next);
