@@ -344,7 +344,7 @@ fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::available;
+    use crate::kernel::simd::{available, tested};
     use crate::kernel::{LargestDifference, Product, SquaredDifference, TwoRelativeDifferences};
 
     fn value(i: usize, k: usize) -> f64 {
@@ -387,7 +387,7 @@ mod tests {
         let kinds = [0.0, *range.start(), *range.start() * near_least, -0.7, 1.0, 1.5, *range.end()];
         let component = |i: usize, k: usize| F::cast(kinds[(i * 5 + k * 3 + i * k / 7) % 7]);
         for isa in available() {
-            for dim in 0..=70 {
+            for dim in tested(0..=70) {
                 let panels = |n, shift: usize| {
                     Panels::new_on(isa, n, dim, |i, point: &mut [F]| {
                         point.iter_mut().enumerate().for_each(|(k, v)| *v = component(i + shift, k));

@@ -105,11 +105,11 @@ unsafe fn add_row<F: Real, S: Simd, const G: usize>(a: F, right: *const F, sums:
 mod tests {
     use super::super::{Multiply, padded};
     use super::*;
-    use crate::kernel::simd::{available, dispatch_on};
+    use crate::kernel::simd::{available, dispatch_on, tested};
 
     fn is_that_of_many_rows<F: Real + PartialEq>() {
         for isa in available() {
-            for n_k in 0..=70 {
+            for n_k in tested(0..=70) {
                 for n_columns in [1, 9, 17, 40, 70, 130] {
                     let width = padded::<F>(n_columns);
                     let values = |n: usize| {
