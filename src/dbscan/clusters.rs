@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2};
 
 use super::CHUNK;
 use crate::float::Float;
-use crate::kernel::Room;
+use crate::kernel::{Room, expect_write};
 use crate::par;
 
 /// The cluster of each row, and the core points.
@@ -112,6 +112,12 @@ impl Found {
     pub(super) fn set(&self, row: u32, label: Option<u32>, core: bool) {
         let core = u32::from(core) * Self::CORE;
         self.rows[row as usize].store(label.unwrap_or(Self::NOISE) | core, Relaxed);
+    }
+
+    /// A hint that a row is about to be set.
+    #[inline(always)]
+    pub(super) fn expect(&self, row: u32) {
+        expect_write(&self.rows[row as usize]);
     }
 
     pub(super) fn clusters(self) -> Clusters {

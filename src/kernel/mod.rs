@@ -21,9 +21,9 @@ pub(crate) mod simd;
 
 pub(crate) use aligned::Aligned;
 pub(crate) use blocks::{
-    Absolutes, BLOCK, BOX_PAD, Band, Between, Blocks, Columns, Largest, Movable, Norm, PAD, Radius, Run,
-    Squares, bits, boxes_in, count_near, each_near, first_other, hits_among, hits_in, n_words, partition,
-    totals_in, totals_of,
+    Absolutes, BLOCK, BOX_PAD, Band, Between, Blocks, Columns, LOOK, Largest, Movable, Norm, PAD, Radius,
+    Run, Squares, bits, boxes_in, count_near, each_near, hits_among, hits_in, join_hits, n_below, n_words,
+    partition, totals_in, totals_of,
 };
 pub(crate) use lanes::Element;
 pub(crate) use pages::{Fill, Room, large_pages};

@@ -74,6 +74,10 @@ pub(crate) fn target(bytes: &[u8]) {
                     (gap[0] * gap[0] / s(0, 0), s(0, 0))
                 } else {
                     let det = s(0, 0) * s(1, 1) - s(0, 1) * s(1, 0);
+                    // A difference without digits: nobody knows the density.
+                    if det < 1e-6 * s(0, 0) * s(1, 1) {
+                        return f64::NAN;
+                    }
                     let sum = s(1, 1) * gap[0] * gap[0] - 2.0 * s(0, 1) * gap[0] * gap[1]
                         + s(0, 0) * gap[1] * gap[1];
                     (sum / det, det)

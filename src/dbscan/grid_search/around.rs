@@ -7,13 +7,13 @@ use super::grid::Grid;
 use super::{NONE, Search};
 use crate::dbscan::union_find::UnionFind;
 use crate::float::Float;
-use crate::kernel::{Between, PAD, Run, bits, count_near, each_near, first_other, hits_among, n_words};
+use crate::kernel::simd::Simd;
+use crate::kernel::{
+    Between, LOOK, PAD, Run, bits, count_near, each_near, hits_among, join_hits, n_below, n_words,
+};
 
 /// Points around a cell up to which they are copied into one run.
 pub(super) const GATHERED: usize = 1024;
-
-/// Rows of cells around a cell, at most.
-const ROWS: usize = 9;
 
 /// Points that are counted before the count is looked at.
 const COUNTED: usize = 128;
@@ -25,8 +25,8 @@ pub(super) struct Around<'a, F, const D: usize, const W: usize> {
     only_before: bool,
     /// Which of the rows of cells around a cell is its own.
     own_row: usize,
-    /// For each row of cells, where the cells around the last one began and ended.
-    at: [(usize, usize); ROWS],
+    /// For each row of cells, where the cells around the present ones begin.
+    at: Vec<usize>,
     /// Cells around the present ones, row by row.
     pub(super) cells: Vec<Range<usize>>,
     /// Their points.
@@ -51,19 +51,19 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
     /// A cursor at `cell`, over all that is around, or over the cells up to the present ones.
     pub(super) fn new(search: &'a Search<'a, F, D, W>, cell: usize, only_before: bool) -> Self {
         let Grid { keys, offsets, .. } = search.grid;
-        let mut at = [(0, 0); ROWS];
-        for (at, offset) in at.iter_mut().zip(offsets) {
+        let own_row = offsets.len() / 2;
+        let n_rows = if only_before { own_row + 1 } else { offsets.len() };
+        let first = |offset: &u64| {
             let first = keys[cell].wrapping_add(*offset) - 1;
-            let first = keys.partition_point(|&key| key < first);
-            *at = (first, first);
-        }
+            keys.partition_point(|&key| key < first)
+        };
         Self {
             search,
             only_before,
-            own_row: offsets.len() / 2,
-            at,
-            cells: Vec::with_capacity(ROWS),
-            runs: Vec::with_capacity(ROWS),
+            own_row,
+            at: offsets[..n_rows].iter().map(first).collect(),
+            cells: vec![0..0; n_rows],
+            runs: vec![0..0; n_rows],
             here: 0..0,
             columns: std::array::from_fn(|_| vec![0; GATHERED + 2 * PAD]),
             gathered: 0,
@@ -77,49 +77,37 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
     }
 
     /// Goes to one or two cells; returns the number of points around.
-    pub(super) fn enter(&mut self, here: Range<usize>) -> usize {
+    #[inline(always)]
+    pub(super) fn enter<S: Simd>(&mut self, here: Range<usize>) -> usize {
         let grid = self.search.grid;
-        self.find_cells(here.clone());
+        let (first, end) = (grid.keys[here.start] - 1, grid.keys[here.end - 1] + 2);
+        for ((at, cells), offset) in self.at.iter_mut().zip(&mut self.cells).zip(&grid.offsets) {
+            loop {
+                let near = grid.keys[*at..].first_chunk().expect("as many keys follow the last cell");
+                let n_before = n_below::<S>(near, first.wrapping_add(*offset));
+                let n_up_to = n_below::<S>(near, end.wrapping_add(*offset));
+                *cells = *at + n_before..*at + n_up_to;
+                *at += n_before;
+                if n_up_to < LOOK {
+                    break;
+                }
+            }
+        }
         if self.only_before {
             self.cells[self.own_row].end = here.end;
         }
-        self.runs.clear();
-        self.runs.extend(self.cells.iter().map(|cells| grid.points(cells.clone())));
+        let mut n = 0;
+        for (run, cells) in self.runs.iter_mut().zip(&self.cells) {
+            *run = grid.points(cells.clone());
+            n += run.len();
+        }
         self.here = grid.points(here);
         (self.gathered, self.asked) = (0, 0..0);
-        self.runs.iter().map(Range::len).sum()
-    }
-
-    fn find_cells(&mut self, here: Range<usize>) {
-        let Grid { keys, offsets, .. } = self.search.grid;
-        let n_rows = if self.only_before { self.own_row + 1 } else { offsets.len() };
-        self.cells.clear();
-        for ((first, end), offset) in self.at.iter_mut().zip(&offsets[..n_rows]) {
-            let before = keys[here.start].wrapping_add(*offset) - 1;
-            let behind = keys[here.end - 1].wrapping_add(*offset) + 1;
-            // A few steps without a branch are nearly always enough.
-            for _ in 0..2 {
-                *first += usize::from(keys[*first] < before);
-            }
-            while keys[*first] < before {
-                *first += 1;
-            }
-            *end = (*end).max(*first);
-            for _ in 0..2 {
-                *end += usize::from(keys[*end] <= behind);
-            }
-            while keys[*end] <= behind {
-                *end += 1;
-            }
-            // Two cells were entered before the second of them.
-            while *end > *first && keys[*end - 1] > behind {
-                *end -= 1;
-            }
-            self.cells.push(*first..*end);
-        }
+        n
     }
 
     /// Copies the points around, of which there are at most [`GATHERED`], into one run.
+    #[inline(always)]
     pub(super) fn gather(&mut self) {
         let grid = self.search.grid;
         for (row, run) in self.runs.iter().enumerate() {
@@ -140,7 +128,8 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
     }
 
     /// Finds the neighbours of some points of the present cells among the copies.
-    pub(super) fn find_hits(&mut self, asked: Range<usize>) {
+    #[inline(always)]
+    pub(super) fn find_hits<S: Simd>(&mut self, asked: Range<usize>) {
         let Search { grid, .. } = *self.search;
         let copy = |i: usize| self.own + (i - self.here.start);
         let run = Run { columns: self.columns.each_ref().map(Vec::as_slice), start: 0, end: self.gathered };
@@ -161,13 +150,15 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
     }
 
     /// What was found for point `i`.
+    #[inline(always)]
     fn hits(&self, i: usize) -> &[u64] {
         let n_words = n_words(self.gathered);
         &self.hits[(i - self.asked.start) * n_words..][..n_words]
     }
 
     /// Joins the sets of the core points of the present cells, whose hits were found, with those of the core points before them and among them.
-    pub(super) fn join(&mut self, homes: &[AtomicU32], sets: &UnionFind) {
+    #[inline(always)]
+    pub(super) fn join<S: Simd>(&mut self, homes: &[AtomicU32], sets: &UnionFind) {
         let own = self.own..self.own + self.here.len();
         let n_words_all = n_words(self.gathered);
         let n_words = n_words(own.end);
@@ -182,19 +173,13 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
                 marks[k] = sets.ancestor(homes[self.which[k] as usize].load(Relaxed));
             }
         }
-        let mut from = own.start;
-        while let Some((i, k)) = first_other(from..own.end, own.start, &self.hits, n_words_all, marks) {
-            let (mark, other) = (marks[i], marks[k]);
-            sets.union(mark, other);
-            for name in &mut *marks {
-                *name = if *name == other { mark } else { *name };
-            }
-            from = i;
-        }
+        let hits = (&self.hits[..], n_words_all);
+        join_hits(own.clone(), own.start, hits, marks, |own, other| sets.union(own, other));
     }
 
     /// Whether as many points as are needed lie within the radius of point `i`, whose hits were found if there are copies.
-    pub(super) fn has_enough(&self, i: usize) -> bool {
+    #[inline(always)]
+    pub(super) fn has_enough<S: Simd>(&self, i: usize) -> bool {
         let Search { grid, need, .. } = *self.search;
         if self.gathered > 0 {
             return self.hits(i).iter().map(|hits| hits.count_ones() as usize).sum::<usize>() >= need;
@@ -206,7 +191,7 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
         for run in rest.iter().chain(before) {
             for start in run.clone().step_by(COUNTED) {
                 let end = run.end.min(start + COUNTED);
-                n += self.count(i, point, grid.run(start..end));
+                n += self.count::<S>(i, point, grid.run(start..end));
                 if n >= need {
                     return true;
                 }
@@ -217,7 +202,7 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
 
     /// Number of points of a run within the radius of point `i`.
     #[inline(always)]
-    fn count(&self, i: usize, point: [u32; W], run: Run<'_, W>) -> usize {
+    fn count<S: Simd>(&self, i: usize, point: [u32; W], run: Run<'_, W>) -> usize {
         let band = self.search.grid.band;
         if let Some(n) = count_near(point, run, band) {
             return n as usize;
@@ -232,11 +217,12 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
     }
 
     /// Visits the points within the radius of point `i` until `visit` returns false.
-    pub(super) fn each_hit(&mut self, i: usize, mut visit: impl FnMut(usize) -> bool) {
+    #[inline(always)]
+    pub(super) fn each_hit<S: Simd>(&mut self, i: usize, mut visit: impl FnMut(usize) -> bool) {
         let Search { grid, .. } = *self.search;
         if self.gathered > 0 {
             if !self.asked.contains(&i) {
-                self.find_hits(i..i + 1);
+                self.find_hits::<S>(i..i + 1);
             }
             ones(self.hits(i)).all(|k| visit(self.which[k] as usize));
             return;

@@ -24,7 +24,7 @@
 use std::ops::Range;
 
 use crate::float::Float;
-use crate::kernel::{Band, Fill, PAD, Room, Run};
+use crate::kernel::{Band, Fill, LOOK, PAD, Room, Run};
 use crate::par;
 
 /// Units of a cell's side, as a power of two.
@@ -59,7 +59,7 @@ pub(super) struct Grid<const W: usize> {
     pub(super) columns: [Vec<u32>; W],
     /// The input row of each point.
     pub(super) rows: Vec<u32>,
-    /// The key of each cell, and one above all.
+    /// The key of each cell, and [`LOOK`] above all: more than the four cells around two in a row.
     pub(super) keys: Vec<u64>,
     /// The first point of each cell, and their number.
     starts: Vec<u32>,
@@ -465,10 +465,10 @@ fn sort<const D: usize, const W: usize>(
     Grid {
         columns: columns.map(Room::into_vec),
         rows: rows.into_vec(),
-        keys: concat(&tables, |_, tables| (&tables.keys, 0), u64::MAX),
-        starts: concat(&tables, |_, tables| (&tables.starts, 0), n as u32),
-        cells: concat(&tables, |i, tables| (&tables.cells, n_subs[i]), first_sub),
-        subs: concat(&tables, |_, tables| (&tables.subs, 0), n as u32),
+        keys: concat(&tables, |_, tables| (&tables.keys, 0), (1 << 62, LOOK)),
+        starts: concat(&tables, |_, tables| (&tables.starts, 0), (n as u32, 1)),
+        cells: concat(&tables, |i, tables| (&tables.cells, n_subs[i]), (first_sub, 1)),
+        subs: concat(&tables, |_, tables| (&tables.subs, 0), (n as u32, 1)),
         parts,
         offsets: scale.offsets(),
         band: scale.band,
@@ -503,14 +503,14 @@ impl Tables {
     }
 }
 
-/// One table of all parts, each with something added, and a last entry.
+/// One table of all parts, each with something added, and `n_last` times a last entry.
 fn concat<T: Copy + Send + Sync + std::ops::Add<Output = T>>(
     tables: &[Tables],
     table: impl Fn(usize, &Tables) -> (&[T], T) + Sync,
-    last: T,
+    (last, n_last): (T, usize),
 ) -> Vec<T> {
     let len: usize = (0..).zip(tables).map(|(i, tables)| table(i, tables).0.len()).sum();
-    let mut all = par::filled(len + 1, last);
+    let mut all = par::filled(len + n_last, last);
     let mut rest = all.as_mut_slice();
     let parts = (0..)
         .zip(tables)

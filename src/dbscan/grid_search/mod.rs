@@ -23,7 +23,10 @@
 //! met, so neither do the labels.
 
 mod around;
+mod connect;
 mod grid;
+mod label;
+mod sweep;
 mod touch;
 
 use std::ops::Range;
@@ -36,12 +39,13 @@ use super::clusters::{Found, number_by_smallest_row};
 use super::union_find::UnionFind;
 use crate::error::Result;
 use crate::float::Float;
-use crate::kernel::{bits, each_near};
+use crate::kernel::simd::dispatch;
 use crate::observe::{Observer, Progress, report};
 use crate::par;
-use around::{Around, GATHERED};
+use connect::Connect;
 use grid::{Grid, Scale};
-use touch::touch;
+use label::Label;
+use sweep::Sweep;
 
 #[cfg(test)]
 mod tests;
@@ -51,12 +55,6 @@ const NONE: u32 = u32::MAX;
 
 /// Neighbours of a point that is no core point up to which they are kept.
 const KEPT: usize = 16;
-
-/// Pairs of points of two sub-cells up to which all are looked at.
-const MANY_PAIRS: usize = 8192;
-
-/// Pairs of points for each pair of sub-cells, up to which all pairs of points are looked at.
-const PAIRS_OF_SUBS: usize = 32;
 
 /// Parts of the grid between two reports.
 const WAVE: usize = 128;
@@ -116,8 +114,8 @@ struct Cores {
     /// A part of the grid is written by one thread, and read by others when it is finished; each home is a number of its own, so relaxed ordering is
     /// enough for it.
     homes: Vec<AtomicU32>,
-    /// Core points of each sub-cell.
-    n_cores: Vec<u32>,
+    /// Whether a sub-cell has core points.
+    has_cores: Vec<bool>,
     /// For each part of the grid and each point in it that is no core point, the number of its neighbours and they themselves, or [`NONE`]
     /// where they are more than [`KEPT`].
     neighbours: Vec<Vec<u32>>,
@@ -143,7 +141,7 @@ struct Later {
 /// What is found in one part of the grid.
 struct Part<'a> {
     /// From [`Cores`].
-    n_cores: &'a mut [u32],
+    has_cores: &'a mut [bool],
     neighbours: &'a mut Vec<u32>,
     later: &'a mut Later,
 }
@@ -174,14 +172,14 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
         let grid = self.grid;
         let parts = &grid.parts;
         let homes = par::tabulate(self.points.len(), |_| AtomicU32::new(NONE));
-        let mut n_cores = par::filled(grid.n_subs(), 0);
+        let mut has_cores = par::filled(grid.n_subs(), false);
         let mut neighbours: Vec<Vec<u32>> = parts.iter().map(|_| Vec::new()).collect();
         let mut later: Vec<Later> = parts.iter().map(|_| Later::default()).collect();
         let finished: Vec<AtomicBool> = parts.iter().map(|_| AtomicBool::new(false)).collect();
-        let n_cores_of = split(&mut n_cores, parts.iter().map(|cells| grid.subs(cells.clone()).len()));
-        let found = n_cores_of.into_iter().zip(&mut neighbours).zip(&mut later);
+        let has_cores_of = split(&mut has_cores, parts.iter().map(|cells| grid.subs(cells.clone()).len()));
+        let found = has_cores_of.into_iter().zip(&mut neighbours).zip(&mut later);
         let mut work =
-            found.map(|((n_cores, neighbours), later)| Part { n_cores, neighbours, later }).enumerate();
+            found.map(|((has_cores, neighbours), later)| Part { has_cores, neighbours, later }).enumerate();
         loop {
             let wave: Vec<_> = work.by_ref().take(WAVE).collect();
             let Some(&(last, _)) = wave.last() else { break };
@@ -189,178 +187,35 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
                 // The parts before this one that are finished.
                 let before = (0..part).rev().take_while(|&part| finished[part].load(Acquire)).last();
                 let known = parts[before.unwrap_or(part)].start;
-                self.core_samples_of(&parts[part], known, found, &homes, sets);
+                dispatch(Sweep {
+                    search: self,
+                    cells: &parts[part],
+                    known,
+                    part: found,
+                    homes: &homes,
+                    sets,
+                });
                 finished[part].store(true, Release);
             });
             done(grid.points(0..parts[last].end).end)?;
         }
-        Ok((Cores { homes, n_cores, neighbours }, later))
-    }
-
-    /// The core points of some cells, and their connections with those of the cells from `known` on and before them.
-    fn core_samples_of(
-        &self,
-        cells: &Range<usize>,
-        known: usize,
-        part: Part<'_>,
-        homes: &[AtomicU32],
-        sets: &UnionFind,
-    ) {
-        let Self { grid, need, .. } = *self;
-        let Part { n_cores, neighbours, later } = part;
-        let first_sub = grid.subs(cells.clone()).start;
-        let mut around = Around::new(self, cells.start, false);
-        for here in grid.together(cells.clone()) {
-            let subs = grid.subs(here.clone());
-            let is_thin = |sub: &usize| grid.sub(*sub).len() < need;
-            let n_thin: usize = subs.clone().filter(is_thin).map(|sub| grid.sub(sub).len()).sum();
-            let n = around.enter(here.clone());
-            let by_points = self.is_searched_by_points(&here, &around.cells, n);
-            // The more points ask, the more a copy is worth.
-            let gathered = by_points || n <= GATHERED && n <= 64 * n_thin;
-            if gathered {
-                around.gather();
-            }
-            if by_points {
-                around.find_hits(grid.points(here.clone()));
-            }
-            for sub in subs.clone() {
-                let points = grid.sub(sub);
-                if points.len() >= need {
-                    n_cores[sub - first_sub] = points.len() as u32;
-                    points.for_each(|i| homes[i].store(sub as u32, Relaxed));
-                    continue;
-                }
-                if gathered && !by_points {
-                    around.find_hits(points.clone());
-                }
-                for i in points {
-                    if n >= need && around.has_enough(i) {
-                        n_cores[sub - first_sub] += 1;
-                        homes[i].store(sub as u32, Relaxed);
-                        continue;
-                    }
-                    let count = neighbours.len();
-                    neighbours.push(NONE);
-                    if need <= KEPT + 1 {
-                        around.each_hit(i, |j| {
-                            neighbours.push(j as u32);
-                            true
-                        });
-                        neighbours[count] = (neighbours.len() - count - 1) as u32;
-                    }
-                }
-            }
-            let some_core = subs.clone().any(|sub| n_cores[sub - first_sub] > 0);
-            match by_points {
-                _ if !some_core => {}
-                false => later.by_subs.push(here),
-                true if around.cells[0].start < known => later.by_points.push(here),
-                true => around.join(homes, sets),
-            }
-        }
-    }
-
-    /// Whether to search the neighbours of every point, of one or two cells with `n` points around, or to compare their sub-cells with those around.
-    fn is_searched_by_points(&self, here: &Range<usize>, around: &[Range<usize>], n: usize) -> bool {
-        let grid = self.grid;
-        let n_subs: usize = around.iter().map(|cells| grid.subs(cells.clone()).len()).sum();
-        n <= GATHERED
-            && grid.points(here.clone()).len() * n <= PAIRS_OF_SUBS * n_subs * grid.subs(here.clone()).len()
+        Ok((Cores { homes, has_cores, neighbours }, later))
     }
 
     /// Connects the core points of the cells that were left for later with those before them.
     fn connect(&self, cores: &Cores, later: &[Later], sets: &UnionFind) {
-        let grid = self.grid;
-        par::for_each(later.iter().collect(), |_, later| {
-            if let Some(first) = later.by_points.first() {
-                let mut around = Around::new(self, first.start, true);
-                for here in &later.by_points {
-                    around.enter(here.clone());
-                    around.gather();
-                    around.find_hits(grid.points(here.clone()));
-                    around.join(&cores.homes, sets);
-                }
-            }
-            if let Some(first) = later.by_subs.first() {
-                let mut around = Around::new(self, first.start, true);
-                for cell in later.by_subs.iter().cloned().flatten() {
-                    let subs = grid.subs(cell..cell + 1);
-                    if cores.n_cores[subs.clone()].iter().any(|&n| n > 0) {
-                        around.enter(cell..cell + 1);
-                        self.connect_subs(subs, &around.cells, cores, sets);
-                    }
-                }
-            }
-        });
-    }
-
-    /// Connects the core points of one cell with those around, sub-cell by sub-cell.
-    fn connect_subs(&self, subs: Range<usize>, around: &[Range<usize>], cores: &Cores, sets: &UnionFind) {
-        let grid = self.grid;
-        for sub in subs.filter(|&sub| cores.n_cores[sub] > 0) {
-            for cells in around.iter().rev() {
-                for other in grid.subs(cells.clone()).rev() {
-                    if other < sub
-                        && cores.n_cores[other] > 0
-                        && sets.find(sub as u32) != sets.find(other as u32)
-                        && self.touch(sub, other, cores)
-                    {
-                        sets.union(sub as u32, other as u32);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether two sub-cells hold core points within the radius of one another.
-    fn touch(&self, a: usize, b: usize, cores: &Cores) -> bool {
-        let grid = self.grid;
-        let (mut few, mut many) = (grid.sub(a), grid.sub(b));
-        if few.len() > many.len() {
-            (few, many) = (many, few);
-        }
-        if few.len() * many.len() > MANY_PAIRS {
-            let points = |points: Range<usize>| -> Vec<[F; D]> {
-                let cores = points.filter(|&i| cores.home(i) != NONE);
-                cores.map(|i| self.points[grid.rows[i] as usize]).collect()
-            };
-            return touch(&mut points(few), &mut points(many), self.sq_eps);
-        }
-        let mut found = false;
-        for i in few.filter(|&i| cores.home(i) != NONE) {
-            each_near(grid.point(i), grid.run(many.clone()), grid.band, |first, inside, between| {
-                found = bits(inside | between).any(|k| {
-                    cores.home(first + k) != NONE && (inside >> k & 1 == 1 || self.is_within(i, first + k))
-                });
-                !found
-            });
-            if found {
-                break;
-            }
-        }
-        found
-    }
-
-    /// Goes to a cell; tells whether there are core points around.
-    fn enter_for_cores(&self, around: &mut Around<'_, F, D, W>, cell: usize, cores: &Cores) -> bool {
-        let n = around.enter(cell..cell + 1);
-        let mut subs = around.cells.iter().flat_map(|cells| self.grid.subs(cells.clone()));
-        let some = subs.any(|sub| cores.n_cores[sub] > 0);
-        if some && n <= GATHERED {
-            around.gather();
-        }
-        some
+        let later = later.iter().filter(|later| !later.by_points.is_empty() || !later.by_subs.is_empty());
+        par::for_each(later.collect(), |_, later| dispatch(Connect { search: self, later, cores, sets }));
     }
 
     fn label(&self, cores: &Cores, sets: &UnionFind) -> Found {
         let grid = self.grid;
-        let n_subs = cores.n_cores.len();
+        let n_subs = cores.has_cores.len();
         // The smallest row of each set, at its root.
         let smallest = par::tabulate(n_subs, |_| AtomicU32::new(NONE));
         par::for_each(grid.parts.iter().collect(), |_, cells| {
             let (mut set, mut row) = (NONE, NONE);
-            for sub in grid.subs(cells.clone()).filter(|&sub| cores.n_cores[sub] > 0) {
+            for sub in grid.subs(cells.clone()).filter(|&sub| cores.has_cores[sub]) {
                 let root = sets.find(sub as u32);
                 if root != set {
                     if set != NONE {
@@ -377,46 +232,15 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
             }
         });
         let n_clusters = number_by_smallest_row(&smallest);
-        let labels = par::tabulate(n_subs, |sub| match cores.n_cores[sub] {
-            0 => NONE,
-            _ => smallest[sets.find(sub as u32) as usize].load(Relaxed),
+        let labels = par::tabulate(n_subs + 1, |sub| match cores.has_cores.get(sub) {
+            Some(true) => smallest[sets.find(sub as u32) as usize].load(Relaxed),
+            _ => NONE,
         });
         drop(smallest);
 
         let found = Found::new(self.points.len(), n_clusters);
         par::for_each(grid.parts.iter().zip(&cores.neighbours).collect(), |_, (cells, neighbours)| {
-            let mut around = None;
-            let mut neighbours = neighbours.iter();
-            for cell in cells.clone() {
-                let mut cores_around = None;
-                for i in grid.points(cell..cell + 1) {
-                    let home = cores.home(i);
-                    if home != NONE {
-                        found.set(grid.rows[i], Some(labels[home as usize]), true);
-                        continue;
-                    }
-                    let mut best = NONE;
-                    let mut add = |j: usize| {
-                        let home = cores.home(j);
-                        if home != NONE {
-                            best = best.min(labels[home as usize]);
-                        }
-                        best != 0
-                    };
-                    let n = neighbours.next().copied().unwrap_or(NONE);
-                    if n == NONE {
-                        let around = around.get_or_insert_with(|| Around::new(self, cell, false));
-                        if *cores_around.get_or_insert_with(|| self.enter_for_cores(around, cell, cores)) {
-                            around.each_hit(i, add);
-                        }
-                    } else {
-                        neighbours.by_ref().take(n as usize).for_each(|&j| {
-                            add(j as usize);
-                        });
-                    }
-                    found.set(grid.rows[i], (best != NONE).then_some(best), false);
-                }
-            }
+            dispatch(Label { search: self, cells, neighbours, cores, labels: &labels, found: &found });
         });
         found
     }

@@ -80,23 +80,33 @@ pub(crate) fn n_words(n: usize) -> usize {
     n.div_ceil(u64::BITS as usize)
 }
 
-/// The first hit that joins two sets: of one of `points` of a run and a point whose mark is neither the same nor all ones.
+/// Calls `union(own, other)` until no hit of one of `points` is of another set than it: where their marks differ, and neither is all ones, which stands for no set.
+/// The other mark becomes the own everywhere.
 ///
-/// `hits` are those of the points from `first` on, `n_words` words each, and `marks` have a mark for each bit; a point whose own mark is all ones has no set.
-pub(crate) fn first_other(
+/// `hits` are those of the points from `first` on, `n_words` words each, and `marks` a mark for each bit of as many words, or of fewer.
+pub(crate) fn join_hits(
     points: Range<usize>,
     first: usize,
-    hits: &[u64],
-    n_words: usize,
-    marks: &[u32],
-) -> Option<(usize, usize)> {
-    dispatch(FirstOther { points, first, hits, n_words, marks })
+    (hits, n_words): (&[u64], usize),
+    marks: &mut [u32],
+    union: impl FnMut(u32, u32),
+) {
+    dispatch(JoinHits { points, first, hits, n_words, marks, union });
 }
 
 /// Number of points of a run that are within the radius, or `None` where one is in the band.
 #[inline]
 pub(crate) fn count_near<const W: usize>(point: [u32; W], run: Run<'_, W>, band: Band) -> Option<u32> {
     dispatch(CountNear { point, run: &run, band })
+}
+
+/// Numbers that [`n_below`] looks at.
+pub(crate) const LOOK: usize = 8;
+
+/// How many of some numbers of up to 63 bits are less than one more.
+#[inline(always)]
+pub(crate) fn n_below<S: Simd>(numbers: &[u64; LOOK], bound: u64) -> usize {
+    S::U32::n_below(numbers, bound)
 }
 
 struct EachNear<'a, const W: usize, V> {
@@ -172,44 +182,53 @@ impl<const W: usize> Task for HitsAmong<'_, W> {
     }
 }
 
-struct FirstOther<'a> {
+struct JoinHits<'a, U> {
     points: Range<usize>,
     first: usize,
     hits: &'a [u64],
     n_words: usize,
-    marks: &'a [u32],
+    marks: &'a mut [u32],
+    union: U,
 }
 
-impl Task for FirstOther<'_> {
-    type Output = Option<(usize, usize)>;
+impl<U: FnMut(u32, u32)> Task for JoinHits<'_, U> {
+    type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self) -> Option<(usize, usize)> {
-        let Self { points, first, hits, n_words, marks } = self;
-        let n_marked = marks.len() / 64;
+    fn run<S: Simd>(self) {
+        let Self { points, first, hits, n_words, marks, mut union } = self;
         let none = S::U32::splat(u32::MAX);
+        let n_marked = n_words.min(marks.len() / 64);
         for i in points {
-            if marks[i] == u32::MAX {
+            let own = marks[i];
+            if own == u32::MAX {
                 continue;
             }
-            let mark = S::U32::splat(marks[i]);
-            let hits = &hits[(i - first) * n_words..(i - first + 1) * n_words];
-            for (word, &hits) in hits.iter().take(n_marked).enumerate() {
-                if hits == 0 {
-                    continue;
-                }
+            let mark = S::U32::splat(own);
+            let hits = &hits[(i - first) * n_words..][..n_marked];
+            for (word, &hits) in hits.iter().enumerate() {
                 for at in (0..64).step_by(S::U32::N) {
-                    // SAFETY: `marks` hold `64 n_marked` words, and more.
-                    let theirs = unsafe { S::U32::read(marks.as_ptr().add(64 * word + at)) };
-                    let same = theirs.equal(mark) | theirs.equal(none);
-                    let other = hits >> at & u64::from(!same) & (u64::MAX >> (64 - S::U32::N));
-                    if other != 0 {
-                        return Some((i, 64 * word + at + other.trailing_zeros() as usize));
+                    let hits = hits >> at & (u64::MAX >> (64 - S::U32::N));
+                    if hits == 0 {
+                        continue;
+                    }
+                    loop {
+                        // SAFETY: there are `64 n_marked` marks and more, and `N` divides 64.
+                        let theirs = unsafe { S::U32::read(marks.as_ptr().add(64 * word + at)) };
+                        let same = theirs.equal(mark) | theirs.equal(none);
+                        let others = hits & u64::from(!same);
+                        if others == 0 {
+                            break;
+                        }
+                        let other = marks[64 * word + at + others.trailing_zeros() as usize];
+                        union(own, other);
+                        for mark in &mut *marks {
+                            *mark = if *mark == other { own } else { *mark };
+                        }
                     }
                 }
             }
         }
-        None
     }
 }
 
@@ -340,8 +359,6 @@ mod tests {
             let mut marks: Vec<u32> = (0..n as u32).map(|i| [5, 6, 6, u32::MAX][i as usize % 4]).collect();
             marks[n / 2..].fill(u32::MAX);
             marks.resize(n_words(n / 2) * 64, u32::MAX);
-            let mark = |i: usize| marks.get(i).copied().filter(|&mark| mark != u32::MAX);
-            let joins = |i, j| mark(i).is_some() && mark(j).is_some() && mark(i) != mark(j);
             for set in available() {
                 let (mut hits, mut between) = (vec![7; of.len() * n_words(n)], vec![]);
                 let (points, hits_to) = (of.clone(), &mut hits);
@@ -360,15 +377,26 @@ mod tests {
                     .filter(|&(i, j)| is_set(i, j))
                     .collect();
                 assert_eq!(found, expected, "n = {n}");
-                let other = FirstOther {
+                let (mut joined, mut unions) = (marks.clone(), vec![]);
+                let task = JoinHits {
                     points: of.start..of.end.min(n / 2),
                     first: of.start,
                     hits: &hits,
                     n_words: n_words(n),
-                    marks: &marks,
+                    marks: &mut joined,
+                    union: |own, other| unions.push((own, other)),
                 };
-                let first = expected.iter().find(|&&(i, j)| joins(i, j));
-                assert_eq!(dispatch_on(set, other).as_ref(), first, "n = {n}");
+                dispatch_on(set, task);
+                let (mut expected_marks, mut expected_unions) = (marks.clone(), vec![]);
+                for &(i, j) in expected.iter().filter(|&&(i, j)| i.max(j) < n / 2) {
+                    let (own, other) = (expected_marks[i], expected_marks[j]);
+                    if own != other && own.max(other) != u32::MAX {
+                        expected_unions.push((own, other));
+                        let others = expected_marks.iter_mut().filter(|mark| **mark == other);
+                        others.for_each(|mark| *mark = own);
+                    }
+                }
+                assert_eq!((joined, unions), (expected_marks, expected_unions), "n = {n}");
             }
         }
     }
@@ -385,10 +413,12 @@ mod tests {
     fn the_visitor_can_stop() {
         let mut calls = 0;
         let band = Band { inside: 0, outside: 0 };
-        each_near([7], Run { columns: [&[7; 80]], start: 0, end: 64 }, band, |_, _, _| {
+        let run = Run { columns: [&[7; 80]], start: 0, end: 64 };
+        let visit = |_, _, _| {
             calls += 1;
             false
-        });
+        };
+        dispatch(EachNear { point: [7], run: &run, band, visit });
         assert_eq!(calls, 1);
     }
 
@@ -396,6 +426,7 @@ mod tests {
     #[should_panic(expected = "padding")]
     fn a_run_without_padding_is_refused() {
         let run = Run { columns: [&[7; 64]], start: 0, end: 64 };
-        each_near([7], run, Band { inside: 0, outside: 0 }, |_, _, _| true);
+        let band = Band { inside: 0, outside: 0 };
+        dispatch(EachNear { point: [7], run: &run, band, visit: |_, _, _| true });
     }
 }

@@ -24,6 +24,9 @@ pub trait Words: Copy + Debug {
 
     /// Bit `i` is set where words `i` are equal.
     fn equal(self, b: Self) -> u32;
+
+    /// How many of eight numbers of 63 bits are less than one more.
+    fn n_below(numbers: &[u64; 8], bound: u64) -> usize;
 }
 
 impl Words for [u32; 8] {
@@ -59,6 +62,11 @@ impl Words for [u32; 8] {
     #[inline(always)]
     fn equal(self, b: Self) -> u32 {
         (0..8).fold(0, |mask, i| mask | u32::from(self[i] == b[i]) << i)
+    }
+
+    #[inline(always)]
+    fn n_below(numbers: &[u64; 8], bound: u64) -> usize {
+        numbers.iter().map(|&x| usize::from(x < bound)).sum()
     }
 }
 
@@ -100,6 +108,19 @@ impl Words for __m256i {
         // SAFETY: AVX2 is there.
         unsafe { _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(self, b))) as u32 }
     }
+
+    #[inline(always)]
+    fn n_below(numbers: &[u64; 8], bound: u64) -> usize {
+        // SAFETY: AVX2 is there; the two halves of the array are read.
+        unsafe {
+            let bound = _mm256_set1_epi64x(bound as i64);
+            let below = |half: usize| {
+                let half = _mm256_loadu_si256(numbers.as_ptr().add(4 * half).cast());
+                _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpgt_epi64(bound, half))) as u32
+            };
+            (below(0) | below(1) << 4).count_ones() as usize
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -138,5 +159,14 @@ impl Words for __m512i {
     fn equal(self, b: Self) -> u32 {
         // SAFETY: AVX-512 is there.
         u32::from(unsafe { _mm512_cmpeq_epi32_mask(self, b) })
+    }
+
+    #[inline(always)]
+    fn n_below(numbers: &[u64; 8], bound: u64) -> usize {
+        // SAFETY: AVX-512 is there; the array is read.
+        unsafe {
+            let numbers = _mm512_loadu_si512(numbers.as_ptr().cast());
+            _mm512_cmplt_epu64_mask(numbers, _mm512_set1_epi64(bound as i64)).count_ones() as usize
+        }
     }
 }
