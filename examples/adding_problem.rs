@@ -79,6 +79,7 @@ fn main() -> Result<(), Error> {
     let curves = curves.each_ref().map(|(name, errors)| (*name, &updates, errors));
     let figure = Figure::curves(&curves)?.title("The adding problem, T = 100").log_y();
     if let Some(path) = std::env::args().nth(1) {
+        let figure = figure.subtitle("who forgets the first number has an error of 1/6");
         figure.axes(["updates", "mean squared error on new sequences"]).save(path)?;
     }
     Ok(())

@@ -85,13 +85,15 @@ fn main() -> Result<(), Error> {
     assert!(right > most.unwrap_or(0), "better than the commonest language");
 
     if let Some(path) = arguments.next() {
-        let epochs: Vec<f64> = (1..=model.losses().len()).map(|epoch| epoch as f64).collect();
-        let curves =
-            [("training", &epochs, model.losses()), ("held back", &epochs, model.validation_losses())];
-        Figure::curves(&curves)?
-            .title("Surnames of languages")
-            .axes(["epoch", "cross-entropy"])
-            .save(path)?;
+        let classes = model.classes();
+        let mut counts = Array2::zeros((classes.len(), classes.len()));
+        for (answer, label) in answers.iter().zip(test.targets()) {
+            // A language that training did not have has no row.
+            if let [Some(i), Some(j)] = [label, answer].map(|l| classes.iter().position(|c| c == l)) {
+                counts[[i, j]] += 1;
+            }
+        }
+        Figure::confusion(classes, &counts)?.subtitle("surnames held back, by language").save(path)?;
     }
     Ok(())
 }

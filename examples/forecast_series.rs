@@ -75,7 +75,9 @@ fn main() -> Result<(), Error> {
         let time: Vec<f64> = (n - last..n).map(|i| i as f64).collect();
         let curves =
             [("observed", &time, &values[n - last..]), ("forecast", &time, &forecast[n - n_train - last..])];
-        Figure::curves(&curves)?.title("One month ahead").axes(["month", "sunspots"]).save(path)?;
+        let errors = format!("root mean squared error {gru:.1}, naive {naive:.1}, seasonal {seasonal:.1}");
+        let figure = Figure::curves(&curves)?.title("One month ahead").subtitle(errors);
+        figure.axes(["month", "sunspots"]).save(path)?;
     }
     Ok(())
 }

@@ -57,7 +57,13 @@ fn main() -> Result<(), Error> {
             ("stateful", first(&with)),
         ];
         let curves = curves.each_ref().map(|(name, y)| (*name, &time, y));
-        Figure::curves(&curves)?.title("With and without a state").axes(["step", "value"]).save(path)?;
+        let errors = format!(
+            "mean squared error {:.1e} stateless (no such net is below {floor:.1e}), {:.1e} stateful",
+            error(&without),
+            error(&with)
+        );
+        let figure = Figure::curves(&curves)?.title("With and without a state").subtitle(errors);
+        figure.axes(["step", "value"]).save(path)?;
     }
     Ok(())
 }

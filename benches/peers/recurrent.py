@@ -9,6 +9,7 @@ onnxruntime and candle: the LSTM. onnxruntime with bound inputs and outputs; can
 """
 
 import argparse
+import os
 import pathlib
 import struct
 import subprocess
@@ -122,7 +123,9 @@ def case(options, cell, hidden, inputs, batch, steps):
         sizes = [str(n) for n in (hidden, inputs, batch, steps)]
         text = subprocess.run([program, cell, *sizes, str(folder)], check=True, capture_output=True, text=True).stdout
         if options.candle and cell == "lstm":
-            lines = subprocess.run([options.candle, cell, *sizes, str(folder)], check=True, capture_output=True, text=True).stdout
+            # One thread, as everybody.
+            alone = os.environ | {"RAYON_NUM_THREADS": "1"}
+            lines = subprocess.run([options.candle, cell, *sizes, str(folder)], check=True, capture_output=True, text=True, env=alone).stdout
             peers["candle"] = {line.split()[0]: float(line.split()[1]) for line in lines.splitlines()}
     ours = {line.split("/")[1]: float(line.split()[1]) for line in text.splitlines()}
     if options.onnx and cell == "lstm":

@@ -114,28 +114,30 @@ pub(super) enum Direction {
 }
 
 /// A point in f64, scaled by a power of two so that its largest component is about 1, and one over its length then.
-struct Unit {
-    point: Vec<f64>,
+struct Unit<'a> {
+    point: &'a [f64],
     per_length: f64,
 }
 
-impl Unit {
-    /// `None` for a zero vector. With `centred`, the mean of the components is taken off first.
-    fn new<F: Float>(point: &[F], centred: bool) -> Option<Self> {
-        let mut point: Vec<f64> = point.iter().map(|&v| v.as_f64()).collect();
+impl<'a> Unit<'a> {
+    /// `None` for a zero vector. With `centred`, the mean of the components is taken off first. The components are put into `room`.
+    fn new<F: Float>(room: &'a mut Vec<f64>, point: &[F], centred: bool) -> Option<Self> {
+        room.clear();
+        room.extend(point.iter().map(|&v| v.as_f64()));
+        let point = room.as_mut_slice();
         if centred && point.iter().all(|&v| v == point[0]) {
             return None;
         }
-        scale(&mut point)?;
+        scale(point)?;
         if centred {
             let mean = point.iter().sum::<f64>() / point.len() as f64;
             // The second pass takes off what the rounding of the first mean left.
             point.iter_mut().for_each(|v| *v -= mean);
             let rest = point.iter().sum::<f64>() / point.len() as f64;
             point.iter_mut().for_each(|v| *v -= rest);
-            scale(&mut point)?;
+            scale(point)?;
         }
-        let per_length = 1.0 / kernel::fold(Product, &point, &point).sqrt();
+        let per_length = 1.0 / kernel::fold(Product, point, point).sqrt();
         Some(Self { point, per_length })
     }
 }
@@ -146,21 +148,29 @@ fn scale(point: &mut [f64]) -> Option<()> {
     if largest == 0.0 || !largest.is_finite() {
         return None;
     }
+    // The exponent's bits; of a number below the normal ones, the place of its first bit.
+    let exponent = match (largest.to_bits() >> 52) as i32 {
+        0 => -1011 - largest.to_bits().leading_zeros() as i32,
+        biased => biased - 1023,
+    };
     // In two steps, since the power itself may be out of range: 2^1074 for the smallest number.
-    let exponent = largest.log2().floor().clamp(-1074.0, 1023.0) as i32;
-    let (half, rest) = (exponent / 2, exponent - exponent / 2);
+    let power = |exponent: i32| f64::from_bits(((1023 + exponent) as u64) << 52);
+    let (half, rest) = (power(-(exponent / 2)), power(exponent / 2 - exponent));
     for v in point {
-        *v = *v * 2f64.powi(-half) * 2f64.powi(-rest);
+        *v = *v * half * rest;
     }
     Some(())
 }
 
 /// In f64 and from the points themselves, without loss anywhere.
-fn exact_direction<F: Float>(a: &[F], b: &[F], centred: bool) -> Direction {
-    let (Some(a), Some(b)) = (Unit::new(a, centred), Unit::new(b, centred)) else { return Direction::None };
-    let cosine = kernel::fold(Product, &a.point, &b.point) * (a.per_length * b.per_length);
+fn exact_direction<F: Float>(a: &[F], b: &[F], centred: bool, rooms: &mut [Vec<f64>; 2]) -> Direction {
+    let [room_a, room_b] = rooms;
+    let (Some(a), Some(b)) = (Unit::new(room_a, a, centred), Unit::new(room_b, b, centred)) else {
+        return Direction::None;
+    };
+    let cosine = kernel::fold(Product, a.point, b.point) * (a.per_length * b.per_length);
     let half_chord =
-        |sign: f64| 0.5 * kernel::squared_chord(&a.point, a.per_length, &b.point, sign * b.per_length);
+        |sign: f64| 0.5 * kernel::squared_chord(a.point, a.per_length, b.point, sign * b.per_length);
     if cosine > 0.9 {
         Direction::Near(half_chord(1.0))
     } else if cosine < -0.9 {
@@ -172,31 +182,63 @@ fn exact_direction<F: Float>(a: &[F], b: &[F], centred: bool) -> Direction {
 
 /// The same, in one pass of plain sums where these lose nothing.
 fn direction<F: Float>(a: &[F], b: &[F]) -> Direction {
-    let [aa, ab, bb] = kernel::gram(a, b).map(F::as_f64);
+    direction_of(kernel::gram(a, b), a, b)
+}
+
+/// `of_direction` of one point and each of the rows.
+fn directions<F: Float>(query: &[F], rows: &[F], out: &mut [F], of_direction: impl Fn(Direction) -> f64) {
+    let mut grams = vec![[F::zero(); 2]; out.len()];
+    let aa = kernel::gram_rows(query, rows, &mut grams);
+    for ((out, [ab, bb]), row) in out.iter_mut().zip(grams).zip(rows.chunks_exact(query.len())) {
+        *out = F::cast(of_direction(direction_of([aa, ab, bb], query, row)));
+    }
+}
+
+/// From `a.a`, `a.b` and `b.b` as summed in `F`, or from the points where these are near the ends of something.
+fn direction_of<F: Float>(gram: [F; 3], a: &[F], b: &[F]) -> Direction {
+    let [aa, ab, bb] = gram.map(F::as_f64);
     if let Some(direction) = Direction::of_products::<F>(aa, ab, bb) {
         return direction;
     }
     if !kernel::all_finite(a) || !kernel::all_finite(b) {
         return Direction::Cosine(f64::NAN);
     }
-    if F::epsilon().as_f64() > f64::EPSILON
-        && let Some(direction) = wide_direction(a, b)
-    {
-        return direction;
-    }
-    exact_direction(a, b, false)
+    wide_direction::<F, false>(a, b).unwrap_or_else(|| exact_direction(a, b, false, &mut Default::default()))
+}
+
+/// The same for points of which a tile has shown that they are nearly parallel: in f32, sums in f64 then come first.
+fn near_direction<F: Float>(a: &[F], b: &[F]) -> Direction {
+    wide_direction::<F, false>(a, b).unwrap_or_else(|| direction(a, b))
 }
 
 /// From sums in f64 of points in f32: down to [`WIDE`], `1 - cosine` has more digits than an f32 holds.
-fn wide_direction<F: Float>(a: &[F], b: &[F]) -> Option<Direction> {
-    let (mut aa, mut ab, mut bb) = (0.0, 0.0, 0.0);
-    for (a, b) in a.iter().zip(b) {
-        let (a, b) = (a.as_f64(), b.as_f64());
+fn wide_direction<F: Float, const CENTRED: bool>(a: &[F], b: &[F]) -> Option<Direction> {
+    if F::epsilon().as_f64() <= f64::EPSILON {
+        return None;
+    }
+    let n = a.len() as f64;
+    let mean = |x: &[F]| if CENTRED { x.iter().map(|v| v.as_f64()).sum::<f64>() / n } else { 0.0 };
+    let (mean_a, mean_b) = (mean(a), mean(b));
+    let pair = |(a, b): (&F, &F)| (a.as_f64() - mean_a, b.as_f64() - mean_b);
+    // Four sums side by side.
+    let mut sums = [[0.0; 4]; 3];
+    let (fours_a, fours_b) = (a.chunks_exact(4), b.chunks_exact(4));
+    let (rest_a, rest_b) = (fours_a.remainder(), fours_b.remainder());
+    for (a, b) in fours_a.zip(fours_b) {
+        for (l, (a, b)) in a.iter().zip(b).map(pair).enumerate() {
+            sums[0][l] += a * a;
+            sums[1][l] += a * b;
+            sums[2][l] += b * b;
+        }
+    }
+    let [mut aa, mut ab, mut bb] = sums.map(|[p, q, r, s]| (p + r) + (q + s));
+    for (a, b) in rest_a.iter().zip(rest_b).map(pair) {
         (aa, ab, bb) = (aa + a * a, ab + a * b, bb + b * b);
     }
     let cosine = ab / (aa * bb).sqrt();
-    // Out of reach: 0 / 0 of a zero vector, and what the sums of the smallest and largest numbers lose.
-    (aa.min(bb) > 1e-60 && cosine.abs() < 1.0 - WIDE).then_some(Direction::Cosine(cosine))
+    // Out of reach: 0 / 0 of a zero vector, what the sums of the smallest and largest numbers lose, and what a mean takes away that is large beside the rest.
+    let keeps = |squared: f64, mean: f64| squared > 1e-60 && squared > 1e-6 * n * mean * mean;
+    (keeps(aa, mean_a) && keeps(bb, mean_b) && cosine.abs() < 1.0 - WIDE).then_some(Direction::Cosine(cosine))
 }
 
 /// Thousands of roundings of f64 are far below this share of an f32's last place.
@@ -250,8 +292,8 @@ fn unit_rows<F: Float>(x: ArrayView2<'_, F>, centred: bool) -> Rows<'_, F> {
         if !centred && safe::<F>().contains(&squared) {
             let per_length = F::cast(1.0 / squared.sqrt());
             unit.iter_mut().zip(row).for_each(|(unit, &v)| *unit = v * per_length);
-        } else if let Some(exact) = Unit::new(row, centred) {
-            unit.iter_mut().zip(&exact.point).for_each(|(unit, v)| *unit = F::cast(v * exact.per_length));
+        } else if let Some(exact) = Unit::new(&mut Vec::new(), row, centred) {
+            unit.iter_mut().zip(exact.point).for_each(|(unit, v)| *unit = F::cast(v * exact.per_length));
         }
         F::zero()
     })
@@ -265,7 +307,7 @@ fn tile<F: Float>(
     out: &mut [F],
     map: impl Finish<F>,
     (gap, near): (impl Fn(F) -> F, F),
-    exact: impl Fn(&[F], &[F]) -> F,
+    mut exact: impl FnMut(&[F], &[F]) -> F,
 ) {
     if x.finished((Product, map), i.start, y, j.start, out) > near {
         return;
@@ -294,12 +336,17 @@ impl<F: Float> Metric<F> for Cosine {
         F::cast(direction(a, b).distance())
     }
 
+    fn distances(&self, query: &[F], rows: &[F], out: &mut [F]) {
+        directions(query, rows, out, Direction::distance);
+    }
+
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
         unit_rows(x, false)
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        tile([x, y], [i, j], out, OneMinus, (|d| d, near()), |a, b| self.distance(a, b));
+        let exact = |a: &[F], b: &[F]| F::cast(near_direction(a, b).distance());
+        tile([x, y], [i, j], out, OneMinus, (|d| d, near()), exact);
     }
 
     fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
@@ -317,6 +364,10 @@ impl<F: Float> Metric<F> for CosineSimilarity {
 
     fn distance(&self, a: &[F], b: &[F]) -> F {
         F::cast(direction(a, b).similarity())
+    }
+
+    fn distances(&self, query: &[F], rows: &[F], out: &mut [F]) {
+        directions(query, rows, out, Direction::similarity);
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
@@ -369,9 +420,15 @@ impl<F: Float> Metric<F> for Angular {
     }
 }
 
+/// The correlation distance, with room for the points.
+fn correlation<F: Float>(a: &[F], b: &[F], rooms: &mut [Vec<f64>; 2]) -> F {
+    let direction = wide_direction::<F, true>(a, b).unwrap_or_else(|| exact_direction(a, b, true, rooms));
+    F::cast(direction.distance())
+}
+
 impl<F: Float> Metric<F> for Correlation {
     fn distance(&self, a: &[F], b: &[F]) -> F {
-        F::cast(exact_direction(a, b, true).distance())
+        correlation(a, b, &mut Default::default())
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
@@ -379,7 +436,8 @@ impl<F: Float> Metric<F> for Correlation {
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        tile([x, y], [i, j], out, OneMinus, (|d| d, near()), |a, b| self.distance(a, b));
+        let mut rooms = Default::default();
+        tile([x, y], [i, j], out, OneMinus, (|d| d, near()), |a, b| correlation(a, b, &mut rooms));
     }
 
     fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
@@ -396,14 +454,14 @@ impl<F: Float> Metric<F> for Dot {
     const SHOWS_NON_FINITE: bool = true;
 
     fn distance(&self, a: &[F], b: &[F]) -> F {
-        let product = kernel::fold(Product, a, b);
-        if product.is_finite() {
-            return product;
+        product_of(kernel::fold(Product, a, b), a, b)
+    }
+
+    fn distances(&self, query: &[F], rows: &[F], out: &mut [F]) {
+        kernel::fold_rows(Product, query, rows, out);
+        for (out, row) in out.iter_mut().zip(rows.chunks_exact(query.len())) {
+            *out = product_of(*out, query, row);
         }
-        // Somewhere on the way a sum left the range: once more with room to spare.
-        let small = F::cast(2f64.powi(-64));
-        let sum = a.iter().zip(b).map(|(&a, &b)| (a * small) * (b * small)).sum::<F>();
-        sum / small / small
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
@@ -423,6 +481,17 @@ impl<F: Float> Metric<F> for Dot {
         let absolute = if largest.is_finite() { sum_error::<F>(x.dim()) * largest } else { F::zero() };
         TileError { absolute, relative: F::zero() }
     }
+}
+
+/// The inner product of two points, if that is what was summed.
+fn product_of<F: Float>(sum: F, a: &[F], b: &[F]) -> F {
+    if sum.is_finite() {
+        return sum;
+    }
+    // Somewhere on the way a sum left the range: once more with room to spare.
+    let small = F::cast(2f64.powi(-64));
+    let sum = a.iter().zip(b).map(|(&a, &b)| (a * small) * (b * small)).sum::<F>();
+    sum / small / small
 }
 
 /// A bound on the inner product of any two rows.

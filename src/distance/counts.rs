@@ -8,7 +8,7 @@ use super::metric::{Metric, Rows, TILE, TileError, for_each_row, sum_error, tile
 use crate::float::Float;
 use crate::kernel::{
     self, Difference, NormalRelativeDifference, Product, Quotient, RelativeDifference, Sum,
-    SymmetricDifference, Times, Unequal, finish,
+    SymmetricDifference, Times, TwoRelativeDifferences, Unequal, finish,
 };
 
 /// Hamming distance: the share of components that differ, in [0, 1].
@@ -150,21 +150,27 @@ impl<F: Float> Metric<F> for Canberra {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        // Beside each row 1 where all its components are 0 or in the middle of the range, so that inverses of sums are in range.
-        let fits = |v: &F| *v == F::zero() || v.abs() >= F::min_positive_value() && v.abs() <= large::<F>();
+        // Beside each row how far its components are from the ends of the range: 2 where two sums have a product with an inverse, 1 where a sum has
+        // one, else 0.
+        let two = TwoRelativeDifferences::range::<F>(F::epsilon().as_f64());
+        let fits = |v: &F| match v.as_f64().abs() {
+            v if v == 0.0 || two.contains(&v) => 2,
+            v if v >= F::min_positive_value().as_f64() && v <= large::<F>().as_f64() => 1,
+            _ => 0,
+        };
         let dim = x.ncols();
         Rows::with_panels(x, dim, |row, copy| {
             copy.copy_from_slice(row);
-            if row.iter().all(fits) { F::one() } else { F::zero() }
+            F::cast(row.iter().map(fits).min().unwrap_or(2))
         })
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        if [&x.beside()[i.clone()], &y.beside()[j.clone()]]
-            .into_iter()
-            .flatten()
-            .all(|&fits| fits == F::one())
-        {
+        let beside = [&x.beside()[i.clone()], &y.beside()[j.clone()]];
+        let fits = beside.into_iter().flatten().fold(F::cast(2), |least, &fits| least.min(fits));
+        if fits == F::cast(2) {
+            x.totals(TwoRelativeDifferences, i.start, y, j.start, out);
+        } else if fits == F::one() {
             x.totals(NormalRelativeDifference, i.start, y, j.start, out);
         } else {
             tile_by_pairs(self, x, i, y, j, out);

@@ -171,18 +171,14 @@ impl<F: Float> Metric<F> for Euclidean {
     const SHOWS_NON_FINITE: bool = true;
 
     fn distance(&self, a: &[F], b: &[F]) -> F {
-        let squared = kernel::fold(SquaredDifference, a, b);
-        let [low, high] = safe_squares();
-        if squared > low && squared < high || squared.is_nan() {
-            return squared.sqrt();
+        root(kernel::fold(SquaredDifference, a, b), a, b)
+    }
+
+    fn distances(&self, query: &[F], rows: &[F], out: &mut [F]) {
+        kernel::fold_rows(SquaredDifference, query, rows, out);
+        for (out, row) in out.iter_mut().zip(rows.chunks_exact(query.len())) {
+            *out = root(*out, query, row);
         }
-        // Equal points, or squares out of range: the largest difference becomes 1.
-        let largest = kernel::fold(LargestDifference, a, b);
-        if largest == F::zero() || !largest.is_finite() {
-            return largest;
-        }
-        let scaled = a.iter().zip(b).map(|(&a, &b)| (a - b) / largest);
-        largest * scaled.map(|d| d * d).sum::<F>().sqrt()
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
@@ -211,6 +207,21 @@ impl<F: Float> Metric<F> for Euclidean {
     }
 }
 
+/// The distance of two points from its square as summed in `F`.
+fn root<F: Float>(squared: F, a: &[F], b: &[F]) -> F {
+    let [low, high] = safe_squares();
+    if squared > low && squared < high || squared.is_nan() {
+        return squared.sqrt();
+    }
+    // Equal points, or squares out of range: the largest difference becomes 1.
+    let largest = kernel::fold(LargestDifference, a, b);
+    if largest == F::zero() || !largest.is_finite() {
+        return largest;
+    }
+    let scaled = a.iter().zip(b).map(|(&a, &b)| (a - b) / largest);
+    largest * scaled.map(|d| d * d).sum::<F>().sqrt()
+}
+
 /// Sums of squares between these bounds lost nothing to underflow or overflow.
 fn safe_squares<F: Float>() -> [F; 2] {
     [F::min_positive_value() / (F::epsilon() * F::epsilon()), F::max_value()]
@@ -221,6 +232,10 @@ impl<F: Float> Metric<F> for SquaredEuclidean {
 
     fn distance(&self, a: &[F], b: &[F]) -> F {
         kernel::fold(SquaredDifference, a, b)
+    }
+
+    fn distances(&self, query: &[F], rows: &[F], out: &mut [F]) {
+        kernel::fold_rows(SquaredDifference, query, rows, out);
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {

@@ -59,6 +59,14 @@ pub trait Metric<F: Float>: Sync {
     /// May panic when the slices differ in length.
     fn distance(&self, a: &[F], b: &[F]) -> F;
 
+    /// [`distance`](Self::distance) of `query` to each of the rows that lie one after another in `rows`, as many as `out` has places.
+    fn distances(&self, query: &[F], rows: &[F], out: &mut [F]) {
+        for (out, row) in out.iter_mut().zip(rows.chunks_exact(query.len())) {
+            kernel::expect_more(row);
+            *out = self.distance(query, row);
+        }
+    }
+
     /// Errors unless the metric is defined on the rows of `x`, which are finite; `name` is what `x` is called in the message.
     ///
     /// # Errors
@@ -104,6 +112,10 @@ impl<F: Float, M: Metric<F>> Metric<F> for &M {
 
     fn distance(&self, a: &[F], b: &[F]) -> F {
         (**self).distance(a, b)
+    }
+
+    fn distances(&self, query: &[F], rows: &[F], out: &mut [F]) {
+        (**self).distances(query, rows, out);
     }
 
     fn check(&self, name: &'static str, x: &ArrayView2<'_, F>) -> Result<()> {

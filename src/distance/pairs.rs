@@ -340,10 +340,7 @@ where
         }
         let part = standard_layout(part);
         let values = part.as_slice().unwrap_or(&[]);
-        for (out, row) in out.iter_mut().zip(values.chunks_exact(query.len())) {
-            kernel::expect_more(row);
-            *out = metric.distance(&query, row);
-        }
+        metric.distances(&query, values, out);
         // A distance may also be out of range, of points that are not.
         if M::SHOWS_NON_FINITE && !kernel::all_finite(out) && !kernel::all_finite(values) {
             refuse();

@@ -15,6 +15,9 @@ use crate::score::{ReliabilityBin, Thresholds};
 /// The most classes whose counts can be read.
 const MOST_CLASSES: usize = 40;
 
+/// The most classes that have a line beside the matrix, which is as high as these.
+const MOST_BESIDE: usize = 22;
+
 impl Figure {
     /// The confusion matrix: how many rows of each class were taken for each.
     ///
@@ -187,7 +190,7 @@ impl Matrix {
         canvas.styled(22.0, middle, &axes[1], Anchor::Middle, theme.text(), &turned);
         canvas.area.width = left + side - canvas.area.left;
         // Beside it, how much of each class was found.
-        let entries = self.counts.iter().enumerate().take(16).map(|(i, row)| {
+        let entries = self.counts.iter().enumerate().take(MOST_BESIDE).map(|(i, row)| {
             let all: usize = row.iter().sum();
             let found = if all == 0 {
                 "none".to_owned()
@@ -198,6 +201,9 @@ impl Matrix {
         });
         let mut legend = vec![(None, "found of each class".to_owned(), String::new())];
         legend.extend(entries);
+        if let more @ 1.. = self.names.len().saturating_sub(MOST_BESIDE) {
+            legend.push((None, format!("and {more} more"), String::new()));
+        }
         canvas.legend(&legend);
         canvas.finish()
     }
@@ -212,4 +218,21 @@ fn ink(theme: Theme, fill: Rgb) -> Rgb {
         Theme::Dark => (theme.background(), theme.text()),
     };
     if light > 140.0 { dark } else { bright }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    #[test]
+    fn every_class_has_a_line_beside_the_matrix_or_is_counted() {
+        let svg = |n: usize| {
+            let names: Vec<String> = (0..n).map(|i| format!("class {i}")).collect();
+            Figure::confusion(&names, &Array2::eye(n)).unwrap().to_svg()
+        };
+        // Once in each of three places: beside the row, below the column, in the list.
+        assert_eq!(svg(18).matches(">class 17<").count(), 3);
+        assert!(!svg(22).contains("more") && svg(30).contains(">and 8 more<"));
+    }
 }

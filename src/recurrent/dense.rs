@@ -3,7 +3,7 @@
 use super::layer::{Tensor, add, grow};
 use crate::float::Float;
 use crate::kernel::Aligned;
-use crate::kernel::nets::product::{AddTransposed, Multiply, packed_index, padded, panels};
+use crate::kernel::nets::product::{AddTransposed, Multiply, MultiplyRow, packed_index, padded, panels};
 use crate::kernel::nets::recurrent::transpose_packed;
 use crate::kernel::simd::dispatch;
 
@@ -45,6 +45,17 @@ impl Dense {
             c: y,
         }
         .compute();
+    }
+
+    /// The same for one row, of which the first numbers are the inputs.
+    pub(super) fn step<F: Float>(&self, params: &[F], x: &[F], y: &mut [F]) {
+        dispatch(MultiplyRow {
+            n_blocks: self.width::<F>() / F::BLOCK,
+            a: &x[..self.n_inputs],
+            b: &params[self.at..self.bias_at::<F>()],
+            bias: &params[self.bias_at::<F>()..self.end::<F>()],
+            c: y,
+        });
     }
 
     /// Adds `x^T d_y` and the column sums of `d_y` to `grads`, and writes `d_x = d_y w^T`.

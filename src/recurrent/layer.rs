@@ -8,7 +8,7 @@ use super::cell::Cell;
 use crate::float::Float;
 use crate::kernel::Aligned;
 use crate::kernel::nets::product::{AddTransposed, Multiply, padded, pieces};
-use crate::kernel::nets::recurrent::{Backward, Entry, Forward, Project, Rows, Shared, transpose};
+use crate::kernel::nets::recurrent::{Backward, Entry, Forward, OneStep, Project, Rows, Shared, transpose};
 use crate::kernel::simd::dispatch;
 use crate::par;
 
@@ -154,7 +154,6 @@ impl<C: Cell> Layer<C> {
             rows,
             entry: by_step.then_some(entry),
             kept,
-            from_end: false,
             w_h: &params[w_h..b_x],
             peepholes: &params[p..end],
             slots: Shared::new(slots),
@@ -164,24 +163,27 @@ impl<C: Cell> Layer<C> {
         .compute();
     }
 
-    /// One step of one sequence: the second row of `hidden` and `memory` from the first. Every other call goes through the weights `from_end`, to meet
-    /// first what is still in the cache.
-    pub(super) fn step<F: Float>(&self, params: &[F], x: &[F], trace: &mut Trace<F>, from_end: bool) {
+    /// One step of one sequence. Before an `odd` step the state is the second row of `trace.hidden`, after it the first; else the other way round. Odd steps
+    /// go through the weights from the end, to meet first what is still in the cache.
+    pub(super) fn step<F: Float>(&self, params: &[F], x: &[F], trace: &mut Trace<F>, odd: bool) {
         let [w_x, w_h, b_x, _, p, end] = self.parts::<F>();
-        let Trace { slots, hidden, memory, bias, .. } = trace;
-        Forward {
+        let Trace { hidden, memory, bias, .. } = trace;
+        let (first, second) = hidden.split_at_mut(self.width::<F>());
+        let (hidden_before, hidden) = if odd { (second, first) } else { (first, second) };
+        dispatch(OneStep {
             cell: self.cell,
-            rows: self.rows(&[1], 1),
-            entry: Some(Entry { x, x_row: self.n_inputs, w_x: &params[w_x..w_h], bias }),
-            kept: false,
-            from_end,
+            n_inputs: self.n_inputs,
+            n_hidden: self.n_hidden,
+            from_end: odd,
+            x,
+            w_x: &params[w_x..w_h],
+            bias,
             w_h: &params[w_h..b_x],
             peepholes: &params[p..end],
-            slots: Shared::new(slots),
-            hidden: Shared::new(hidden),
-            memory: Shared::new(memory),
-        }
-        .compute();
+            hidden_before,
+            hidden,
+            memory,
+        });
     }
 
     /// Adds the gradients of the parameters to `grads` and, where asked, `dL/dx` to `d_x`.

@@ -284,20 +284,17 @@ impl<C: Cell> Net<C> {
         self.head.forward(params, n_out, features, features_row, y);
     }
 
-    /// `w.y` one step on, for one sequence read from its beginning: the first row of every state is the one before the step, then the one after it.
-    pub(super) fn step<F: Float>(&self, params: &[F], x: &[F], w: &mut Workspace<F>, from_end: bool) {
+    /// `w.y` one step on, for one sequence read from its beginning; `odd` for every other step, as [`Layer::step`] wants to know.
+    pub(super) fn step<F: Float>(&self, params: &[F], x: &[F], w: &mut Workspace<F>, odd: bool) {
+        let after = |layer: &Layer<C>| if odd { 0 } else { layer.width::<F>() };
         for (l, directions) in self.layers.iter().enumerate() {
             let (below, here) = w.traces.split_at_mut(l);
-            let (layer, trace) = (&directions[0], &mut here[0][0]);
-            layer.step(params, below.last().map_or(x, |below| &below[0].hidden), trace, from_end);
-            let width = layer.width::<F>();
-            trace.hidden.copy_within(width..2 * width, 0);
-            if C::HAS_MEMORY {
-                trace.memory.copy_within(width..2 * width, 0);
-            }
+            let x = below.last().map_or(x, |below| &below[0].hidden[after(&self.layers[l - 1][0])..]);
+            directions[0].step(params, x, &mut here[0][0], odd);
         }
-        let hidden = &w.traces[self.layers.len() - 1][0].hidden;
-        self.head.forward(params, 1, hidden, padded::<F>(self.head.n_inputs), &mut w.y);
+        let top = self.layers.len() - 1;
+        let hidden = &w.traces[top][0].hidden[after(&self.layers[top][0])..];
+        self.head.step(params, hidden, &mut w.y);
     }
 
     /// Adds the gradients of all parameters to `grads`, from `w.d_y`, after the forward pass of the same batch and dropout.

@@ -176,7 +176,8 @@ pub struct Stream<'a, F, C> {
     net: &'a Net<C>,
     params: &'a [F],
     w: Workspace<F>,
-    from_end: bool,
+    /// Whether the next step is the second, the fourth and so on.
+    odd: bool,
 }
 
 impl<'a, F: Float, C: Cell> Stream<'a, F, C> {
@@ -184,7 +185,7 @@ impl<'a, F: Float, C: Cell> Stream<'a, F, C> {
         let mut w = Workspace::default();
         w.batch.fill([(0, 1)]);
         net.prepare(params, &mut w);
-        Self { net, params, w, from_end: false }
+        Self { net, params, w, odd: false }
     }
 
     /// The outputs after one more observation, `n_outputs` numbers: values, or log-odds of the classes before the softmax.
@@ -220,13 +221,14 @@ impl<'a, F: Float, C: Cell> Stream<'a, F, C> {
     }
 
     fn advance(&mut self, x: &[F]) -> &[F] {
-        self.from_end = !self.from_end;
-        self.net.step(self.params, x, &mut self.w, self.from_end);
+        self.net.step(self.params, x, &mut self.w, self.odd);
+        self.odd = !self.odd;
         &self.w.y[..self.net.n_outputs()]
     }
 
     /// Forgets all, as at the start of a sequence.
     pub fn reset(&mut self) {
         self.net.prepare(self.params, &mut self.w);
+        self.odd = false;
     }
 }

@@ -21,7 +21,7 @@ use super::brute::Best;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::simd::dispatch;
-use crate::kernel::{BLOCK, BOX_PAD, Norm, Radius, totals_of};
+use crate::kernel::{BLOCK, BOX_PAD, Norm, Radius, large_pages, totals_of};
 use build::{Part, Place, build};
 use within::{Count, Visit, Within};
 
@@ -78,17 +78,17 @@ impl<F: Float> Tree<F> {
         Self::check_size(n)?;
         let n_blocks = n.div_ceil(BLOCK);
         let n_nodes = 2 * n_blocks - 1;
-        let mut blocks = vec![F::zero(); n_blocks * BLOCK * d];
+        let mut blocks = in_large_pages(vec![F::zero(); n_blocks * BLOCK * d]);
         for (j, column) in records.columns().into_iter().enumerate() {
             blocks[j * n..(j + 1) * n].iter_mut().zip(column).for_each(|(to, &x)| *to = x);
         }
         let mut rows = vec![NO_ROW; n_blocks * BLOCK];
         (0..).zip(&mut rows[..n]).for_each(|(row, to)| *to = row);
         let mut nodes = vec![Node::default(); n_nodes];
-        let mut boxes = vec![0.0; n_nodes * 2 * d];
+        let mut boxes = in_large_pages(vec![0.0; n_nodes * 2 * d]);
         {
             let (mut spare_blocks, mut spare_rows) =
-                (vec![F::zero(); blocks.len()], vec![NO_ROW; rows.len()]);
+                (in_large_pages(vec![F::zero(); blocks.len()]), vec![NO_ROW; rows.len()]);
             let here = Part { columns: &mut blocks, rows: &mut rows };
             let spare = Part { columns: &mut spare_blocks, rows: &mut spare_rows };
             let place = Place { n, d, first: 0, node: 0, parent: 0, stays: true };
@@ -167,6 +167,12 @@ impl<F: Float> Tree<F> {
         let leaf = |(i, node): (u32, &Node)| node.is_leaf().then_some(i);
         (0..).zip(&self.nodes).filter_map(leaf).collect()
     }
+}
+
+/// Zeros that nobody has touched yet, in large pages: a search jumps from block to block, and the processor knows the places of few small pages.
+fn in_large_pages<T>(mut zeros: Vec<T>) -> Vec<T> {
+    large_pages(&mut zeros);
+    zeros
 }
 
 /// Queries of one point.

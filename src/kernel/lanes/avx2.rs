@@ -4,6 +4,15 @@ use std::arch::x86_64::*;
 
 use super::Register;
 
+/// All bits of the first `n` of eight words, as masks of loads have it.
+#[inline(always)]
+fn first_of_eight(n: usize) -> __m256i {
+    const ONES_THEN_ZEROS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+    let from = &ONES_THEN_ZEROS[8 - n..][..8];
+    // SAFETY: AVX2 is there wherever this is called, and `from` has eight words.
+    unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+}
+
 impl Register for __m256 {
     type Elem = f32;
     const N: usize = 8;
@@ -78,6 +87,24 @@ impl Register for __m256 {
     fn sqrt(self) -> Self {
         // SAFETY: AVX2 is there.
         unsafe { _mm256_sqrt_ps(self) }
+    }
+
+    #[inline(always)]
+    unsafe fn read_few(from: *const f32, n: usize) -> Self {
+        // SAFETY: AVX2 is there; what the mask leaves out is not read.
+        unsafe { _mm256_maskload_ps(from, first_of_eight(n)) }
+    }
+
+    #[inline(always)]
+    fn upper(self, half: usize) -> Self {
+        // SAFETY: AVX2 is there.
+        unsafe {
+            match half {
+                4 => _mm256_permute2f128_ps::<1>(self, self),
+                2 => _mm256_permute_ps::<0b1110>(self),
+                _ => _mm256_permute_ps::<1>(self),
+            }
+        }
     }
 
     #[inline(always)]
@@ -190,6 +217,23 @@ impl Register for __m256d {
     fn sqrt(self) -> Self {
         // SAFETY: AVX2 is there.
         unsafe { _mm256_sqrt_pd(self) }
+    }
+
+    #[inline(always)]
+    unsafe fn read_few(from: *const f64, n: usize) -> Self {
+        // SAFETY: AVX2 is there; what the mask leaves out is not read.
+        unsafe { _mm256_maskload_pd(from, first_of_eight(2 * n)) }
+    }
+
+    #[inline(always)]
+    fn upper(self, half: usize) -> Self {
+        // SAFETY: AVX2 is there.
+        unsafe {
+            match half {
+                2 => _mm256_permute2f128_pd::<1>(self, self),
+                _ => _mm256_permute_pd::<1>(self),
+            }
+        }
     }
 
     #[inline(always)]

@@ -87,6 +87,25 @@ impl Register for __m512 {
     }
 
     #[inline(always)]
+    unsafe fn read_few(from: *const f32, n: usize) -> Self {
+        // SAFETY: AVX-512 is there; what the mask leaves out is not read.
+        unsafe { _mm512_maskz_loadu_ps(0xffff >> (16 - n), from) }
+    }
+
+    #[inline(always)]
+    fn upper(self, half: usize) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe {
+            match half {
+                8 => _mm512_shuffle_f32x4::<0b1110>(self, self),
+                4 => _mm512_shuffle_f32x4::<1>(self, self),
+                2 => _mm512_permute_ps::<0b1110>(self),
+                _ => _mm512_permute_ps::<1>(self),
+            }
+        }
+    }
+
+    #[inline(always)]
     fn reciprocal(self) -> Self {
         // Fourteen bits, doubled by one step of Newton's method: a division of this width blocks its unit for 16 cycles, and
         // a cell of a recurrent net needs five of them.
@@ -212,6 +231,24 @@ impl Register for __m512d {
     fn sqrt(self) -> Self {
         // SAFETY: AVX-512 is there.
         unsafe { _mm512_sqrt_pd(self) }
+    }
+
+    #[inline(always)]
+    unsafe fn read_few(from: *const f64, n: usize) -> Self {
+        // SAFETY: AVX-512 is there; what the mask leaves out is not read.
+        unsafe { _mm512_maskz_loadu_pd(0xff >> (8 - n), from) }
+    }
+
+    #[inline(always)]
+    fn upper(self, half: usize) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe {
+            match half {
+                4 => _mm512_shuffle_f64x2::<0b1110>(self, self),
+                2 => _mm512_shuffle_f64x2::<1>(self, self),
+                _ => _mm512_permute_pd::<1>(self),
+            }
+        }
     }
 
     #[inline(always)]

@@ -155,6 +155,31 @@ pub trait Register: Copy + Debug {
         }
         lanes[0]
     }
+    /// The `n` numbers from `from` on, and 0 behind them.
+    ///
+    /// # Safety
+    /// `n` numbers are readable at `from`, and `n` is at most `N`.
+    #[inline(always)]
+    unsafe fn read_few(from: *const Self::Elem, n: usize) -> Self {
+        let mut lanes = [Self::Elem::ZERO; 16];
+        // SAFETY: no register holds more than 16, and `n` are there.
+        unsafe {
+            for (i, lane) in lanes.iter_mut().enumerate().take(n) {
+                *lane = *from.add(i);
+            }
+            Self::read(lanes.as_ptr())
+        }
+    }
+    /// Its numbers from `half` on, a power of two below `N`; what follows them has no meaning.
+    #[inline(always)]
+    fn upper(self, half: usize) -> Self {
+        let mut lanes = [Self::Elem::ZERO; 32];
+        // SAFETY: there is room for 32, and no register holds more than 16.
+        unsafe {
+            self.write(lanes.as_mut_ptr());
+            Self::read(lanes[half..half + Self::N].as_ptr())
+        }
+    }
     fn at_most(self, b: Self) -> u32;
     fn one_where_unequal(self, b: Self) -> Self;
     fn one_where_above(self, b: Self) -> Self;
@@ -198,6 +223,14 @@ impl<F: Element, S: Simd> Lanes<F, S> {
         let from = &from[..Self::N];
         // SAFETY: `from` has `N` numbers.
         unsafe { Self::read(from.as_ptr()) }
+    }
+
+    /// All of `from`, at most `N` numbers, and 0 behind them.
+    #[inline(always)]
+    pub(crate) fn load_few(from: &[F]) -> Self {
+        assert!(from.len() <= Self::N, "no more than a register holds");
+        // SAFETY: `from` has so many numbers.
+        Self(unsafe { <F::Register<S>>::read_few(from.as_ptr(), from.len()) })
     }
 
     /// Writes the first `N` of `to`.
@@ -275,6 +308,12 @@ impl<F: Element, S: Simd> Lanes<F, S> {
     #[inline(always)]
     pub(crate) fn reciprocal(self) -> Self {
         Self(self.0.reciprocal())
+    }
+
+    /// The numbers from `half` on, a power of two below `N`, come first; what follows them has no meaning.
+    #[inline(always)]
+    pub(crate) fn upper(self, half: usize) -> Self {
+        Self(self.0.upper(half))
     }
 
     /// Bit `i` is set where number `i` is at most that of `b`; NaN never is.

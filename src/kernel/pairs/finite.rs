@@ -31,11 +31,10 @@ impl<F: Element> Task for AllFinite<'_, F> {
             sums[2] = Lanes::load(&run[2 * n..]).mul_add(zero, sums[2]);
             sums[3] = Lanes::load(&run[3 * n..]).mul_add(zero, sums[3]);
         }
-        let mut last = [F::ZERO; 16];
         for part in rest.chunks(n) {
-            last[..part.len()].copy_from_slice(part);
-            sums[0] = Lanes::load(&last).mul_add(zero, sums[0]);
+            sums[0] = Lanes::load_few(part).mul_add(zero, sums[0]);
         }
+        let mut last = [F::ZERO; 16];
         ((sums[0] + sums[1]) + (sums[2] + sums[3])).store(&mut last);
         last[..n].iter().all(|&sum| sum == F::ZERO)
     }

@@ -19,11 +19,11 @@ pub(crate) use finish::{
     Finish, OneMinus, Quotient, Root, Similarity, SquaredDistance, SymmetricDifference, Times, finish,
 };
 pub(crate) use finite::all_finite;
-pub(crate) use fold::{fold, gram};
+pub(crate) use fold::{fold, fold_rows, gram, gram_rows};
 pub(crate) use matrix::{rectangle, rectangle_into, symmetric, symmetric_into};
 pub(crate) use powers::{Entropy, PowerOf};
 pub(crate) use step::{
     Difference, LargestDifference, NormalRelativeDifference, Power, Product, RelativeDifference,
-    SquaredDifference, Step, Sum, Unequal,
+    SquaredDifference, Step, Sum, TwoRelativeDifferences, Unequal,
 };
 pub(crate) use tile::{Panels, TILE, finished_tile, square, tile};

@@ -1,5 +1,7 @@
 //! What one pair of components adds to a sum: the heart of every kernel over two points.
 
+use std::ops::RangeInclusive;
+
 use crate::kernel::exp::Exponential;
 use crate::kernel::lanes::{Element, Lanes};
 use crate::kernel::simd::Simd;
@@ -11,8 +13,17 @@ pub(crate) trait Step<F: Element>: Copy + Send + Sync {
     /// Whether a step takes so long that nothing is gained by many under way at a time.
     const LONG: bool = false;
 
+    /// Whether [`two`](Self::two) takes less time than two steps: tiles then call it as long as there are two.
+    const TWOS: bool = false;
+
     /// The total with the pair in it.
     fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S>;
+
+    /// The total with two pairs in it.
+    #[inline(always)]
+    fn two<S: Simd>(self, total: Lanes<F, S>, a: [Lanes<F, S>; 2], b: [Lanes<F, S>; 2]) -> Lanes<F, S> {
+        self.step(self.step(total, a[0], b[0]), a[1], b[1])
+    }
 
     /// The total of two totals.
     #[inline(always)]
@@ -52,6 +63,11 @@ pub(crate) struct RelativeDifference;
 /// The same for components whose sums `|a| + |b|` are 0 or have a normal inverse; to 2 units in the last place of each term.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NormalRelativeDifference;
+
+/// The same for components that are 0 or in [`TwoRelativeDifferences::range`]: two terms over one denominator, `(p s + q r) / (r s)`, to 4 units in the last
+/// place of each.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TwoRelativeDifferences;
 
 /// `sum |a - b|^p` for a whole number `p >= 1`.
 #[derive(Debug, Clone, Copy)]
@@ -120,6 +136,41 @@ impl<F: Exponential> Step<F> for NormalRelativeDifference {
         let denominator = (a.abs() + b.abs()).max(Lanes::of(F::RANGE.0));
         (a - b).abs().mul_add(denominator.reciprocal(), total)
     }
+}
+
+impl TwoRelativeDifferences {
+    /// The absolute values, for numbers with a last place of `epsilon`, whose sums have products with normal inverses, and whose least differences have
+    /// normal products with such sums.
+    pub(crate) fn range<F: Exponential>(epsilon: f64) -> RangeInclusive<f64> {
+        4.0 * tiny::<F>() / epsilon..=F::RANGE.1.sqrt() / 8.0
+    }
+}
+
+impl<F: Exponential> Step<F> for TwoRelativeDifferences {
+    const TWOS: bool = true;
+
+    #[inline(always)]
+    fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
+        let (d, s) = difference_and_sum(a, b);
+        d.mul_add(s.reciprocal(), total)
+    }
+
+    #[inline(always)]
+    fn two<S: Simd>(self, total: Lanes<F, S>, a: [Lanes<F, S>; 2], b: [Lanes<F, S>; 2]) -> Lanes<F, S> {
+        let ((p, r), (q, s)) = (difference_and_sum(a[0], b[0]), difference_and_sum(a[1], b[1]));
+        p.mul_add(s, q * r).mul_add((r * s).reciprocal(), total)
+    }
+}
+
+/// `|a - b|` and `|a| + |b|`, where a tiny number stands for a sum of 0: in any other it is lost, and so is the order of `a` and `b`.
+#[inline(always)]
+fn difference_and_sum<F: Exponential, S: Simd>(a: Lanes<F, S>, b: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+    ((a - b).abs(), (a.abs() + Lanes::of(tiny::<F>())) + b.abs())
+}
+
+/// Its square is a normal number.
+fn tiny<F: Exponential>() -> f64 {
+    2.0 * F::RANGE.0.sqrt()
 }
 
 impl<F: Element, const P: u32> Step<F> for Power<P> {

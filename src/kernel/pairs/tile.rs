@@ -192,6 +192,9 @@ impl<F: Element, P: Step<F>, M: Finish<F>> Task for Square<'_, F, P, M> {
         // Three totals for each row, three registers of the second panel and one of the first.
         match S::ISA {
             _ if P::LONG => self.by_rows::<S, 1>(),
+            // Twice as many numbers at a time.
+            Isa::Avx512 if P::TWOS => self.by_rows::<S, 4>(),
+            Isa::Avx2 | Isa::Portable if P::TWOS => self.by_rows::<S, 2>(),
             Isa::Avx512 => self.by_rows::<S, 8>(),
             Isa::Avx2 | Isa::Portable => self.by_rows::<S, 4>(),
         }
@@ -296,6 +299,21 @@ fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: usize>(
     for (line, (x, y)) in x.chunks(run).zip(y.chunks(run)).enumerate() {
         ahead.later.iter().for_each(|start| expect_line_later(start.wrapping_add(line * per_line::<F>())));
         let soon = ahead.soon.wrapping_add(line * run);
+        let (mut x, mut y) = (x, y);
+        if P::TWOS {
+            for (x, y) in x.chunks_exact(2 * width).zip(y.chunks_exact(2 * width)) {
+                let y = |l: usize| [Lanes::load(&y[l * n..]), Lanes::load(&y[width + l * n..])];
+                let y = [y(0), y(1), y(2)];
+                for (row, totals) in totals.iter_mut().enumerate() {
+                    let x = [x[first + row], x[width + first + row]].map(Lanes::splat);
+                    for (total, y) in totals.iter_mut().zip(y) {
+                        *total = step.two(*total, x, y);
+                    }
+                }
+            }
+            let whole = x.len() / (2 * width) * (2 * width);
+            (x, y) = (&x[whole..], &y[whole..]);
+        }
         for (k, (x, y)) in x.chunks_exact(width).zip(y.chunks_exact(width)).enumerate() {
             expect_reads(soon.wrapping_add(k * width), 1);
             let y = [Lanes::load(y), Lanes::load(&y[n..]), Lanes::load(&y[2 * n..])];
@@ -326,8 +344,8 @@ fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::available;
-    use crate::kernel::{LargestDifference, Product, SquaredDifference};
+    use crate::kernel::simd::{available, tested};
+    use crate::kernel::{LargestDifference, Product, SquaredDifference, TwoRelativeDifferences};
 
     fn value(i: usize, k: usize) -> f64 {
         ((i * 31 + k * 17 + i * k) % 23) as f64 / 8.0 - 1.0
@@ -360,6 +378,48 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Terms over one denominator are those over their own, also where components are 0 or at the ends of the range.
+    fn terms_agree<F: linfa::Float + Element + crate::kernel::exp::Exponential>() {
+        let range = TwoRelativeDifferences::range::<F>(F::epsilon().to_f64().unwrap());
+        let near_least = 1.0 + F::epsilon().to_f64().unwrap();
+        let kinds = [0.0, *range.start(), *range.start() * near_least, -0.7, 1.0, 1.5, *range.end()];
+        let component = |i: usize, k: usize| F::cast(kinds[(i * 5 + k * 3 + i * k / 7) % 7]);
+        for isa in available() {
+            for dim in tested(0..=70) {
+                let panels = |n, shift: usize| {
+                    Panels::new_on(isa, n, dim, |i, point: &mut [F]| {
+                        point.iter_mut().enumerate().for_each(|(k, v)| *v = component(i + shift, k));
+                    })
+                    .0
+                };
+                let (x, y) = (panels(30, 0), panels(20, 3));
+                let (mut out, mut turned) = (vec![F::zero(); TILE * TILE], vec![F::zero(); TILE * TILE]);
+                tile(TwoRelativeDifferences, &x, 0, &y, 0, &mut out);
+                tile(TwoRelativeDifferences, &y, 0, &x, 0, &mut turned);
+                for r in 0..30 {
+                    for c in 0..20 {
+                        let term = |k| {
+                            let (a, b): (F, F) = (component(r, k), component(c + 3, k));
+                            let (a, b) = (a.to_f64().unwrap(), b.to_f64().unwrap());
+                            if a == b { 0.0 } else { (a - b).abs() / (a.abs() + b.abs()) }
+                        };
+                        let (expected, got) = ((0..dim).map(term).sum::<f64>(), out[r * TILE + c]);
+                        let error = (got.to_f64().unwrap() - expected).abs();
+                        let bound = expected * F::epsilon().to_f64().unwrap() * 40.0;
+                        assert!(error <= bound, "{isa:?} dim {dim}, {r} {c}: {got} {expected}");
+                        assert_eq!(got, turned[c * TILE + r]);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn two_terms_over_one_denominator_are_the_naive_terms() {
+        terms_agree::<f64>();
+        terms_agree::<f32>();
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! `panel[k][g][lane]`. So the inner loop reads it from front to end, whatever the registers. What happens before and after the
 //! sum over `k` is the business of a [`Finish`]: load a bias, apply the gates of a cell, store.
 
+mod one_row;
 mod tile;
 
 use std::ops::Range;
@@ -13,6 +14,7 @@ use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::{Simd, Task, dispatch};
 use crate::par;
 
+pub(crate) use one_row::{MultiplyRow, add_products};
 pub(crate) use tile::{Finish, Left, Pause, rows, rows_in_parts};
 
 /// Columns in full blocks.

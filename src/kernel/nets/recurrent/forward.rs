@@ -19,8 +19,6 @@ pub(crate) struct Forward<'a, F, C> {
     pub(crate) rows: Rows<'a>,
     pub(crate) entry: Option<Entry<'a, F>>,
     pub(crate) kept: bool,
-    /// Whether the first step begins with the last units: those that the step before it, in another call, ended with.
-    pub(crate) from_end: bool,
     pub(crate) w_h: &'a [F],
     pub(crate) peepholes: &'a [F],
     pub(crate) slots: Shared<'a, F>,
@@ -57,7 +55,7 @@ impl<F: Real, C: Gates> Task for Part<'_, Forward<'_, F, C>> {
 impl<F: Real, C: Gates> Part<'_, Forward<'_, F, C>> {
     #[inline(always)]
     fn with<S: Simd, const G: usize>(self) {
-        let Forward { cell, rows: shape, entry, kept, from_end, w_h, peepholes, .. } = *self.of;
+        let Forward { cell, rows: shape, entry, kept, w_h, peepholes, .. } = *self.of;
         let Forward { slots, hidden, memory, .. } = self.of;
         shape.check::<F, C>();
         let Rows { steps, n_rows, n_hidden, .. } = shape;
@@ -83,7 +81,7 @@ impl<F: Real, C: Gates> Part<'_, Forward<'_, F, C>> {
             }
             let here = n.min(self.rows.end) - from;
             let at = if kept { first } else { from };
-            let up = (t % 2 == 0) != from_end;
+            let up = t % 2 == 0;
             for i in 0..n_blocks {
                 // To and fro: what this step read last of the weights is what the next reads first, still in the cache.
                 let block = if up { i } else { n_blocks - 1 - i };

@@ -9,6 +9,7 @@
 
 mod backward;
 mod forward;
+mod one_step;
 mod project;
 
 use std::marker::PhantomData;
@@ -20,6 +21,7 @@ use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::Simd;
 pub(crate) use backward::Backward;
 pub(crate) use forward::Forward;
+pub(crate) use one_step::OneStep;
 pub(crate) use project::{Entry, Project};
 
 /// The arithmetic of one unit of a cell.
