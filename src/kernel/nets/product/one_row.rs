@@ -68,12 +68,12 @@ pub(crate) unsafe fn add_products<F: Real, S: Simd, const G: usize, const P: usi
         for part in &mut parts {
             for (&a, sums) in part.iter().zip(&mut sums) {
                 add_row(a, right, sums);
-                right = right.add(G * F::BLOCK);
+                right = right.wrapping_add(G * F::BLOCK);
             }
         }
         for &a in parts.remainder() {
             add_row(a, right, &mut sums[0]);
-            right = right.add(G * F::BLOCK);
+            right = right.wrapping_add(G * F::BLOCK);
         }
     }
     let mut half = P / 2;

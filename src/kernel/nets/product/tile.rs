@@ -207,6 +207,7 @@ unsafe fn tile<F: Real, S: Simd, const M: usize, const G: usize, const P: usize>
         for i in 0..M {
             sums[0][i] = finish.start(m + i);
         }
+        // Behind the last row both pointers leave their matrices.
         let mut right = right;
         for outer in 0..left.n_outer {
             let mut a = left.start.add(m * left.row + outer * left.jump);
@@ -220,8 +221,8 @@ unsafe fn tile<F: Real, S: Simd, const M: usize, const G: usize, const P: usize>
                             sums[p][i][g] = a.mul_add(b[g], sums[p][i][g]);
                         }
                     }
-                    a = a.add(left.step);
-                    right = right.add(stride);
+                    a = a.wrapping_add(left.step);
+                    right = right.wrapping_add(stride);
                     if M >= 4 {
                         expect_reads(*next, F::BLOCK);
                         *next = next.wrapping_add(F::BLOCK);
@@ -237,8 +238,8 @@ unsafe fn tile<F: Real, S: Simd, const M: usize, const G: usize, const P: usize>
                         sums[0][i][g] = a.mul_add(b[g], sums[0][i][g]);
                     }
                 }
-                a = a.add(left.step);
-                right = right.add(stride);
+                a = a.wrapping_add(left.step);
+                right = right.wrapping_add(stride);
                 k += 1;
             }
         }

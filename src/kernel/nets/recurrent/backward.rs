@@ -141,20 +141,14 @@ struct UndoGates<F, C> {
 }
 
 impl<F: Real, C: Gates> UndoGates<F, C> {
-    /// Moves on by `n` rows.
-    ///
-    /// # Safety
-    /// There are as many.
+    /// Moves on by `n` rows; there may be none behind them.
     #[inline(always)]
-    unsafe fn skip(&mut self, n: usize) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            self.slots = self.slots.add(n * C::SLOTS * F::BLOCK);
-            self.memory_before = self.memory_before.add(n * self.width);
-            self.memory = self.memory.add(n * self.width);
-            self.d_hidden = self.d_hidden.add(n * self.width);
-            self.carry = self.carry.add(n * self.width);
-        }
+    fn skip(&mut self, n: usize) {
+        self.slots = self.slots.wrapping_add(n * C::SLOTS * F::BLOCK);
+        self.memory_before = self.memory_before.wrapping_add(n * self.width);
+        self.memory = self.memory.wrapping_add(n * self.width);
+        self.d_hidden = self.d_hidden.wrapping_add(n * self.width);
+        self.carry = self.carry.wrapping_add(n * self.width);
     }
 }
 
