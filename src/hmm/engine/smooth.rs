@@ -1,0 +1,98 @@
+//! Posteriors and expected transitions.
+
+use std::ops::Range;
+
+use ndarray::Array2;
+
+use super::{Emission, Engine, Observations, Workspace, block};
+use crate::float::Float;
+use crate::kernel;
+
+impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
+    /// Smooths: `each` sees blocks of rows with their posteriors, the last block first.
+    ///
+    /// Where `steps` is given, the expected transitions are added to it: `A`, entry by entry times the sum over time of `alpha_t^T u_t`.
+    /// Nothing is added or seen when the sequence is impossible, which is told by a log-likelihood of `-inf`.
+    pub(in crate::hmm) fn smooth(
+        &self,
+        x: Observations<'_, E::Elem>,
+        work: &mut Workspace<F>,
+        mut steps: Option<&mut Array2<f64>>,
+        mut each: impl FnMut(Range<usize>, &[F], &mut Vec<F>),
+    ) -> f64 {
+        let n = self.n_rows(x);
+        let Some(log_likelihood) = self.forward(x, work, true, false) else {
+            return self.smooth_in_logs(x, n, work, steps, each);
+        };
+        match self.backward(x, n, work, steps.as_deref_mut(), &mut each) {
+            0 => log_likelihood,
+            undone => self.smooth_in_logs(x, undone, work, steps, each),
+        }
+    }
+
+    /// Returns how many rows at the front are undone because digits were lost.
+    pub(super) fn backward(
+        &self,
+        x: Observations<'_, E::Elem>,
+        n: usize,
+        work: &mut Workspace<F>,
+        mut steps: Option<&mut Array2<f64>>,
+        each: &mut impl FnMut(Range<usize>, &[F], &mut Vec<F>),
+    ) -> usize {
+        let k = self.k;
+        let size = block(k).min(n) * k;
+        for buffer in [&mut work.b, &mut work.gamma, &mut work.u] {
+            buffer.resize(size);
+        }
+        work.v.resize(k);
+        work.beta.resize(3 * k);
+        work.acc.resize(k * k);
+        for rows in self.blocks(n).rev() {
+            let len = rows.len() * k;
+            let (b, gamma, u) = (&mut work.b[..len], &mut work.gamma[..len], &mut work.u[..len]);
+            self.likelihoods(x, rows.clone(), b, &mut work.scratch);
+            let alpha = &work.alpha[rows.start * k..rows.end * k];
+            let mut rest = len;
+            if rows.end == n {
+                // The last row has no step after it: beta = 1.
+                rest -= k;
+                let mass: F = alpha[rest..].iter().copied().sum();
+                for l in rest..len {
+                    gamma[l] = alpha[l] / mass;
+                    u[l] = F::zero();
+                    work.v[l - rest] = b[l];
+                }
+            }
+            let (alpha_rest, b) = (&alpha[..rest], &b[..rest]);
+            let (gamma_rest, u_rest) = (&mut gamma[..rest], &mut u[..rest]);
+            let (v, beta) = (&mut work.v, &mut work.beta);
+            if !kernel::chain::backward(
+                k,
+                0,
+                !self.matrices.mixes,
+                &self.matrices.packed_at,
+                alpha_rest,
+                b,
+                v,
+                beta,
+                gamma_rest,
+                u_rest,
+            ) {
+                return rows.end;
+            }
+            if let Some(steps) = steps.as_deref_mut() {
+                work.acc.fill(F::zero());
+                kernel::chain::outer(k, k, alpha, u, &mut work.acc);
+                // Where a nearly impossible step is the only one, `u` carries the inverse of its probability.
+                if work.acc.iter().any(|sum| !sum.is_finite()) {
+                    return rows.end;
+                }
+                for ((step, &sum), &p) in steps.iter_mut().zip(work.acc.iter()).zip(self.a) {
+                    *step += sum.as_f64() * p.as_f64();
+                }
+            }
+            each(rows, gamma, &mut work.scratch);
+        }
+        0
+    }
+}
