@@ -4,10 +4,6 @@ use super::{Emission, Engine, Observations, Workspace, block, lost};
 use crate::float::Float;
 use crate::kernel;
 
-/// States up to which a chain of steps is shorter than its parts: two at a time are faster than one after the other. Measured: twice at 2 states,
-/// 1.1 times at 16; from 32 on the arithmetic is the limit, or the cache.
-const MOST_FROM_ENDS: usize = 16;
-
 impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
     /// Log-likelihood `log sum_ij alpha_t(i) A_ij b_(t+1)(j) beta_(t+1)(j)` for a row `t` in the middle: the recursion from the front and that from
     /// the back run side by side. `None` where that gains nothing, or where digits were lost.
@@ -17,15 +13,17 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         work: &mut Workspace<F>,
     ) -> Option<f64> {
         let (k, n) = (self.k, self.n_rows(x));
-        if k > MOST_FROM_ENDS || n < 3 {
+        if n < 3 || !kernel::chain::ends_gain::<F>(k) {
             return None;
         }
         let steps = (n - 2) / 2;
         for buffer in [&mut work.b, &mut work.gamma] {
             buffer.resize(block(k).min(n) * k);
         }
-        work.v.resize(2 * k);
-        work.beta.resize(2 * k);
+        for row in [&mut work.v, &mut work.beta] {
+            row.resize(2 * k.next_multiple_of(8));
+            row.fill(F::zero());
+        }
         let (front, back) = (&mut work.v, &mut work.beta);
         let mut log_scale = self.likelihoods(x, 0..1, &mut front[..k], &mut work.scratch);
         front.iter_mut().zip(self.initial).for_each(|(alpha, &p)| *alpha *= p);
@@ -66,7 +64,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
     }
 
     /// `out = x A`.
-    pub(super) fn product(&self, x: &[F], out: &mut [F]) {
+    fn product(&self, x: &[F], out: &mut [F]) {
         out.fill(F::zero());
         for (&x, row) in x.iter().zip(self.a.chunks_exact(self.k)) {
             out.iter_mut().zip(row).for_each(|(out, &p)| *out += x * p);

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use ndarray::Array2;
-
 use super::{Emission, Engine, Observations, Workspace};
 use crate::float::Float;
 use crate::math::log_sum_exp;
@@ -45,7 +43,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         x: Observations<'_, E::Elem>,
         undone: usize,
         work: &mut Workspace<F>,
-        mut steps: Option<&mut Array2<f64>>,
+        mut steps: Option<&mut [f64]>,
         mut each: impl FnMut(Range<usize>, &[F], &mut Vec<F>),
     ) -> f64 {
         let k = self.k;

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use ndarray::Array2;
-
 use super::{Emission, Engine, Observations, Workspace, block};
 use crate::float::Float;
 use crate::kernel;
@@ -17,7 +15,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         &self,
         x: Observations<'_, E::Elem>,
         work: &mut Workspace<F>,
-        mut steps: Option<&mut Array2<f64>>,
+        mut steps: Option<&mut [f64]>,
         mut each: impl FnMut(Range<usize>, &[F], &mut Vec<F>),
     ) -> f64 {
         let n = self.n_rows(x);
@@ -36,7 +34,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         x: Observations<'_, E::Elem>,
         n: usize,
         work: &mut Workspace<F>,
-        mut steps: Option<&mut Array2<f64>>,
+        mut steps: Option<&mut [f64]>,
         each: &mut impl FnMut(Range<usize>, &[F], &mut Vec<F>),
     ) -> usize {
         let k = self.k;
@@ -81,14 +79,10 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
                 return rows.end;
             }
             if let Some(steps) = steps.as_deref_mut() {
-                work.acc.fill(F::zero());
-                kernel::chain::outer(k, k, alpha, u, &mut work.acc);
+                kernel::chain::outer(k, alpha, u, &mut work.acc);
                 // Where a nearly impossible step is the only one, `u` carries the inverse of its probability.
-                if work.acc.iter().any(|sum| !sum.is_finite()) {
+                if !kernel::chain::add_weighed(&work.acc, self.a, steps) {
                     return rows.end;
-                }
-                for ((step, &sum), &p) in steps.iter_mut().zip(work.acc.iter()).zip(self.a) {
-                    *step += sum.as_f64() * p.as_f64();
                 }
             }
             each(rows, gamma, &mut work.scratch);

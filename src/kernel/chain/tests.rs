@@ -1,9 +1,10 @@
 //! Every kernel against its plain loop, on every instruction set.
 
 use super::arrows::Arrows;
+use super::ends::Ends;
 use super::exp::ExpRows;
 use super::filter::{AnyFaint, Forward};
-use super::outer::Outer;
+use super::outer::{AddWeighed, Outer};
 use super::path::Best;
 use super::smooth::Backward;
 use super::{MOST_ARROWS, Real};
@@ -121,14 +122,46 @@ fn filters_smoothers_and_best_paths_equal_the_plain_recursions() {
                 }
             }
 
-            for m in [k, (k * 7) % 23 + 1] {
-                let (x, y, mut acc) = (numbers(N * k, 7), numbers(N * m, 8), vec![1.0; k * m]);
-                dispatch_on(isa, Outer { k, m, x: &x, y: &y, acc: &mut acc });
-                for (at, &sum) in acc.iter().enumerate() {
-                    let plain: f64 = (0..N).map(|t| x[t * k + at / m] * y[t * m + at % m]).sum();
-                    assert!((sum - 1.0 - plain).abs() < 1e-12, "{what}");
-                }
+            let (x, y, mut acc) = (numbers(N * k, 7), numbers(N * k, 8), vec![f64::NAN; k * k]);
+            dispatch_on(isa, Outer { k, x: &x, y: &y, acc: &mut acc });
+            for (at, &sum) in acc.iter().enumerate() {
+                let plain: f64 = (0..N).map(|t| x[t * k + at / k] * y[t * k + at % k]).sum();
+                assert!((sum - plain).abs() < 1e-12, "{what}");
             }
+            let mut total = a.clone();
+            assert!(dispatch_on(isa, AddWeighed { sums: &acc, weights: &b[..k], total: &mut total }));
+            for (at, &sum) in total.iter().enumerate() {
+                let added = if at < k { acc[at] * b[at] } else { 0.0 };
+                assert!((sum - a[at] - added).abs() < 1e-12, "{what}");
+            }
+            acc[k * k / 2] = f64::INFINITY;
+            let before = total.clone();
+            assert!(!dispatch_on(isa, AddWeighed { sums: &acc, weights: &a, total: &mut total }));
+            assert_eq!(total, before, "{what}");
+
+            let len = k.next_multiple_of(8);
+            let (mut front, mut back) = (numbers(k, 9), numbers(k, 10));
+            front.resize(2 * len, 0.0);
+            back.resize(2 * len, 0.0);
+            let (mut x, mut y) = (front[..k].to_vec(), back[..k].to_vec());
+            let job = Ends {
+                k,
+                a: &pack(k, &a),
+                at: &pack(k, &at),
+                front: &b[..5 * k],
+                back: &b[5 * k..10 * k],
+                x: &mut front,
+                y: &mut back,
+            };
+            assert_eq!(dispatch_on(isa, job), Some(0), "{what}");
+            for t in 0..5 {
+                x = (0..k).map(|j| (0..k).map(|i| x[i] * a[i * k + j]).sum::<f64>() * b[t * k + j]).collect();
+                y = (0..k)
+                    .map(|i| (0..k).map(|j| a[i * k + j] * y[j]).sum::<f64>() * b[(9 - t) * k + i])
+                    .collect();
+            }
+            assert_close(&front[..k], &x, &what);
+            assert_close(&back[..k], &y, &what);
         }
     }
 }
