@@ -32,7 +32,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
                 offset += lowered(delta);
             }
             let (b, arrows) = (&b[(first - rows.start) * k..], &mut work.arrows[first..rows.end]);
-            kernel::chain::arrows(k, &self.matrices.packed_log_a, b, delta, arrows);
+            kernel::chain::arrows(k, &self.logs().packed, b, delta, arrows);
         }
         path[n - 1] = argmax(work.v.iter().copied());
         kernel::chain::follow_arrows(&work.arrows, &mut path[..n]);
@@ -72,7 +72,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
                 ((rows.start - 1) * k, &*b)
             };
             let end = from + k + b.len();
-            kernel::chain::best(k, &self.matrices.packed_log_a, b, &mut work.alpha[from..end]);
+            kernel::chain::best(k, &self.logs().packed, b, &mut work.alpha[from..end]);
         }
         offset
     }
@@ -86,7 +86,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
 
     /// Fills all but the last state of `path` with the most probable way to the last.
     pub(in crate::hmm) fn follow(&self, delta: &[F], path: &mut [usize]) {
-        kernel::chain::follow(self.k, &self.matrices.log_at, delta, path);
+        kernel::chain::follow(self.k, &self.logs().log_at, delta, path);
     }
 
     /// `delta_t(i) + log A_ij` for every state `i` and the state `j` after it.
@@ -96,7 +96,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         t: usize,
         j: usize,
     ) -> impl Iterator<Item = F> + 'w {
-        let (k, into) = (self.k, &self.matrices.log_at);
+        let (k, into) = (self.k, &self.logs().log_at);
         delta[t * k..(t + 1) * k].iter().zip(&into[j * k..(j + 1) * k]).map(|(&delta, &log_a)| delta + log_a)
     }
 }

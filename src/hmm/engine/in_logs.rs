@@ -29,7 +29,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
                     + if t == 0 {
                         self.initial[j].ln()
                     } else {
-                        log_product(&self.matrices.log_at[j * k..][..k], &before[(t - 1) * k..], &mut work.v)
+                        log_product(&self.logs().log_at[j * k..][..k], &before[(t - 1) * k..], &mut work.v)
                     };
             }
             offset += lowered(row);
@@ -63,7 +63,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
             (0..k).for_each(|j| work.gamma[j] = alpha[j] + work.beta[j]);
             let total = crate::math::softmax(&mut work.gamma[..k]);
             if let Some(steps) = steps.as_deref_mut().filter(|_| t < undone && t + 1 < n) {
-                for (at, (step, &log_a)) in steps.iter_mut().zip(self.matrices.log_a.iter()).enumerate() {
+                for (at, (step, &log_a)) in steps.iter_mut().zip(self.logs().log_a.iter()).enumerate() {
                     *step += (alpha[at / k] + log_a + work.u[at % k] - total).exp().as_f64();
                 }
             }
@@ -80,7 +80,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
     /// `log beta_t(i) = log sum_j exp(log A_ij + u_j)`, or 0 for the last row.
     pub(super) fn log_beta(&self, is_last: bool, u: &[F], v: &mut [F], beta: &mut [F]) {
         let k = self.k;
-        for (beta, log_a) in beta.iter_mut().zip(self.matrices.log_a.chunks_exact(k)) {
+        for (beta, log_a) in beta.iter_mut().zip(self.logs().log_a.chunks_exact(k)) {
             *beta = if is_last { F::zero() } else { log_product(log_a, u, v) };
         }
     }

@@ -16,9 +16,10 @@
 //! Only the filtered rows `alpha` are kept for all of time; smoothing computes the likelihoods again, which is cheaper than the memory. Where a step would
 //! lose its digits, as with an outlier that no reachable state explains, the sequence is done again in logs.
 //!
-//! A state whose probability falls below the smallest float is lost for good, where no other state leads back to it. If all do
-//! ([`mixes`]), what they bring is always more than what was lost. If not, smoothing sees it on the way back: there the lost share of a
-//! row is known. A recursion that goes forwards only has a second one beside it, in which nothing is lost; see [`Engine::forward_watched`].
+//! A state whose probability falls below the smallest float is lost for good, where no other state leads back to it. If all do (`mixes`), what
+//! they bring is always more than what was lost. If not, most sequences of most models have a proof that none was: no number of a row above 0
+//! is near that smallest one. Where that fails, smoothing looks at every row of the way back, as there the lost share is known; a filter goes on
+//! between two bounds, see `watched`; what comes after each row goes on in logs.
 //!
 //! # References
 //! L. R. Rabiner, A tutorial on hidden Markov models (1989), section V.A (scaling).
@@ -39,7 +40,7 @@ use crate::float::Float;
 use crate::kernel::{self, Aligned};
 
 pub(super) use in_logs::{log_product, lowered};
-pub(super) use matrices::{Matrices, mixes};
+pub(super) use matrices::Matrices;
 
 /// Rows that are worked on at once, so that likelihoods of a block stay in the nearest cache.
 fn block(k: usize) -> usize {
@@ -59,7 +60,7 @@ pub(super) struct Observations<'x, T> {
 pub(super) const UNKNOWN: usize = usize::MAX;
 
 /// A model as the recursions want it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Engine<'a, E: Emission> {
     pub(super) k: usize,
     pub(super) initial: &'a [E::Float],
@@ -76,6 +77,7 @@ pub(super) struct Workspace<F> {
     b: Aligned<F>,
     gamma: Aligned<F>,
     u: Aligned<F>,
+    upper: Aligned<F>,
     v: Aligned<F>,
     beta: Aligned<F>,
     acc: Aligned<F>,

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::forward::Filtered;
 use super::{Emission, Engine, Observations, Workspace, block};
 use crate::float::Float;
 use crate::kernel;
@@ -19,30 +20,30 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         mut each: impl FnMut(Range<usize>, &[F], &mut Vec<F>),
     ) -> f64 {
         let n = self.n_rows(x);
-        let Some(log_likelihood) = self.forward(x, work, true, false) else {
+        let Some(Filtered { log_likelihood, whole }) = self.forward(x, work, true, false) else {
             return self.smooth_in_logs(x, n, work, steps, each);
         };
-        match self.backward(x, n, work, steps.as_deref_mut(), &mut each) {
+        match self.backward(x, whole, work, steps.as_deref_mut(), &mut each) {
             0 => log_likelihood,
             undone => self.smooth_in_logs(x, undone, work, steps, each),
         }
     }
 
     /// Returns how many rows at the front are undone because digits were lost.
-    pub(super) fn backward(
+    fn backward(
         &self,
         x: Observations<'_, E::Elem>,
-        n: usize,
+        mut whole: usize,
         work: &mut Workspace<F>,
         mut steps: Option<&mut [f64]>,
         each: &mut impl FnMut(Range<usize>, &[F], &mut Vec<F>),
     ) -> usize {
-        let k = self.k;
+        let (k, n) = (self.k, self.n_rows(x));
         let size = block(k).min(n) * k;
         for buffer in [&mut work.b, &mut work.gamma, &mut work.u] {
             buffer.resize(size);
         }
-        work.v.resize(k);
+        work.v.resize(2 * k);
         work.beta.resize(3 * k);
         work.acc.resize(k * k);
         for rows in self.blocks(n).rev() {
@@ -50,6 +51,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
             let (b, gamma, u) = (&mut work.b[..len], &mut work.gamma[..len], &mut work.u[..len]);
             self.likelihoods(x, rows.clone(), b, &mut work.scratch);
             let alpha = &work.alpha[rows.start * k..rows.end * k];
+            let (v, before) = work.v.split_at_mut(k);
             let mut rest = len;
             if rows.end == n {
                 // The last row has no step after it: beta = 1.
@@ -58,25 +60,22 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
                 for l in rest..len {
                     gamma[l] = alpha[l] / mass;
                     u[l] = F::zero();
-                    work.v[l - rest] = b[l];
+                    v[l - rest] = b[l];
                 }
             }
-            let (alpha_rest, b) = (&alpha[..rest], &b[..rest]);
-            let (gamma_rest, u_rest) = (&mut gamma[..rest], &mut u[..rest]);
-            let (v, beta) = (&mut work.v, &mut work.beta);
-            if !kernel::chain::backward(
-                k,
-                0,
-                !self.matrices.mixes,
-                &self.matrices.packed_at,
-                alpha_rest,
-                b,
-                v,
-                beta,
-                gamma_rest,
-                u_rest,
-            ) {
-                return rows.end;
+            before.copy_from_slice(v);
+            // Rows that are whole on the way there may lose a state on the way back; then they are done again and looked at.
+            for watched in [rows.end > whole, true] {
+                v.copy_from_slice(before);
+                let (alpha, b, at) = (&alpha[..rest], &b[..rest], &self.matrices.packed_at);
+                let (gamma, u) = (&mut gamma[..rest], &mut u[..rest]);
+                if !kernel::chain::backward(k, 0, watched, at, alpha, b, v, &mut work.beta, gamma, u) {
+                    return rows.end;
+                }
+                if watched || self.matrices.mixes || !kernel::chain::any_faint(u) {
+                    break;
+                }
+                whole = 0;
             }
             if let Some(steps) = steps.as_deref_mut() {
                 kernel::chain::outer(k, alpha, u, &mut work.acc);

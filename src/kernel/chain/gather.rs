@@ -4,12 +4,12 @@ use super::Real;
 use super::step::Recursion;
 use crate::kernel::simd::{Simd, dispatch};
 
-struct Gather<'a, F> {
-    k: usize,
-    table: &'a [F],
-    numbers: &'a [usize],
-    beyond: F,
-    out: &'a mut [F],
+pub(super) struct Gather<'a, F> {
+    pub(super) k: usize,
+    pub(super) table: &'a [F],
+    pub(super) numbers: &'a [usize],
+    pub(super) beyond: F,
+    pub(super) out: &'a mut [F],
 }
 
 impl<F: Real> Gather<'_, F> {

@@ -3,6 +3,7 @@
 //! Every kernel is a [`Task`](super::simd::Task): plain arrays and one portable body. Matrices are row-major, `k` is the number of
 //! states, and a block is `n` rows of `k` numbers.
 
+mod ahead;
 mod arrows;
 mod back;
 mod ends;
@@ -18,7 +19,9 @@ mod smooth;
 mod step;
 #[cfg(test)]
 mod tests;
+mod watch;
 
+pub(crate) use ahead::ahead;
 pub(crate) use arrows::{MOST_ARROWS, arrows};
 pub(crate) use back::{follow, follow_arrows};
 pub(crate) use ends::{ends, ends_gain};
@@ -30,3 +33,4 @@ pub(crate) use path::best;
 pub(crate) use real::Real;
 pub(crate) use smooth::backward;
 pub(crate) use step::pack;
+pub(crate) use watch::watch;

@@ -1,12 +1,15 @@
 //! Every kernel against its plain loop, on every instruction set.
 
+use super::ahead::Ahead;
 use super::arrows::Arrows;
 use super::ends::Ends;
 use super::exp::ExpRows;
 use super::filter::{AnyFaint, Forward};
+use super::gather::Gather;
 use super::outer::{AddWeighed, Outer};
 use super::path::Best;
 use super::smooth::Backward;
+use super::watch::Watch;
 use super::{MOST_ARROWS, Real};
 use crate::kernel::Aligned;
 use crate::kernel::simd::{available, dispatch_on};
@@ -139,6 +142,40 @@ fn filters_smoothers_and_best_paths_equal_the_plain_recursions() {
             assert!(!dispatch_on(isa, AddWeighed { sums: &acc, weights: &a, total: &mut total }));
             assert_eq!(total, before, "{what}");
 
+            let after = numbers(k, 5);
+            let (mut v, mut out) = ([&after[..], &after].concat(), vec![0.0; N * k]);
+            let job = Ahead { k, at: &pack(k, &at), b: &b, v: &mut v, out: &mut out };
+            assert_eq!(dispatch_on(isa, job), Some(false), "{what}");
+            let mut plain_v = after;
+            for t in (0..N).rev() {
+                let beta: Vec<f64> =
+                    (0..k).map(|i| (0..k).map(|j| a[i * k + j] * plain_v[j]).sum()).collect();
+                assert_close(&out[t * k..][..k], &unit(&beta), &what);
+                plain_v = (0..k).map(|j| b[t * k + j] * beta[j]).collect();
+            }
+            assert_close(&unit(&v[..k]), &unit(&plain_v), &what);
+
+            let (mut watched, mut upper) = (alpha[..k].to_vec(), alpha[..2 * k].to_vec());
+            watched.resize((N + 1) * k, 0.0);
+            let packed = pack(k, &a);
+            let job = Watch { k, a: [&packed; 2], b: [&b; 2], alpha: &mut watched, upper: &mut upper };
+            assert_eq!(dispatch_on(isa, job), Some(0), "{what}");
+            assert_close(&watched, &alpha, &what);
+            assert_close(&upper[..k], &alpha[N * k..], &what);
+
+            let table = numbers(5 * k, 11);
+            for n in [0, 1, N] {
+                let symbols: Vec<usize> = (0..n).map(|t| t * t % 6).collect();
+                let mut rows = vec![0.0; n * k];
+                let job = Gather { k, table: &table, numbers: &symbols, beyond: 7.0, out: &mut rows };
+                dispatch_on(isa, job);
+                for (at, &found) in rows.iter().enumerate() {
+                    let symbol = symbols[at / k];
+                    let plain = if symbol < 5 { table[symbol * k + at % k] } else { 7.0 };
+                    assert_eq!(found, plain, "{what}");
+                }
+            }
+
             let len = k.next_multiple_of(8);
             let (mut front, mut back) = (numbers(k, 9), numbers(k, 10));
             front.resize(2 * len, 0.0);
@@ -207,6 +244,32 @@ fn exponentials_are_right_to_two_units_in_the_last_place() {
             assert!((found - x.exp()).abs() <= 3e-7 * x.exp());
         }
         assert_eq!(x[4], 0.0);
+    }
+}
+
+#[test]
+fn a_bound_that_has_more_than_the_rows_is_told() {
+    for isa in available() {
+        for k in [2, 7, 8, 16, 21, 33] {
+            // The last state is lost, and leads to itself alone: the others fade by 2^-20 a row, and soon it would have had most of all.
+            let mut a = vec![0.0; k * k];
+            (0..k).for_each(|i| a[i * k + i] = 1.0);
+            let mut b = vec![2.0_f64.powi(-20); 40 * k];
+            (0..40).for_each(|t| b[(t + 1) * k - 1] = 1.0);
+            let a = pack(k, &a);
+            let rows = |lost: f64, n: usize| {
+                let mut alpha = vec![1.0; (n + 1) * k];
+                alpha[k - 1] = 0.0;
+                let mut upper = alpha[..k].to_vec();
+                upper[k - 1] = lost;
+                upper.resize(2 * k, 0.0);
+                let b = &b[..n * k];
+                let job = Watch { k, a: [&a; 2], b: [b; 2], alpha: &mut alpha, upper: &mut upper };
+                dispatch_on(isa, job)
+            };
+            assert!(rows(0.0, 40).is_some(), "{isa:?} {k}");
+            assert!(rows(f64::LOST, 19).is_some() && rows(f64::LOST, 23).is_none(), "{isa:?} {k}");
+        }
     }
 }
 
