@@ -81,7 +81,7 @@ pub(super) struct Workspace<F> {
     v: Aligned<F>,
     beta: Aligned<F>,
     acc: Aligned<F>,
-    arrows: Aligned<u64>,
+    arrows: Aligned<[u8; 8]>,
     pub(super) scratch: Vec<F>,
 }
 

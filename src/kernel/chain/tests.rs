@@ -110,16 +110,16 @@ fn filters_smoothers_and_best_paths_equal_the_plain_recursions() {
 
             if k <= MOST_ARROWS {
                 let mut row = delta[..k].to_vec();
-                let mut words = [0; N];
-                let (delta_row, arrows) = (&mut row[..], &mut words[..]);
+                let mut bytes = [[0; 8]; N];
+                let (delta_row, arrows) = (&mut row[..], &mut bytes[..]);
                 dispatch_on(isa, Arrows { k, log_a: &pack(k, &a), log_b: &b, delta: delta_row, arrows });
                 assert_eq!(row, delta[N * k..], "{what}");
-                for (t, word) in words.iter().enumerate() {
+                for (t, arrows) in bytes.iter().enumerate() {
                     for j in 0..k {
                         let way = |i: usize| delta[t * k + i] + a[i * k + j];
                         let best = (0..k).map(way).fold(f64::NEG_INFINITY, f64::max);
                         for i in 0..k {
-                            assert_eq!(word >> (8 * i + j) & 1 == 1, way(i) == best, "{what}");
+                            assert_eq!(arrows[i] >> j & 1 == 1, way(i) == best, "{what}");
                         }
                     }
                 }
