@@ -58,3 +58,64 @@ impl<F: Real> Recursion for Gather<'_, F> {
 pub(crate) fn gather<F: Real>(k: usize, table: &[F], numbers: &[usize], beyond: F, out: &mut [F]) {
     dispatch(Gather { k, table, numbers, beyond, out });
 }
+
+pub(super) struct AddRows<'a, F> {
+    pub(super) k: usize,
+    pub(super) rows: &'a [F],
+    pub(super) numbers: &'a [usize],
+    pub(super) table: &'a mut [f64],
+}
+
+impl<F: Real> AddRows<'_, F> {
+    #[inline(always)]
+    fn each<const K: usize>(self) {
+        let ((rows, _), (table, _)) = (self.rows.as_chunks::<K>(), self.table.as_chunks_mut::<K>());
+        for (&number, row) in self.numbers.iter().zip(rows) {
+            if let Some(sums) = table.get_mut(number) {
+                add(sums, row);
+            }
+        }
+    }
+}
+
+impl<F: Real> Recursion for AddRows<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn n_states(&self) -> usize {
+        self.k
+    }
+
+    #[inline(always)]
+    fn small<S: Simd, const K: usize>(self) {
+        self.each::<K>();
+    }
+
+    #[inline(always)]
+    fn any<S: Simd>(self) {
+        match self.k {
+            8 => self.each::<8>(),
+            16 => self.each::<16>(),
+            32 => self.each::<32>(),
+            k => {
+                for (&number, row) in self.numbers.iter().zip(self.rows.chunks_exact(k)) {
+                    if let Some(sums) = self.table.chunks_exact_mut(k).nth(number) {
+                        add(sums, row);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add<F: Real>(sums: &mut [f64], row: &[F]) {
+    for (sum, x) in sums.iter_mut().zip(row) {
+        *sum += x.to_f64().unwrap_or(f64::NAN);
+    }
+}
+
+/// Adds each row of `k` to row `number` of a table; a number that has none is passed over.
+pub(crate) fn add_rows<F: Real>(k: usize, rows: &[F], numbers: &[usize], table: &mut [f64]) {
+    dispatch(AddRows { k, rows, numbers, table });
+}
