@@ -29,7 +29,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         }
     }
 
-    /// Returns how many rows at the front are undone because digits were lost.
+    /// Returns how many rows at the front are undone because digits were lost. Of the first `whole` filtered rows no state was lost.
     fn backward(
         &self,
         x: Observations<'_, E::Elem>,

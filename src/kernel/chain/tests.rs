@@ -293,3 +293,36 @@ fn a_faint_number_is_found_wherever_it_lies() {
         }
     }
 }
+
+#[test]
+fn both_ends_of_single_precision_are_those_of_double() {
+    for isa in available() {
+        for k in [8, 16, 64, 72, 80, 128] {
+            let single = |x: &[f64]| -> Vec<f32> { x.iter().map(|&v| v as f32).collect() };
+            let (a, b) = (stochastic(k), numbers(6 * k, 3));
+            let at: Vec<f64> = (0..k * k).map(|i| a[i % k * k + i / k]).collect();
+            let (mut x, mut y) = (numbers(k, 4), numbers(k, 5));
+            let (mut x32, mut y32) = (single(&x), single(&y));
+            let (mut packed, mut packed_at) = (Aligned::default(), Aligned::default());
+            super::pack(k, &single(&a), &mut packed);
+            super::pack(k, &single(&at), &mut packed_at);
+            x32.resize(2 * k, 0.0);
+            y32.resize(2 * k, 0.0);
+            let b32 = single(&b);
+            let (front, back) = b32.split_at(3 * k);
+            let (x, y) = (&mut x, &mut y);
+            let job = Ends { k, a: &packed, at: &packed_at, front, back, x: &mut x32, y: &mut y32 };
+            assert_eq!(dispatch_on(isa, job), Some(0), "{isa:?} {k}");
+            for t in 0..3 {
+                let product = |v: &[f64], m: &[f64]| -> Vec<f64> {
+                    (0..k).map(|j| (0..k).map(|i| v[i] * m[i * k + j]).sum()).collect()
+                };
+                *x = product(x, &a).iter().zip(&b[t * k..]).map(|(v, b)| v * b).collect();
+                *y = product(y, &at).iter().zip(&b[(5 - t) * k..]).map(|(v, b)| v * b).collect();
+            }
+            for (single, double) in x32[..k].iter().zip(&**x).chain(y32[..k].iter().zip(&**y)) {
+                assert!((f64::from(*single) - double).abs() < 1e-5 * double, "{isa:?} {k}");
+            }
+        }
+    }
+}
