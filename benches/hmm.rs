@@ -64,6 +64,25 @@ fn report<E: Emission<Float = f64>>(id: &str, model: &Hmm<E>, x: Array2<E::Elem>
     };
     print("em", best(sums));
     print("viterbi", best(|| model.viterbi(&x).expect("possible rows").log_probabilities.sum()));
+    // What goes through every observation one after another: the backward probabilities, and models that answer at once.
+    if x.n_sequences() == 1 && model.n_states() <= 32 {
+        print("backward", best(|| model.backward(&x).expect("possible rows").column(0).sum()));
+        let rows = || x.records().rows().into_iter().map(|row| row.to_slice().expect("a row"));
+        let mut online = model.online();
+        let filter = || {
+            online.reset();
+            rows().for_each(|row| {
+                online.step(row).expect("a possible row");
+            });
+            online.log_likelihood()
+        };
+        print("online", best(filter));
+        let lag = || {
+            let mut lagged = model.fixed_lag(8).expect("a short lag");
+            rows().filter_map(|row| lagged.step(row).expect("a possible row").map(|p| p[0])).sum()
+        };
+        print("lag_8", best(lag));
+    }
     if x.n_sequences() > 1 {
         // Threads are started once: a pool is kept by who has one.
         print("em_2_threads", with_threads(2, || best(sums)));
@@ -122,6 +141,27 @@ fn run() {
             Hmm::new(Array1::from_elem(k, 1.0 / k as f64), a, emission).expect("a model");
         let x = lcg.matrix(n, 1).mapv(|u| (u * 4.0) as usize);
         report(&format!("band/k{k}"), &model, x, vec![n]);
+    }
+    // From left to right: after a while the first states are hardly possible any more.
+    for (k, n) in [(8, 100_000), (32, 20_000)] {
+        let mut lcg = Lcg(2000 + k as u64);
+        let a = Array2::from_shape_fn((k, k), |(i, j)| match j {
+            _ if i == j => {
+                if i + 1 == k {
+                    1.0
+                } else {
+                    0.75
+                }
+            }
+            _ if i + 1 == j => 0.25,
+            _ => 0.0,
+        });
+        let b = normal(&(lcg.matrix(k, 4) + 0.1));
+        let emission = Categorical::new(b.view()).expect("rows that sum to 1");
+        let model: CategoricalHmm =
+            Hmm::new(Array1::from_elem(k, 1.0 / k as f64), a, emission).expect("a model");
+        let x = lcg.matrix(n, 1).mapv(|u| (u * 4.0) as usize);
+        report(&format!("left_right/k{k}"), &model, x, vec![n]);
     }
     for (d, k, n) in [(1, 4, 50_000), (3, 8, 20_000), (10, 8, 10_000), (40, 8, 4_000)] {
         let mut lcg = Lcg(d as u64);

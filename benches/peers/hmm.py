@@ -93,6 +93,13 @@ def work(is_asked):
         b = normal(lcg.matrix(k, 4) + 0.1)
         x = (lcg.matrix(n, 1) * 4).astype(int)
         yield f"band/k{k}", np.full(k, 1 / k), a, ("symbols", b), x, [n]
+    for k, n in [(8, 100_000), (32, 20_000)]:
+        lcg = Lcg(2000 + k)
+        a = np.eye(k) * 0.75 + np.eye(k, k=1) * 0.25
+        a[-1, -1] = 1.0
+        b = normal(lcg.matrix(k, 4) + 0.1)
+        x = (lcg.matrix(n, 1) * 4).astype(int)
+        yield f"left_right/k{k}", np.full(k, 1 / k), a, ("symbols", b), x, [n]
     for d, k, n in [(1, 4, 50_000), (3, 8, 20_000), (10, 8, 10_000), (40, 8, 4_000)]:
         lcg = Lcg(d)
         a = transitions(lcg, k)

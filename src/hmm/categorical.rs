@@ -7,6 +7,7 @@ use super::emission::{Emission, Start};
 use super::{MISSING, check_rows, random_row};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::chain::gather;
 use crate::params::{Check, Params, require, require_added_count};
 
 /// One of `n_symbols` symbols, with a probability of its own in each state.
@@ -120,35 +121,6 @@ impl<F: Float> Categorical<F> {
     #[must_use]
     pub fn n_symbols(&self) -> usize {
         self.b.len() / self.n_states
-    }
-}
-
-/// Row `symbol` of `table` for each symbol; `missing` in each place for one that has none.
-fn gather<F: Float>(k: usize, table: &[F], symbols: &[usize], missing: F, out: &mut [F]) {
-    // Rows of a length that the compiler knows are moved in registers.
-    match k {
-        2 => gather_rows::<F, 2>(table, symbols, missing, out),
-        3 => gather_rows::<F, 3>(table, symbols, missing, out),
-        4 => gather_rows::<F, 4>(table, symbols, missing, out),
-        8 => gather_rows::<F, 8>(table, symbols, missing, out),
-        16 => gather_rows::<F, 16>(table, symbols, missing, out),
-        32 => gather_rows::<F, 32>(table, symbols, missing, out),
-        _ => {
-            for (&symbol, out) in symbols.iter().zip(out.chunks_exact_mut(k)) {
-                match table.chunks_exact(k).nth(symbol) {
-                    Some(row) => out.copy_from_slice(row),
-                    None => out.fill(missing),
-                }
-            }
-        }
-    }
-}
-
-fn gather_rows<F: Float, const K: usize>(table: &[F], symbols: &[usize], missing: F, out: &mut [F]) {
-    let (rows, _) = table.as_chunks::<K>();
-    let (out, _) = out.as_chunks_mut::<K>();
-    for (&symbol, out) in symbols.iter().zip(out) {
-        *out = rows.get(symbol).copied().unwrap_or([missing; K]);
     }
 }
 

@@ -1,11 +1,15 @@
 //! One observation at a time: filtering, and smoothing with a fixed delay.
+//!
+//! A step is taken in probabilities where it is proved that it loses no state, as [`Engine::forward`] proves it, and in logs where it is not.
 
-use ndarray::{Array1, ArrayView1};
+use ndarray::ArrayView1;
 
-use super::engine::{log_product, lowered, mixes};
+use super::engine::{Engine, log_product, lowered};
 use super::{Emission, Hmm};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::Aligned;
+use crate::kernel::chain::{any_faint, forward};
 use crate::math::{log_sum_exp, softmax};
 
 /// A filter that takes one observation at a time and allocates nothing for it.
@@ -26,18 +30,19 @@ use crate::math::{log_sum_exp, softmax};
 /// ```
 #[derive(Debug, Clone)]
 pub struct OnlineFilter<'a, E: Emission> {
-    model: (&'a Array1<E::Float>, &'a ndarray::Array2<E::Float>, &'a E),
-    /// `p(z_t | x_1 .. x_t)`.
-    alpha: Vec<E::Float>,
-    /// `p(z_(t + 1) | x_1 .. x_t)`, and its logs.
-    next: Vec<E::Float>,
-    log_next: Vec<E::Float>,
-    /// Logs of the likelihoods, then of `alpha`.
+    engine: Engine<'a, E>,
+    /// `p(z_t | x_1 .. x_t)`, and `p(z_(t + 1) | x_1 .. x_t)` after it.
+    rows: Aligned<E::Float>,
+    /// Their logs, where the last step was taken in logs.
     log_alpha: Vec<E::Float>,
-    /// The transpose of `log A`, where a state that is lost would be lost for good; else empty.
-    log_at: Vec<E::Float>,
+    log_next: Vec<E::Float>,
+    in_logs: bool,
+    /// Likelihoods of the observation, up to a factor; whether a state could be lost for them; the row that becomes the next `alpha`.
+    b: Vec<E::Float>,
+    lossy: bool,
+    product: Vec<E::Float>,
+    ones: Vec<E::Float>,
     scratch: Vec<E::Float>,
-    room: Vec<E::Float>,
     log_likelihood: f64,
     n_steps: u64,
 }
@@ -46,21 +51,24 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
     /// A filter before its first observation.
     #[must_use]
     pub fn online(&self) -> OnlineFilter<'_, E> {
-        let zeros = vec![F::zero(); self.n_states()];
-        let log_at = if mixes(&self.transition) {
-            Vec::new()
-        } else {
-            self.transition.t().iter().map(|p| p.ln()).collect()
-        };
+        let k = self.n_states();
+        let engine = self.engine();
+        // Made now, as no step may allocate.
+        engine.logs();
+        let zeros = vec![F::zero(); k];
+        let mut rows = Aligned::default();
+        rows.resize(2 * k);
         let mut filter = OnlineFilter {
-            model: (&self.initial, &self.transition, &self.emission),
-            alpha: zeros.clone(),
-            next: zeros.clone(),
-            log_next: zeros.clone(),
+            engine,
+            rows,
             log_alpha: zeros.clone(),
-            log_at,
+            log_next: zeros.clone(),
+            in_logs: false,
+            b: zeros.clone(),
+            lossy: false,
+            product: zeros,
+            ones: vec![F::one(); k],
             scratch: Vec::new(),
-            room: zeros,
             log_likelihood: 0.0,
             n_steps: 0,
         };
@@ -73,26 +81,27 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
     /// # Errors
     /// [`Error::Parameter`] where `lag * n_states` numbers are too many.
     pub fn fixed_lag(&self, lag: usize) -> Result<FixedLag<'_, E>> {
-        let size = lag.checked_add(1).and_then(|rows| rows.checked_mul(self.n_states()));
-        let Some(size) = size.filter(|&size| size <= 1 << 32) else {
+        let (k, d) = (self.n_states(), self.emission.n_features());
+        let size = lag.checked_add(1).and_then(|rows| rows.checked_mul(k.max(d)));
+        if size.is_none_or(|size| size > 1 << 32) {
             return Err(Error::parameter("lag", "at most 2^32 / n_states", lag));
-        };
+        }
+        let rows = lag + 1;
         let zeros = |n| vec![F::zero(); n];
-        let filter = self.online();
-        let log_a = if filter.log_at.is_empty() {
-            Vec::new()
-        } else {
-            self.transition.iter().map(|p| p.ln()).collect()
-        };
+        let mut v = Aligned::default();
+        v.resize((lag + 1) * k);
         Ok(FixedLag {
-            filter,
-            log_a,
+            filter: self.online(),
             lag,
-            log_alphas: zeros(size),
-            log_bs: zeros(size),
-            log_beta: zeros(self.n_states()),
-            v: zeros(self.n_states()),
-            room: zeros(self.n_states()),
+            x: vec![E::Elem::default(); rows * d],
+            alphas: zeros(rows * k),
+            are_logs: vec![false; rows],
+            b: zeros(2 * rows * k),
+            lossy: None,
+            v,
+            gamma: zeros(k),
+            log_v: zeros(k),
+            room: zeros(k),
         })
     }
 }
@@ -107,52 +116,86 @@ impl<F: Float, E: Emission<Float = F>> OnlineFilter<'_, E> {
     /// # Complexity
     /// `O(n_states^2)` time, no allocation after the first step.
     pub fn step(&mut self, x: &[E::Elem]) -> Result<f64> {
-        let (_, a, emission) = self.model;
-        let d = emission.n_features();
+        let d = self.engine.emission.n_features();
         if x.len() != d {
             return Err(Error::shape("x", format!("{d} elements"), x.len()));
         }
-        emission.check(x)?;
-        let k = self.alpha.len();
-        emission.log_likelihoods(x, &mut self.log_alpha, &mut self.scratch);
+        self.engine.emission.check(x)?;
+        let log = match self.scaled(x) {
+            Some(log) => log,
+            None => self.logs(x)?,
+        };
+        self.log_likelihood += log;
+        self.n_steps += 1;
+        Ok(log)
+    }
+
+    /// The step in probabilities; `None`, and nothing changed, where a state may be lost.
+    fn scaled(&mut self, x: &[E::Elem]) -> Option<f64> {
+        let Self { engine, rows, b, product, ones, scratch, .. } = self;
+        let k = engine.k;
+        let log_scale = engine.emission.likelihoods(x, b, scratch);
+        self.lossy = lossy(engine, x, b, product, scratch);
+        if self.in_logs || self.lossy {
+            return None;
+        }
+        for ((product, &next), &b) in product.iter_mut().zip(&rows[k..]).zip(&*b) {
+            *product = next * b;
+        }
+        let mass: F = product.iter().copied().sum();
+        if mass.is_nan() || mass < F::LOST {
+            return None;
+        }
+        let inverse = F::one() / mass;
+        product.iter_mut().for_each(|alpha| *alpha *= inverse);
+        if !engine.matrices.mixes && any_faint(product) {
+            return None;
+        }
+        rows[..k].copy_from_slice(product);
+        // With likelihoods of 1, a step of the kernel is a product alone; a row of sum 1 needs no scale.
+        forward(k, 0, &engine.matrices.packed_a, ones, rows);
+        Some(mass.as_f64().ln() + log_scale)
+    }
+
+    /// The step in logs.
+    fn logs(&mut self, x: &[E::Elem]) -> Result<f64> {
+        let Self { engine, rows, log_alpha, log_next, product, scratch, .. } = self;
+        let k = engine.k;
+        if !self.in_logs {
+            log_next.iter_mut().zip(&rows[k..]).for_each(|(log, next)| *log = next.ln());
+        }
+        engine.emission.log_likelihoods(x, product, scratch);
         // The largest product is the scale, so an outlier that one state explains a little better than another does not underflow.
-        self.log_alpha.iter_mut().zip(&self.log_next).for_each(|(log, next)| *log += *next);
-        let log = log_sum_exp(&self.log_alpha);
+        product.iter_mut().zip(&*log_next).for_each(|(log, next)| *log += *next);
+        let log = log_sum_exp(product);
         if log == F::neg_infinity() {
             let rule = "a probability above 0 after the observations before";
             return Err(Error::shape("x", rule, format_args!("{x:?}")));
         }
-        for (alpha, log_alpha) in self.alpha.iter_mut().zip(&mut self.log_alpha) {
-            *log_alpha -= log;
+        for ((alpha, log_alpha), &product) in rows.iter_mut().zip(&mut *log_alpha).zip(&*product) {
+            *log_alpha = product - log;
             *alpha = log_alpha.exp();
         }
-        if self.log_at.is_empty() {
-            self.next.fill(F::zero());
-            for (i, &alpha) in self.alpha.iter().enumerate() {
-                self.next.iter_mut().zip(a.row(i)).for_each(|(next, &p)| *next += alpha * p);
-            }
-            self.log_next.iter_mut().zip(&self.next).for_each(|(log, next)| *log = next.ln());
-        } else {
-            for (j, log_a) in self.log_at.chunks_exact(k).enumerate() {
-                self.log_next[j] = log_product(log_a, &self.log_alpha, &mut self.room);
-                self.next[j] = self.log_next[j].exp();
-            }
+        for (j, log_a) in engine.logs().log_at.chunks_exact(k).enumerate() {
+            log_next[j] = log_product(log_a, log_alpha, product);
+            rows[k + j] = log_next[j].exp();
         }
-        self.log_likelihood += log.as_f64();
-        self.n_steps += 1;
+        let is_faint = |(alpha, log): (&F, &F)| *alpha < F::LOST && *log > F::neg_infinity();
+        self.in_logs = !engine.matrices.mixes
+            && (!engine.matrices.no_faint || rows.iter().zip(&*log_alpha).any(is_faint));
         Ok(log.as_f64())
     }
 
     /// `p(z_t | x_1 .. x_t)` after the last observation; the zeros of the beginning before the first.
     #[must_use]
     pub fn probabilities(&self) -> ArrayView1<'_, F> {
-        ArrayView1::from(&self.alpha)
+        ArrayView1::from(&self.rows[..self.engine.k])
     }
 
     /// `p(z_(t + 1) | x_1 .. x_t)`: where the chain is expected next.
     #[must_use]
     pub fn next_probabilities(&self) -> ArrayView1<'_, F> {
-        ArrayView1::from(&self.next)
+        ArrayView1::from(&self.rows[self.engine.k..])
     }
 
     /// Log-likelihood of all observations so far.
@@ -169,12 +212,33 @@ impl<F: Float, E: Emission<Float = F>> OnlineFilter<'_, E> {
 
     /// Forgets all observations.
     pub fn reset(&mut self) {
-        for ((next, log_next), &p) in self.next.iter_mut().zip(&mut self.log_next).zip(self.model.0) {
-            (*next, *log_next) = (p, p.ln());
-        }
-        self.alpha.fill(F::zero());
+        let (alpha, next) = self.rows.split_at_mut(self.engine.k);
+        alpha.fill(F::zero());
+        next.copy_from_slice(self.engine.initial);
+        self.log_next.iter_mut().zip(self.engine.initial).for_each(|(log, p)| *log = p.ln());
+        let whole =
+            self.engine.matrices.mixes || (self.engine.matrices.no_faint && !any_faint(self.engine.initial));
+        self.in_logs = !whole;
         (self.log_likelihood, self.n_steps) = (0.0, 0);
     }
+}
+
+/// Whether likelihoods `b` of an observation are too small to be numbers, or nearly, and a state could be lost for it.
+fn lossy<F: Float, E: Emission<Float = F>>(
+    engine: &Engine<'_, E>,
+    x: &[E::Elem],
+    b: &[F],
+    room: &mut [F],
+    scratch: &mut Vec<F>,
+) -> bool {
+    if engine.matrices.mixes {
+        return false;
+    }
+    if !b.contains(&F::zero()) {
+        return any_faint(b);
+    }
+    engine.emission.log_likelihoods(x, room, scratch);
+    any_faint(b) || b.iter().zip(room).any(|(&b, &mut log_b)| b == F::zero() && log_b > F::neg_infinity())
 }
 
 /// Smoothed probabilities with a fixed delay: `p(z_(t - lag) | x_1 .. x_t)`, one observation at a time.
@@ -185,13 +249,17 @@ impl<F: Float, E: Emission<Float = F>> OnlineFilter<'_, E> {
 pub struct FixedLag<'a, E: Emission> {
     filter: OnlineFilter<'a, E>,
     lag: usize,
-    /// The last `lag + 1` rows of the logs of the filter and of the likelihoods, in a ring.
-    log_alphas: Vec<E::Float>,
-    log_bs: Vec<E::Float>,
-    /// `log A`, where the filter has its transpose.
-    log_a: Vec<E::Float>,
-    log_beta: Vec<E::Float>,
-    v: Vec<E::Float>,
+    /// The last `lag + 1` observations, and filtered rows or their logs, each in a ring.
+    x: Vec<E::Elem>,
+    alphas: Vec<E::Float>,
+    are_logs: Vec<bool>,
+    /// The last `lag + 1` rows of likelihoods, the newest first, in a ring that is held twice: so they lie one after another wherever they begin.
+    b: Vec<E::Float>,
+    /// The last observation whose likelihoods may have lost a state.
+    lossy: Option<u64>,
+    v: Aligned<E::Float>,
+    gamma: Vec<E::Float>,
+    log_v: Vec<E::Float>,
     room: Vec<E::Float>,
 }
 
@@ -205,37 +273,91 @@ impl<F: Float, E: Emission<Float = F>> FixedLag<'_, E> {
     /// `O(lag * n_states^2)` time, no allocation after the first step.
     pub fn step(&mut self, x: &[E::Elem]) -> Result<Option<ArrayView1<'_, F>>> {
         self.filter.step(x)?;
-        let k = self.log_beta.len();
-        let (a, emission) = (self.filter.model.1, self.filter.model.2);
-        let rows = self.lag + 1;
+        let (k, rows) = (self.filter.engine.k, self.lag + 1);
         let now = ((self.filter.n_steps - 1) % rows as u64) as usize;
-        let Self { filter, lag, log_alphas, log_bs, log_a, log_beta, v, room } = self;
-        let lag = *lag;
-        log_alphas[now * k..][..k].copy_from_slice(&filter.log_alpha);
-        emission.log_likelihoods(x, &mut log_bs[now * k..][..k], &mut filter.scratch);
-        if filter.n_steps <= lag as u64 {
+        self.keep(x, now);
+        if self.filter.n_steps <= self.lag as u64 {
             return Ok(None);
         }
-        log_beta.fill(F::zero());
-        for back in 0..lag {
-            let log_b = &log_bs[(now + rows - back) % rows * k..][..k];
-            (0..k).for_each(|j| v[j] = log_b[j] + log_beta[j]);
-            if log_a.is_empty() {
-                softmax(v);
-                for (log_beta, a) in log_beta.iter_mut().zip(a.rows()) {
-                    *log_beta = a.iter().zip(&*v).map(|(&p, &v)| p * v).sum::<F>().ln();
-                }
-            } else {
-                for (log_beta, log_a) in log_beta.iter_mut().zip(log_a.chunks_exact(k)) {
-                    *log_beta = log_product(log_a, v, room);
-                }
-                lowered(log_beta);
+        let then = (now + 1) % rows;
+        if self.scaled(now, then).is_none() {
+            self.logs(now, then);
+        }
+        Ok(Some(ArrayView1::from(&self.gamma[..k])))
+    }
+
+    /// Puts the newest rows in their rings.
+    fn keep(&mut self, x: &[E::Elem], now: usize) {
+        let filter = &self.filter;
+        let (k, rows) = (filter.engine.k, self.lag + 1);
+        self.x[now * x.len()..][..x.len()].copy_from_slice(x);
+        let alpha = if filter.in_logs { &filter.log_alpha[..] } else { &filter.rows[..k] };
+        self.alphas[now * k..][..k].copy_from_slice(alpha);
+        self.are_logs[now] = filter.in_logs;
+        for at in [rows - 1 - now, 2 * rows - 1 - now] {
+            self.b[at * k..][..k].copy_from_slice(&filter.b);
+        }
+        if filter.lossy {
+            self.lossy = Some(filter.n_steps);
+        }
+    }
+
+    /// `gamma = alpha o beta`, where with `v_t = b_t o beta_t` and `beta = 1` of the newest row, `beta_t = A v_(t+1)`: the forward recursion under the
+    /// transpose, with the newest row first. `None` where a state may be lost.
+    fn scaled(&mut self, now: usize, then: usize) -> Option<()> {
+        let Self { filter, lag, alphas, b, v, gamma, .. } = self;
+        let (engine, lag) = (&filter.engine, *lag);
+        let k = engine.k;
+        let lossy = self.lossy.is_some_and(|step| filter.n_steps - step <= lag as u64);
+        if lossy || self.are_logs[then] || !engine.matrices.no_faint {
+            return None;
+        }
+        let b = &b[(lag - now) * k..][..(lag + 1) * k];
+        v[..k].copy_from_slice(&b[..k]);
+        if lag == 0 {
+            v[..k].fill(F::one());
+        } else {
+            forward(k, 0, &engine.matrices.packed_at, &b[k..lag * k], &mut v[..lag * k])?;
+            forward(k, 0, &engine.matrices.packed_at, &filter.ones, &mut v[(lag - 1) * k..])?;
+            if !engine.matrices.mixes && any_faint(&v[..lag * k]) {
+                return None;
             }
         }
-        let then = &log_alphas[(now + 1) % rows * k..][..k];
-        log_beta.iter_mut().zip(then).for_each(|(log_beta, log_alpha)| *log_beta += *log_alpha);
-        softmax(log_beta);
-        Ok(Some(ArrayView1::from(&*log_beta)))
+        let beta = &v[lag * k..];
+        for ((gamma, &alpha), &beta) in gamma.iter_mut().zip(&alphas[then * k..]).zip(beta) {
+            *gamma = alpha * beta;
+        }
+        let mass: F = gamma.iter().copied().sum();
+        if mass.is_nan() || mass < F::LOST {
+            return None;
+        }
+        let inverse = F::one() / mass;
+        gamma.iter_mut().for_each(|gamma| *gamma *= inverse);
+        Some(())
+    }
+
+    /// The same in logs.
+    fn logs(&mut self, now: usize, then: usize) {
+        let Self { filter, lag, x, alphas, gamma, log_v, room, .. } = self;
+        let OnlineFilter { engine, scratch, .. } = filter;
+        let (k, rows) = (engine.k, *lag + 1);
+        let log_a = &engine.logs().log_a;
+        // Here it holds log beta.
+        gamma.fill(F::zero());
+        for back in 0..*lag {
+            let at = (now + rows - back) % rows;
+            let d = engine.emission.n_features();
+            engine.emission.log_likelihoods(&x[at * d..][..d], log_v, scratch);
+            log_v.iter_mut().zip(&*gamma).for_each(|(v, log_beta)| *v += *log_beta);
+            for (log_beta, log_a) in gamma.iter_mut().zip(log_a.chunks_exact(k)) {
+                *log_beta = log_product(log_a, log_v, room);
+            }
+            lowered(gamma);
+        }
+        for (gamma, &alpha) in gamma.iter_mut().zip(&alphas[then * k..]) {
+            *gamma += if self.are_logs[then] { alpha } else { alpha.ln() };
+        }
+        softmax(gamma);
     }
 
     /// The filter at the newest observation.

@@ -121,7 +121,7 @@ impl<F: Float, E: Emission<Float = F>> HmmSums<E> {
                 initial.iter_mut().zip(&gamma[..k]).for_each(|(sum, gamma)| *sum += gamma.as_f64());
             }
         };
-        let score = engine.smooth(sequence, work, Some(&mut self.transitions), each);
+        let score = engine.smooth(sequence, work, self.transitions.as_slice_mut(), each);
         if score > f64::NEG_INFINITY {
             self.log_likelihood += score;
             self.n_rows += (sequence.x.len() / d) as f64;

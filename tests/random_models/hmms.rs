@@ -7,7 +7,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use sapwood::data::Sequences;
 use sapwood::hmm::{Categorical, Emission, Gaussian, MISSING, Stop};
 use sapwood::linfa::{DatasetBase, traits::Fit};
-use sapwood::ndarray::{Array1, Array2, Array3, Axis};
+use sapwood::ndarray::{Array1, Array2, Array3, Axis, s};
 use sapwood::{Error, Float, Hmm, Result};
 
 use super::cases::for_all;
@@ -223,7 +223,16 @@ fn model<F: Float, E: Emission<Float = F>>(
     k: usize,
     emission: Result<E>,
 ) -> Hmm<E> {
-    let (initial, a) = (rows(rng, 1, k), rows(rng, k, k));
+    let (initial, mut a) = (rows(rng, 1, k), rows(rng, k, k));
+    if rng.gen_bool(0.25) {
+        // From left to right: the first states fade, and nothing leads back to them.
+        for (i, mut row) in a.rows_mut().into_iter().enumerate() {
+            row.slice_mut(s![..i]).fill(0.0);
+            row[i] += if row.sum() > 0.0 { 0.0 } else { 1.0 };
+            let sum = row.sum();
+            row /= sum;
+        }
+    }
     let cast = |p: Array2<f64>| p.mapv(F::cast);
     Hmm::new(cast(initial).row(0).to_owned(), cast(a), emission.expect("valid")).expect("probabilities")
 }

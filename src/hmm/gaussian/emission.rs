@@ -29,11 +29,7 @@ impl<F: Float> Gaussian<F> {
         let (k, d) = self.means.dim();
         if d == 1 {
             let [mean, w] = [&self.means, &self.whiteners].map(|table| table.as_slice().unwrap_or_default());
-            log_curves(x, mean, w, self.log_peaks.as_slice().unwrap_or_default(), log_b);
-            for (_, row) in x.iter().zip(log_b.chunks_exact_mut(k)).filter(|(x, _)| x.is_nan()) {
-                row.fill(F::zero());
-            }
-            return;
+            return log_curves(x, mean, w, self.log_peaks.as_slice().unwrap_or_default(), log_b);
         }
         let n = x.len() / d;
         let (by_feature, rest) = scratch.split_at_mut(n * d);
@@ -68,7 +64,8 @@ impl<F: Float> Gaussian<F> {
     ) {
         let (k, d) = self.means.dim();
         let n = x.len() / d;
-        let missing = x.iter().step_by(d).any(|v| v.is_nan());
+        // All are looked at, so that the compiler can take several at once.
+        let missing = x.iter().step_by(d).fold(false, |missing, v| missing | v.is_nan());
         if d == 1 && !missing {
             let [first, second] =
                 [&mut sums.first, &mut sums.second].map(|table| table.as_slice_mut().unwrap_or_default());

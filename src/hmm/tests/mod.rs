@@ -213,7 +213,7 @@ fn check_against_enumeration<E: Emission<Float = f64>>(model: &Hmm<E>, x: Array2
     assert!(near(engine.forward_in_logs(observations, &mut work), all.ln(), 1e-12));
     let mut steps = Array2::zeros(model.transition.dim());
     let n = posteriors.nrows();
-    engine.smooth_in_logs(observations, n, &mut work, Some(&mut steps), |rows, gamma, _| {
+    engine.smooth_in_logs(observations, n, &mut work, steps.as_slice_mut(), |rows, gamma, _| {
         for (p, expected) in gamma.iter().zip(posteriors.row(rows.start)) {
             assert!((p - expected).abs() < 1e-12);
         }

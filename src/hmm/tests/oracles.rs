@@ -177,3 +177,45 @@ fn a_state_that_is_too_improbable_for_a_float_comes_back() {
     }
     assert!(near(online.log_likelihood(), expected, 1e-13) && online.probabilities()[1] == 1.0);
 }
+
+/// A chain from left to right whose first states fade, until symbol 2 comes, which the last state hardly has: where it comes soon the proof goes on
+/// between two bounds, later what was lost counts and all is done in logs.
+#[test]
+fn states_that_fade_are_right_whether_they_come_back_or_not() {
+    let a = array![[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.0, 0.0, 1.0]];
+    let b = array![[0.3, 0.2, 0.5], [0.5, 0.499, 0.001], [0.5, 0.5, 0.0]];
+    for (n, back) in [(700, 1), (700, 600), (3000, 2999), (3000, 3001)] {
+        let b = if back < n { b.clone() } else { array![[0.3, 0.7, 0.0], [0.5, 0.5, 0.0], [0.5, 0.5, 0.0]] };
+        let model = symbols(&[1.0, 0.0, 0.0], a.clone(), b);
+        let rows: Vec<usize> = (0..n).map(|t| if t == back { 2 } else { t * t % 3 % 2 }).collect();
+        let x = column(&rows);
+        let (engine, mut work) = (model.engine(), Workspace::default());
+        let observations = super::engine::Observations { x: &rows, known: &[] };
+        let (mut gammas, mut steps) = (Array2::zeros((n, 3)), Array2::zeros((3, 3)));
+        let score =
+            engine.smooth_in_logs(observations, n, &mut work, steps.as_slice_mut(), |rows, gamma, _| {
+                gammas.row_mut(rows.start).assign(&ArrayView1::from(gamma));
+            });
+        assert!(near(model.score(&x).unwrap(), score, 1e-12), "{n} {back}");
+        let posteriors = model.posteriors(&x).unwrap();
+        assert!((&posteriors - &gammas).iter().all(|gap| gap.abs() < 1e-9), "{n} {back}");
+        let sums = model.expected_sums(&x).unwrap();
+        assert!((&sums.transitions - &steps).iter().all(|gap| gap.abs() < 1e-8), "{n} {back}");
+        // Filtered and backward probabilities are right if their product is.
+        let product = model.filter(&x).unwrap() * model.backward(&x).unwrap();
+        let mut lagged = model.fixed_lag(5).unwrap();
+        for (t, row) in product.rows().into_iter().enumerate() {
+            // What only one of the two can be, the other has too little of to be a number.
+            if row.sum() > 0.0 {
+                assert!(
+                    (&row / row.sum() - gammas.row(t)).iter().all(|gap| gap.abs() < 1e-9),
+                    "{n} {back} {t}"
+                );
+            }
+            if let Some(smoothed) = lagged.step(&[rows[t]]).unwrap().filter(|_| t + 1 == n) {
+                assert!((&smoothed - &gammas.row(n - 6)).iter().all(|gap| gap.abs() < 1e-9), "{n} {back}");
+            }
+        }
+        assert!(near(lagged.filter().log_likelihood(), score, 1e-11), "{n} {back}");
+    }
+}

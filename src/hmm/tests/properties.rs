@@ -56,7 +56,7 @@ proptest! {
         let mut work = Workspace::default();
         let observations = super::engine::Observations { x: &rows, known: &[] };
         let (mut gammas, mut steps) = (Array2::zeros((n, k)), Array2::zeros((k, k)));
-        let score = engine.smooth_in_logs(observations, n, &mut work, Some(&mut steps), |rows, gamma, _| {
+        let score = engine.smooth_in_logs(observations, n, &mut work, steps.as_slice_mut(), |rows, gamma, _| {
             gammas.row_mut(rows.start).assign(&ArrayView1::from(gamma));
         });
         prop_assert!(near(model.score(&sequences).unwrap(), score, 1e-11));

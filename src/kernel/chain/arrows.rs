@@ -13,7 +13,7 @@ pub(super) struct Arrows<'a, F> {
     pub(super) log_a: &'a [F],
     pub(super) log_b: &'a [F],
     pub(super) delta: &'a mut [F],
-    pub(super) arrows: &'a mut [u64],
+    pub(super) arrows: &'a mut [[u8; 8]],
 }
 
 /// A row from the beginning of a cache line on: what is written to two lines at once is slow to be read again, twice as slow in all.
@@ -65,20 +65,20 @@ impl<F: Real> Arrows<'_, F> {
                 }
                 count = half;
             }
-            let mut word = 0;
-            for i in (0..K).rev() {
-                word <<= 8;
-                for r in 0..R {
-                    word |= u64::from(best[0][r].at_most(ways[i][r]) & 0xff) << (r * n);
-                }
-            }
-            *arrows = word;
             for r in 0..R {
                 (best[0][r] + b[r]).store(&mut now[r * n..]);
             }
             if K > 5 {
                 // Read again number by number: more of them are cheaper to load than to spread out of the register.
                 std::hint::black_box(&mut *now);
+            }
+            // Bytes, not a word put together: masks that are stored leave the units alone that the sums and maxima need.
+            for i in 0..K {
+                let mut mask = 0;
+                for r in 0..R {
+                    mask |= best[0][r].at_most(ways[i][r]) << (r * n);
+                }
+                arrows[i] = mask as u8;
             }
         }
         self.delta[..K].copy_from_slice(&now[..K]);
@@ -106,7 +106,7 @@ impl<F: Real> Recursion for Arrows<'_, F> {
 
 /// Best paths of at most [`MOST_ARROWS`] states through a block: `delta_j` becomes `max_i (delta_i + log A_ij) + log b_t(j)`, row after row.
 ///
-/// Bit `8 i + j` of a row's arrows is set where the way to `j` by `i` is the best, or as good. Nothing else of the rows is kept.
-pub(crate) fn arrows<F: Real>(k: usize, log_a: &[F], log_b: &[F], delta: &mut [F], arrows: &mut [u64]) {
+/// Bit `j` of a row's byte `i` is set where the way to `j` by `i` is the best, or as good. Nothing else of the rows is kept.
+pub(crate) fn arrows<F: Real>(k: usize, log_a: &[F], log_b: &[F], delta: &mut [F], arrows: &mut [[u8; 8]]) {
     dispatch(Arrows { k, log_a, log_b, delta, arrows });
 }

@@ -60,12 +60,12 @@ impl<F: Real> Steps for Sums<'_, F> {
 }
 
 /// The arrows into each row.
-struct Arrows<'a>(&'a [u64]);
+struct Arrows<'a>(&'a [[u8; 8]]);
 
 impl Steps for Arrows<'_> {
     #[inline(always)]
     fn from<S: Simd>(&self, t: usize, to: usize) -> usize {
-        (self.0[t + 1] >> to & 0x0101_0101_0101_0101).trailing_zeros() as usize / 8
+        (u64::from_le_bytes(self.0[t + 1]) >> to & 0x0101_0101_0101_0101).trailing_zeros() as usize / 8
     }
 
     #[inline(always)]
@@ -130,7 +130,7 @@ pub(crate) fn follow<F: Real>(k: usize, log_at: &[F], delta: &[F], path: &mut [u
 }
 
 /// The same from the arrows of up to eight states: `path_t` is the first with an arrow to `path_(t+1)` among those of row `t + 1`.
-pub(crate) fn follow_arrows(arrows: &[u64], path: &mut [usize]) {
+pub(crate) fn follow_arrows(arrows: &[[u8; 8]], path: &mut [usize]) {
     dispatch(Trace { steps: Arrows(arrows), path });
 }
 
@@ -150,15 +150,14 @@ mod tests {
                     let stays = |i: usize| if i / k == i % k { 2.0 } else { 0.0 };
                     let log_at: Vec<f64> = (0..k * k).map(|i| number(i, 3) + stays(i)).collect();
                     let mut expected = vec![k - 1; n];
-                    let mut words = vec![0; n];
+                    let mut arrows = vec![[0; 8]; n];
                     for t in (0..n.saturating_sub(1)).rev() {
                         let first = |to: usize| {
                             let way = |i: usize| delta[t * k + i] + log_at[to * k + i];
                             (0..k).fold(0, |best, i| if way(i) > way(best) { i } else { best })
                         };
                         expected[t] = first(expected[t + 1]);
-                        words[t + 1] =
-                            (0..k.min(8)).fold(0, |word, to| word | 1 << ((8 * first(to) + to) % 64));
+                        (0..k.min(8)).for_each(|to| arrows[t + 1][first(to) % 8] |= 1 << to);
                     }
                     let mut path = vec![k - 1; n];
                     let steps = Sums { k, log_at: &log_at, delta: &delta };
@@ -166,7 +165,7 @@ mod tests {
                     assert_eq!(path, expected, "{isa:?} {k} {n}");
                     if k <= 8 {
                         let mut path = vec![k - 1; n];
-                        dispatch_on(isa, Trace { steps: Arrows(&words), path: &mut path });
+                        dispatch_on(isa, Trace { steps: Arrows(&arrows), path: &mut path });
                         assert_eq!(path, expected, "{isa:?} {k} {n}");
                     }
                 }

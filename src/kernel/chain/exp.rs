@@ -20,7 +20,11 @@ impl<F: Real> Recursion for ExpRows<'_, F> {
 
     #[inline(always)]
     fn small<S: Simd, const K: usize>(self) -> f64 {
-        let log_scale = self.x.as_chunks_mut::<K>().0.iter_mut().map(|row| subtract_max(row)).sum();
+        let mut log_scale = 0.0;
+        for row in self.x.as_chunks_mut::<K>().0 {
+            let top = top_of(row);
+            log_scale += subtract(row, top);
+        }
         exp_all::<F, S>(self.x);
         log_scale
     }
@@ -30,20 +34,38 @@ impl<F: Real> Recursion for ExpRows<'_, F> {
         if self.k == 8 {
             return self.small::<S, 8>();
         }
-        let log_scale = self.x.chunks_exact_mut(self.k).map(|row| subtract_max(row)).sum();
+        let mut log_scale = 0.0;
+        for row in self.x.chunks_exact_mut(self.k) {
+            let top = row.iter().fold(F::neg_infinity(), |top, &v| if v > top { v } else { top });
+            log_scale += subtract(row, top);
+        }
         exp_all::<F, S>(self.x);
         log_scale
     }
 }
 
-/// Subtracts the largest number from all, and returns it.
+/// The largest of a row: of pairs, of pairs of pairs, so that few steps wait for one another.
 #[inline(always)]
-fn subtract_max<F: Real>(row: &mut [F]) -> f64 {
-    let max = row.iter().copied().fold(F::neg_infinity(), |m, v| if v > m { v } else { m });
+fn top_of<F: Real, const K: usize>(row: &[F; K]) -> F {
+    let mut tops = *row;
+    let mut count = K;
+    while count > 1 {
+        let half = count.div_ceil(2);
+        for l in 0..count / 2 {
+            tops[l] = if tops[l + half] > tops[l] { tops[l + half] } else { tops[l] };
+        }
+        count = half;
+    }
+    tops[0]
+}
+
+/// Subtracts the largest number, `top`, from all, and returns it.
+#[inline(always)]
+fn subtract<F: Real>(row: &mut [F], top: F) -> f64 {
     // A row of -inf has no difference to its maximum.
-    let shift = if max == F::neg_infinity() { F::zero() } else { max };
+    let shift = if top == F::neg_infinity() { F::zero() } else { top };
     row.iter_mut().for_each(|v| *v -= shift);
-    max.to_f64().unwrap_or(f64::NAN)
+    top.to_f64().unwrap_or(f64::NAN)
 }
 
 /// Replaces each row of `k` logs by `exp(x - max)` and returns the sum of the maxima.

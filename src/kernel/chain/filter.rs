@@ -142,10 +142,15 @@ impl<F: Real> Task for AnyFaint<'_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(self) -> bool {
-        let mut any = false;
-        for &value in self.0 {
-            any |= (value > F::zero()) & (value < F::LOST);
-        }
-        any
+        is_faint(self.0)
     }
+}
+
+#[inline(always)]
+pub(super) fn is_faint<F: Real>(values: &[F]) -> bool {
+    let mut any = false;
+    for &value in values {
+        any |= (value > F::zero()) & (value < F::LOST);
+    }
+    any
 }

@@ -42,11 +42,12 @@ impl<F: Real> Columns for Curves<'_, F> {
         let (mean, w, log_peak) = (of(self.mean), of(self.w), of(self.log_peak));
         for (&x, out) in self.x.iter().zip(self.out.chunks_exact_mut(k)) {
             let out = &mut out[j..][..W];
+            // A missing row is certain in every state.
+            let least = if x.is_nan() { F::zero() } else { F::neg_infinity() };
             for l in 0..W {
                 let y = (x - mean[l]) * w[l];
                 let log = fma::<F, S>(y * F::of(-0.5), y, log_peak[l]);
-                // NaN where the row is missing.
-                out[l] = if log > F::neg_infinity() { log } else { F::neg_infinity() };
+                out[l] = if log > F::neg_infinity() { log } else { least };
             }
         }
     }
@@ -61,7 +62,7 @@ impl<F: Real> Task for Curves<'_, F> {
     }
 }
 
-/// `out[t k + j] = log_peak_j - (w_j (x_t - mean_j))^2 / 2`; `-inf` where `x_t` is NaN.
+/// `out[t k + j] = log_peak_j - (w_j (x_t - mean_j))^2 / 2`; 0 where `x_t` is NaN.
 pub(crate) fn log_curves<F: Real>(x: &[F], mean: &[F], w: &[F], log_peak: &[F], out: &mut [F]) {
     dispatch(Curves { x, mean, w, log_peak, out });
 }
@@ -151,7 +152,7 @@ mod tests {
                     for (at, &out) in out.iter().enumerate() {
                         let (t, j) = (at / k, at % k);
                         let log = log_peak[j] - ((x[t] - mean[j]) * w[j]).powi(2) / 2.0;
-                        let expected = if log.is_nan() { f64::NEG_INFINITY } else { log };
+                        let expected = if log.is_nan() { 0.0 } else { log };
                         assert!(out == expected || (out - expected).abs() < 1e-14, "{isa:?} {n} {k}");
                     }
 

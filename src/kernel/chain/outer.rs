@@ -6,7 +6,6 @@ use crate::kernel::simd::{Simd, Task, dispatch, fma};
 
 pub(super) struct Outer<'a, F> {
     pub(super) k: usize,
-    pub(super) m: usize,
     pub(super) x: &'a [F],
     pub(super) y: &'a [F],
     pub(super) acc: &'a mut [F],
@@ -30,7 +29,7 @@ impl<F: Real> Outer<'_, F> {
         let mut acc = [[Lanes::<F, S>::zero(); C]; R];
         let mut room = [F::zero(); 32];
         for (t, x) in self.x.chunks_exact(self.k).enumerate() {
-            let (x, mut y) = (&x[i..][..R], &self.y[t * self.m + j..]);
+            let (x, mut y) = (&x[i..][..R], &self.y[t * self.k + j..]);
             if !WHOLE && y.len() < C * n {
                 // What lies behind a row counts for nothing; behind the last there is nothing.
                 room[..y.len()].copy_from_slice(y);
@@ -45,14 +44,14 @@ impl<F: Real> Outer<'_, F> {
         }
         for (r, row) in acc.iter().enumerate() {
             for (c, &sum) in row.iter().enumerate() {
-                let out = &mut self.acc[(i + r) * self.m + j + c * n..];
+                let out = &mut self.acc[(i + r) * self.k + j + c * n..];
                 if WHOLE {
-                    (Lanes::load(out) + sum).store(out);
+                    sum.store(out);
                     continue;
                 }
                 sum.store(&mut room);
-                let columns = n.min(self.m - j - c * n);
-                out[..columns].iter_mut().zip(&room).for_each(|(out, &sum)| *out += sum);
+                let columns = n.min(self.k - j - c * n);
+                out[..columns].copy_from_slice(&room[..columns]);
             }
         }
     }
@@ -74,7 +73,7 @@ impl<F: Real> Outer<'_, F> {
         let [even, odd, even_pairs, odd_pairs] = acc.map(|acc| acc.into_iter().flatten());
         let sums = even.zip(even_pairs).zip(odd.zip(odd_pairs));
         for (out, ((a, b), (c, d))) in self.acc.iter_mut().zip(sums) {
-            *out += (a + b) + (c + d);
+            *out = (a + b) + (c + d);
         }
     }
 
@@ -82,15 +81,15 @@ impl<F: Real> Outer<'_, F> {
     fn rows<S: Simd, const R: usize>(&mut self, i: usize) {
         let n = Lanes::<F, S>::N;
         let mut j = 0;
-        while j + 2 * n <= self.m {
+        while j + 2 * n <= self.k {
             self.tile::<S, R, 2, true>(i, j);
             j += 2 * n;
         }
-        if j + n <= self.m {
+        if j + n <= self.k {
             self.tile::<S, R, 1, true>(i, j);
             j += n;
         }
-        if j < self.m {
+        if j < self.k {
             self.tile::<S, R, 1, false>(i, j);
         }
     }
@@ -101,9 +100,9 @@ impl<F: Real> Task for Outer<'_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self) {
-        match (self.k, self.m) {
-            (2, 2) => return self.small::<S, 2>(),
-            (3, 3) => return self.small::<S, 3>(),
+        match self.k {
+            2 => return self.small::<S, 2>(),
+            3 => return self.small::<S, 3>(),
             _ => {}
         }
         let mut i = 0;
@@ -126,7 +125,41 @@ impl<F: Real> Task for Outer<'_, F> {
     }
 }
 
-/// `acc += X^T Y` for blocks `X` of rows of `k` and `Y` of rows of `m` numbers; `acc` is `(k, m)`.
-pub(crate) fn outer<F: Real>(k: usize, m: usize, x: &[F], y: &[F], acc: &mut [F]) {
-    dispatch(Outer { k, m, x, y, acc });
+/// `acc = X^T Y` for blocks `X` and `Y` of rows of `k` numbers; `acc` is `(k, k)`.
+pub(crate) fn outer<F: Real>(k: usize, x: &[F], y: &[F], acc: &mut [F]) {
+    dispatch(Outer { k, x, y, acc });
+}
+
+#[inline(always)]
+fn double<F: Real>(x: F) -> f64 {
+    x.to_f64().unwrap_or(f64::NAN)
+}
+
+pub(super) struct AddWeighed<'a, F> {
+    pub(super) sums: &'a [F],
+    pub(super) weights: &'a [F],
+    pub(super) total: &'a mut [f64],
+}
+
+impl<F: Real> Task for AddWeighed<'_, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> bool {
+        let mut all_finite = true;
+        for sum in self.sums {
+            all_finite &= sum.abs() < F::infinity();
+        }
+        if all_finite {
+            for ((total, &sum), &weight) in self.total.iter_mut().zip(self.sums).zip(self.weights) {
+                *total += double(sum) * double(weight);
+            }
+        }
+        all_finite
+    }
+}
+
+/// `total += sums o weights`, unless a sum is not finite: then nothing is added, and the answer is false.
+pub(crate) fn add_weighed<F: Real>(sums: &[F], weights: &[F], total: &mut [f64]) -> bool {
+    dispatch(AddWeighed { sums, weights, total })
 }

@@ -114,13 +114,12 @@ fn panel<F: Real, G: Algebra<F>, S: Simd, const W: usize, const U: usize>(
     j: usize,
     finish: &mut impl Finish<F>,
 ) {
-    let k = x.len();
-    let whole = k - k % U;
-    let n = Lanes::<F, S>::N;
+    let (k, n) = (x.len(), Lanes::<F, S>::N);
+    let (rows, _) = panel.as_chunks::<W>();
     if !W.is_multiple_of(n) {
         // Columns that fill no register.
         let mut acc = [G::zero(); W];
-        for (&x, row) in x.iter().zip(panel.as_chunks::<W>().0) {
+        for (&x, row) in x.iter().zip(rows) {
             for l in 0..W {
                 acc[l] = G::push::<S>(acc[l], x, row[l]);
             }
@@ -132,19 +131,17 @@ fn panel<F: Real, G: Algebra<F>, S: Simd, const W: usize, const U: usize>(
     }
     // As many of them as a row of the panel has registers: at most 64 columns in fours.
     let mut acc = [[G::zeros::<S>(); 16]; U];
-    for i in (0..whole).step_by(U) {
-        let x = &x[i..][..U];
-        let rows = &panel[i * W..][..U * W];
+    let ((xs, last_xs), (groups, last_rows)) = (x.as_chunks::<U>(), rows.as_chunks::<U>());
+    for (x, rows) in xs.iter().zip(groups) {
         for u in 0..U {
             let x = Lanes::<F, S>::splat(x[u]);
             for c in 0..W / n {
-                acc[u][c] = G::push_all(acc[u][c], x, Lanes::load(&rows[u * W + c * n..]));
+                acc[u][c] = G::push_all(acc[u][c], x, Lanes::load(&rows[u][c * n..]));
             }
         }
     }
-    for i in whole..k {
-        let x = Lanes::<F, S>::splat(x[i]);
-        let row = &panel[i * W..][..W];
+    for (&x, row) in last_xs.iter().zip(last_rows) {
+        let x = Lanes::<F, S>::splat(x);
         for c in 0..W / n {
             acc[0][c] = G::push_all(acc[0][c], x, Lanes::load(&row[c * n..]));
         }
@@ -196,7 +193,7 @@ impl<F: Real> Finish<F> for Weighed<'_, F> {
 
 /// Widths of the panels that `k` columns are cut into, from the left; the last is filled up with columns that are left out of the product.
 #[inline(always)]
-fn width(columns: usize) -> usize {
+pub(super) fn width(columns: usize) -> usize {
     match columns {
         64.. => 64,
         32.. => 32,

@@ -75,6 +75,12 @@ impl Register for __m512 {
     }
 
     #[inline(always)]
+    fn total(self) -> f32 {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_reduce_add_ps(self) }
+    }
+
+    #[inline(always)]
     fn min(self, b: Self) -> Self {
         // SAFETY: AVX-512 is there.
         unsafe { _mm512_min_ps(self, b) }
@@ -219,6 +225,12 @@ impl Register for __m512d {
     fn largest(self) -> f64 {
         // SAFETY: AVX-512 is there.
         unsafe { _mm512_reduce_max_pd(self) }
+    }
+
+    #[inline(always)]
+    fn total(self) -> f64 {
+        // SAFETY: AVX-512 is there.
+        unsafe { _mm512_reduce_add_pd(self) }
     }
 
     #[inline(always)]

@@ -180,6 +180,21 @@ pub trait Register: Copy + Debug {
             Self::read(lanes[half..half + Self::N].as_ptr())
         }
     }
+    /// Their sum.
+    #[inline(always)]
+    fn total(self) -> Self::Elem {
+        let mut lanes = [Self::Elem::ZERO; 16];
+        // SAFETY: there is room for 16, and no register holds more.
+        unsafe { self.write(lanes.as_mut_ptr()) };
+        let mut width = Self::N;
+        while width > 1 {
+            width /= 2;
+            for l in 0..width {
+                lanes[l] = lanes[l] + lanes[l + width];
+            }
+        }
+        lanes[0]
+    }
     fn at_most(self, b: Self) -> u32;
     fn one_where_unequal(self, b: Self) -> Self;
     fn one_where_above(self, b: Self) -> Self;
@@ -282,6 +297,12 @@ impl<F: Element, S: Simd> Lanes<F, S> {
     #[inline(always)]
     pub(crate) fn largest(self) -> F {
         self.0.largest()
+    }
+
+    /// The sum of its numbers.
+    #[inline(always)]
+    pub(crate) fn total(self) -> F {
+        self.0.total()
     }
 
     /// The smaller; `b` where one of them is NaN.
