@@ -41,7 +41,7 @@ impl<F: Real> MultiplyRow<'_, F> {
         for lane in (0..F::BLOCK).step_by(Lanes::<F, S>::N) {
             let start = std::array::from_fn(|g| Lanes::load(&bias[g * F::BLOCK + lane..]));
             // SAFETY: `b` has a row of `G` blocks for each of `a`, and `lane` is inside a block.
-            let sums = unsafe { add_products::<F, S, G, P>(start, self.a, b.as_ptr().add(lane)) };
+            let sums = unsafe { add_products::<F, S, G, P>(start, self.a, b.as_ptr().wrapping_add(lane)) };
             for (g, sum) in sums.into_iter().enumerate() {
                 sum.store(&mut c[g * F::BLOCK + lane..]);
             }
