@@ -6,100 +6,26 @@
 //!
 //! The intercept takes up its part of every change at once: features are swept about their means weighted by `h`, or it would crawl behind features that
 //! are positive throughout. What it has taken up is one number until the sweep ends.
-//!
-//! Of several logits one is swept after the other. With `p` the probabilities and `z` the step's change of the margins,
-//! `q_c = r_c + h_c z_c` becomes `r_c + s p_c (z_c - sum_b p_b z_b)`, of which only `z_c` changes during a sweep: `q_c` by `s p_c (1 - p_c) = h_c` for each
-//! unit of it, as with one logit.
 
 use super::super::objective::Objective;
 use super::super::report::Report;
 use super::super::rows::Rows;
 use super::super::solve::Limits;
+use super::model::Model;
+use super::point::Point;
 use super::{MAX_HALVINGS, MAX_SWEEPS, MOST_STEPS, POLISH, WANDERING, settle_all, tell};
 use crate::error::Result;
 use crate::float::Float;
 use crate::observe::Observer;
 use crate::optim::lbfgs::{add, dot};
-use crate::par;
 
 /// Part of a step's gain that its last sweep may still have: far from the optimum a new model is worth more than an exact step.
 const INEXACT: f64 = 1e-3;
-/// Rows that one thread evaluates at a time, and rows of a block within.
-const PIECE: usize = 4096;
-const BLOCK: usize = 256;
 /// Conjugate gradients of a polish, and the part of the residual's square at which they end.
 const MAX_CONJUGATE: usize = 60;
 const CONJUGATE: f64 = 1e-12;
 /// Spread of a column about its mean, as part of its square, below which it is rounding.
 const LEAST_SPREAD: f64 = 1e-9;
-
-/// Margins, and what the losses are there: each `(n, lanes)`.
-#[derive(Debug, Default)]
-struct Point {
-    margins: Vec<f64>,
-    /// First derivatives by the margins.
-    r: Vec<f64>,
-    /// Second derivatives by each margin.
-    h: Vec<f64>,
-    /// Probabilities; empty with one logit, where `h` says everything.
-    p: Vec<f64>,
-    losses: f64,
-}
-
-impl Point {
-    fn new(n: usize, m: usize, lanes: usize) -> Self {
-        let size = n * lanes;
-        let p = vec![0.0; if m == 1 { 0 } else { size }];
-        Self { margins: vec![0.0; size], r: vec![0.0; size], h: vec![0.0; size], p, losses: 0.0 }
-    }
-
-    /// Losses and derivatives at the margins.
-    fn evaluate<F: Float>(&mut self, objective: &Objective<'_, F>) {
-        let (n, m, lanes) = (objective.rows.n(), objective.m, objective.lanes());
-        let size = PIECE * lanes;
-        let mut sums = vec![0.0; n.div_ceil(PIECE)];
-        // An empty chunk for each piece where there are no probabilities.
-        let mut p = self.p.chunks_mut(size);
-        let pieces: Vec<_> = (self.margins.chunks(size))
-            .zip(self.r.chunks_mut(size))
-            .zip(self.h.chunks_mut(size))
-            .zip(&mut sums)
-            .map(|(((margins, r), h), sum)| (margins, r, h, p.next().unwrap_or_default(), sum))
-            .collect();
-        par::for_each(pieces, |piece, (margins, r, h, p, sum)| {
-            let (mut z, mut top, mut total) = (vec![0.0; m * BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
-            for start in (0..margins.len() / lanes).step_by(BLOCK) {
-                let end = (start + BLOCK).min(margins.len() / lanes);
-                let (size, entries) = (end - start, start * lanes..end * lanes);
-                let z = &mut z[..m * size];
-                for (i, margins) in margins[entries.clone()].chunks_exact(lanes).enumerate() {
-                    (0..m).for_each(|c| z[c * size + i] = margins[c]);
-                }
-                let rows = piece * PIECE + start..piece * PIECE + end;
-                let (r, h) = (&mut r[entries.clone()], &mut h[entries.clone()]);
-                let (top, total) = (&mut top[..size], &mut total[..size]);
-                *sum += objective.residuals(rows.clone(), z, r, top, total).sum;
-                let weight = &objective.weight[rows];
-                if m == 1 {
-                    // `s p (1 - p)` by `r = +-s p'` with `p'` one of the two probabilities.
-                    for ((h, r), s) in h.iter_mut().zip(r.iter()).zip(weight) {
-                        let r = r.abs();
-                        *h = if r > 0.0 { r * (1.0 - r / s) } else { 0.0 };
-                    }
-                    continue;
-                }
-                let p = &mut p[entries];
-                for (i, s) in weight.iter().enumerate() {
-                    for c in 0..m {
-                        p[i * lanes + c] = z[c * size + i];
-                        h[i * lanes + c] = s * z[c * size + i] * (1.0 - z[c * size + i]);
-                    }
-                }
-            }
-        });
-        self.losses = sums.iter().sum();
-    }
-}
 
 /// The working set: its features in the order in which they joined, their columns, and the present point.
 #[derive(Debug)]
@@ -120,16 +46,6 @@ pub(super) struct Columns {
 struct Scale {
     curvature: f64,
     mean: f64,
-}
-
-/// The losses' quadratic model about a point, as far as coordinate descent has come: parameter `j` of logit `c` stands at `c k + j`, the intercept last.
-struct Model<'a> {
-    point: &'a Point,
-    weight: &'a [f64],
-    /// Change of the margins, `(n, lanes)`; with one logit not kept while `rows` are in use.
-    z: Vec<f64>,
-    /// `h` and `q` of each row, of the logit that is swept.
-    rows: Vec<[f64; 2]>,
 }
 
 impl Columns {
@@ -553,46 +469,6 @@ impl Columns {
         self.change(&mut model.z, &change, lanes);
         model.load(0, lanes);
     }
-}
-
-impl Model<'_> {
-    /// Sets the rows to `h` and `q` of logit `c`.
-    fn load(&mut self, c: usize, lanes: usize) {
-        let Self { point, weight, z, rows } = self;
-        for (i, row) in rows.iter_mut().enumerate() {
-            let at = i * lanes + c;
-            *row = [point.h[at], point.r[at] + bend(point, weight, lanes, i, c, &z[i * lanes..])];
-        }
-    }
-
-    /// Brings `z` of logit `c` up to what the rows have become since they were loaded.
-    ///
-    /// Where `h` is 0 no logit's derivatives depend on it. The margins of a step are computed from its weights, so rounding here does not build up.
-    fn keep(&mut self, c: usize, lanes: usize) {
-        let Self { point, weight, z, rows } = self;
-        for (i, [h, q]) in rows.iter().enumerate() {
-            if *h > 0.0 {
-                let before = point.r[i * lanes + c] + bend(point, weight, lanes, i, c, &z[i * lanes..]);
-                z[i * lanes + c] += (q - before) / h;
-            }
-        }
-    }
-
-    /// `a^T H b` of row `i`.
-    fn curvature(&self, i: usize, a: &[f64], b: &[f64]) -> f64 {
-        let lanes = a.len();
-        let bends = (0..lanes).map(|c| a[c] * bend(self.point, self.weight, lanes, i, c, b));
-        bends.sum()
-    }
-}
-
-/// `s p_c (z_c - sum_b p_b z_b)` of row `i`, or `h z` with one logit; `z` begins at the row.
-fn bend(point: &Point, weight: &[f64], lanes: usize, i: usize, c: usize, z: &[f64]) -> f64 {
-    if lanes == 1 {
-        return point.h[i] * z[0];
-    }
-    let p = &point.p[i * lanes..(i + 1) * lanes];
-    weight[i] * p[c] * (z[c] - dot(p, &z[..lanes]))
 }
 
 /// `x^T q` over the entries of a column, by four sums.

@@ -13,6 +13,8 @@
 
 mod columns;
 mod gram;
+mod model;
+mod point;
 
 use std::cmp::Ordering;
 
