@@ -55,12 +55,12 @@ pub(super) fn stationary(mut p: Array2<f64>) -> Vec<f64> {
 /// The solution of `X = Q X + B` where `leak[i]` is `1 - sum_j Q_ij`, in `O(n^2 (n + columns of B))` time.
 ///
 /// `Q` must be transient: from each state some leak is reached. All steps add, multiply or divide; with `B >= 0` nothing cancels. What is beyond
-/// the range of numbers is infinite; `None` where the probability of ever leaking is below it.
+/// the range of numbers is infinite; `None` where the probability of ever leaking is below it, or so near its end that it has lost digits.
 pub(super) fn solve(mut q: Array2<f64>, mut leak: Vec<f64>, mut b: Array2<f64>) -> Option<Array2<f64>> {
     let n = q.nrows();
     for last in (0..n).rev() {
         let out = leak[last] + q.slice(s![last, ..last]).sum();
-        if out == 0.0 {
+        if out < f64::MIN_POSITIVE {
             return None;
         }
         q.slice_mut(s![last, ..last]).mapv_inplace(|v| v / out);

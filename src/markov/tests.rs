@@ -142,10 +142,20 @@ fn a_way_out_below_the_range_of_numbers_is_an_error() {
         assert!(chain.absorption().unwrap_err().to_string().contains("a probability above 1e-308"));
         assert!(chain.hitting_times(&[2]).is_err() && chain.hitting_probabilities(&[2]).is_err());
     }
-    // One step with such a probability is the end of the range, not beyond.
-    let once = chain(&array![[1.0, never], [0.0, 1.0]]).absorption().unwrap();
-    assert_eq!((once.steps[0], once.probabilities[[0, 0]]), (f64::INFINITY, 1.0));
-    assert!(!once.steps_variance()[0].is_nan());
+    assert!(chain(&array![[1.0, never], [0.0, 1.0]]).absorption().is_err());
+    // The least probability that has all its digits.
+    let once = chain(&array![[1.0, f64::MIN_POSITIVE], [0.0, 1.0]]).absorption().unwrap();
+    assert_eq!((once.steps[0], once.probabilities[[0, 0]]), (1.0 / f64::MIN_POSITIVE, 1.0));
+    assert_eq!(once.steps_variance()[0], f64::INFINITY);
+    // Four ways out, each of them the smallest number: which is taken how often is lost.
+    let ways = array![
+        [1.0, 0.0, 0.0, 0.0, 0.0],
+        [never, 1.0, never, never, never],
+        [0.2, 0.2, 0.2, 0.2, 0.2],
+        [1.0, never, never, never, never],
+        [0.0, 0.0, 0.0, 0.0, 1.0]
+    ];
+    assert!(chain(&ways).absorption().is_err());
     // To and fro: the times are without end, and their shares are no numbers.
     let both = chain(&array![[1.0, never], [never, 1.0]]);
     assert!(both.first_passage_times().map_or(true, |m| m.iter().all(|steps| !steps.is_nan())));
