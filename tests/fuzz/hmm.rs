@@ -47,7 +47,7 @@ pub(crate) fn target(bytes: &[u8]) {
             let log_b = |j: usize, x: &[f64]| {
                 let term = |i: usize| {
                     let (gap, variance) = (x[i] - means[[j, i]], variances[[j, i]]);
-                    -0.5 * (gap * gap / variance + (2.0 * std::f64::consts::PI * variance).ln())
+                    -0.5 * (gap * gap / variance + (2.0 * std::f64::consts::PI).ln() + variance.ln())
                 };
                 (0..d).map(term).sum()
             };
@@ -95,7 +95,7 @@ pub(crate) fn target(bytes: &[u8]) {
                 let component = |c: usize| {
                     let term = |i: usize| {
                         let (gap, variance) = (x[i] - means[[2 * j + c, i]], variances[[2 * j + c, i]]);
-                        -0.5 * (gap * gap / variance + (2.0 * std::f64::consts::PI * variance).ln())
+                        -0.5 * (gap * gap / variance + (2.0 * std::f64::consts::PI).ln() + variance.ln())
                     };
                     (0..d).map(term).sum::<f64>() + weights[[j, c]].ln()
                 };
