@@ -3,6 +3,7 @@
 //! A row of `d` entries is whole registers and a last one that overlaps them, so that nothing is read behind the row.
 
 use crate::kernel::lanes::Lanes;
+use crate::kernel::pairs::expect_line_later;
 use crate::kernel::simd::{Simd, Task, dispatch};
 
 /// Rows side by side, so that a register of `w` serves all of them.
@@ -14,14 +15,6 @@ struct Dots<'a> {
     d: usize,
     w: &'a [f64],
     z: &'a mut [f64],
-}
-
-/// The sum of the numbers of a register, in pairs.
-#[inline(always)]
-fn total<S: Simd>(sum: Lanes<f64, S>) -> f64 {
-    let mut s = [0.0; 8];
-    sum.store(&mut s);
-    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
 /// The dot products of `R` rows with `w`, whose last register is `tail`.
@@ -42,7 +35,7 @@ fn dots<S: Simd, const R: usize>(x: &[f64], w: &[f64], tail: Lanes<f64, S>) -> [
     // A loop: `map` with a closure would be compiled for the target of the build.
     let mut dots = [0.0; R];
     for (dot, sum) in dots.iter_mut().zip(sums) {
-        *dot = total(sum);
+        *dot = sum.total();
     }
     dots
 }
@@ -80,6 +73,8 @@ impl Task for Dots<'_> {
 }
 
 /// `g += sum_i r_i x_i`.
+///
+/// These rows have been read before, for their dot products, and are near; the next as many are fetched in the meantime.
 struct WeightedSum<'a> {
     x: &'a [f64],
     d: usize,
@@ -96,6 +91,7 @@ impl WeightedSum<'_> {
         for (x, &r) in self.x.chunks_exact(self.d).zip(self.r) {
             let (x, r) = (&x[j..j + V * lanes], Lanes::splat(r));
             for (sum, x) in sums.iter_mut().zip(x.chunks_exact(lanes)) {
+                expect_line_later(x.as_ptr().wrapping_add(self.x.len()));
                 *sum = r.mul_add(Lanes::load(x), *sum);
             }
         }

@@ -12,7 +12,7 @@ mod step;
 mod stream;
 mod tile;
 
-pub(crate) use ahead::{expect_more, expect_reads, expect_write};
+pub(crate) use ahead::{expect_line_later, expect_more, expect_reads, expect_write};
 pub(crate) use chord::squared_chord;
 pub(crate) use find::find_at_most;
 pub(crate) use finish::{
