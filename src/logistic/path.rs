@@ -1,7 +1,7 @@
 //! Fits along a sequence of penalties.
 
 use linfa::DatasetBase;
-use linfa::dataset::{AsSingleTargets, Label};
+use linfa::dataset::{AsSingleTargets, Label, Records};
 use linfa::traits::Fit;
 use ndarray::{ArrayBase, Data, Ix2};
 
@@ -9,7 +9,7 @@ use super::LogisticRegression;
 use super::fit::{Layout, Targets};
 use super::params::LogisticRegressionParams;
 use super::rows::Rows;
-use crate::data;
+use crate::data::{self, Csr};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::params::require;
@@ -48,17 +48,71 @@ impl LogisticRegressionParams {
         T: AsSingleTargets<Elem = L>,
         L: Label,
     {
-        require(n >= 2, "n", "at least 2", n)?;
-        require(least > 0.0 && least < 1.0, "least", "between 0 and 1", least)?;
-        // Under a lasso this strong only the intercepts are free.
-        let null = self.clone().alpha(1e200).l1_ratio(1.0);
+        let null = self.null();
         let model = null.fit(dataset)?;
         let x = dataset.records().view();
-        let targets = Targets::new(&null.0, dataset.as_single_targets(), &dataset.weights, x.nrows())?;
-        let layout = Layout::new(targets.classes.n_classes(), null.0.alpha);
         let slice = data::rows(&x);
-        let offset = null.0.offsets(x.nrows(), layout)?;
-        let objective = layout.objective(&null.0, Rows::Dense { x: &slice, d: x.ncols() }, &targets, &offset);
+        let rows = Rows::Dense { x: &slice, d: x.ncols() };
+        let targets = Targets::new(&null.0, dataset.as_single_targets(), &dataset.weights, x.nrows())?;
+        self.alphas(&model, rows, &targets, n, least)
+    }
+
+    /// [`alpha_path`](Self::alpha_path) of sparse records.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::{LogisticRegression, data::Csr, linfa::DatasetBase, ndarray::array, sprs::CsMat};
+    ///
+    /// let x = CsMat::csr_from_dense(array![[1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [0.0, 1.0]].view(), 0.0);
+    /// let data = DatasetBase::new(Csr::new(x.view())?, array![true, false, false, true]);
+    /// let params = LogisticRegression::params().l1_ratio(1.0);
+    /// let alphas = params.alpha_path_sparse(&data, 3, 0.01)?;
+    /// let path = params.fit_path(&data, &alphas)?;
+    /// assert!(path[0].coefficients().iter().all(|&w| w == 0.0));
+    /// assert!(path[2].coefficients().iter().any(|&w| w != 0.0));
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    pub fn alpha_path_sparse<F, T, L>(
+        &self,
+        dataset: &DatasetBase<Csr<'_, F>, T>,
+        n: usize,
+        least: f64,
+    ) -> Result<Vec<f64>>
+    where
+        F: Float,
+        T: AsSingleTargets<Elem = L>,
+        L: Label,
+    {
+        let null = self.null();
+        let model = null.fit(dataset)?;
+        let rows = super::sparse::rows(dataset.records())?;
+        let targets = Targets::new(&null.0, dataset.as_single_targets(), &dataset.weights, rows.n())?;
+        self.alphas(&model, rows, &targets, n, least)
+    }
+
+    /// With a lasso so strong that only the intercepts are free.
+    fn null(&self) -> Self {
+        self.clone().alpha(1e200).l1_ratio(1.0)
+    }
+
+    /// The path that begins above the steepest slope at the `model` of the intercepts alone.
+    fn alphas<F: Float, L: Label>(
+        &self,
+        model: &LogisticRegression<F, L>,
+        rows: Rows<'_, F>,
+        targets: &Targets<L>,
+        n: usize,
+        least: f64,
+    ) -> Result<Vec<f64>> {
+        require(n >= 2, "n", "at least 2", n)?;
+        require(least > 0.0 && least < 1.0, "least", "between 0 and 1", least)?;
+        let null = self.null();
+        let layout = Layout::new(targets.classes.n_classes(), null.0.alpha);
+        let offset = null.0.offsets(rows.n(), layout)?;
+        let objective = layout.objective(&null.0, rows, targets, &offset);
         let v = layout.pack(&model.coefficients.mapv(F::as_f64), &model.intercepts.mapv(F::as_f64));
         let mut gradient = vec![0.0; v.len()];
         objective.evaluate(&v, &mut gradient, &mut objective.workspace());
@@ -69,7 +123,7 @@ impl LogisticRegressionParams {
         Ok((0..n).map(|i| first * least.powf(i as f64 / (n - 1) as f64)).collect())
     }
 
-    /// One model for each penalty of `alphas`, each fit started from the model before: the regularisation path.
+    /// One model for each penalty of `alphas`, each fit started from the model before: the regularisation path, of dense or sparse records.
     ///
     /// Falling penalties are the fast order, and the one in which features enter. Choose among the models on other rows, for instance by
     /// [`choose_alpha`](crate::select::choose_alpha).
@@ -89,16 +143,16 @@ impl LogisticRegressionParams {
     ///
     /// # Errors
     /// [`Error::Shape`] without a penalty; those of the fits.
-    pub fn fit_path<F, D, T, L>(
+    pub fn fit_path<F, R, T, L>(
         &self,
-        dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,
+        dataset: &DatasetBase<R, T>,
         alphas: &[f64],
     ) -> Result<Vec<LogisticRegression<F, L>>>
     where
         F: Float,
-        D: Data<Elem = F>,
-        T: AsSingleTargets<Elem = L>,
+        R: Records,
         L: Label,
+        Self: Fit<R, T, Error, Object = LogisticRegression<F, L>>,
     {
         if alphas.is_empty() {
             return Err(Error::shape("alphas", "at least one entry", 0));
