@@ -371,23 +371,14 @@ impl<L: Label> ChunkedFit<L> {
                 v = optimum;
             }
         }
-        let report = Report {
-            outcome: Outcome::RanOut,
-            iterations: 0,
-            passes: 0,
-            objective: f64::INFINITY,
-            gap: f64::INFINITY,
-            gradient_norm: f64::INFINITY,
-        };
-        let classes = targets.classes;
         Ok(Self {
             params: params.clone(),
-            classes,
+            classes: targets.classes,
             n_features: rows.d(),
             v,
             sums: None,
             before: None,
-            report,
+            report: Report::begun(),
         })
     }
 

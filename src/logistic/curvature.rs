@@ -9,6 +9,8 @@ use crate::par;
 
 /// Rows that a Hessian takes at a time.
 const GRAM_ROWS: usize = 256;
+/// Blocks of a Hessian that one pass over the rows sums: enough that the probabilities cost little beside them.
+const GROUP_PAIRS: usize = 8;
 
 /// Which blocks of the Hessian are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,24 +24,37 @@ pub(super) enum Blocks {
 impl<F: Float> Objective<'_, F> {
     /// The Hessian at `v`, upper triangles of its blocks at least; parameter `(c, j)` of logit `c` stands at `c (d + 1) + j`.
     pub(super) fn hessian(&self, v: &[f64], blocks: Blocks) -> Vec<f64> {
-        self.hessian_without(v, blocks, 0.0)
+        self.hessian_in(None, v, blocks, 0.0)
     }
 
     /// The same with probabilities below `least` taken for 0.
     pub(super) fn hessian_without(&self, v: &[f64], blocks: Blocks, least: f64) -> Vec<f64> {
-        let (order, m) = (self.rows.d() + 1, self.m);
+        self.hessian_in(None, v, blocks, least)
+    }
+
+    /// The rows and columns of the Hessian that belong to some features, sorted, and to the intercepts; `d` is the number of these features then.
+    pub(super) fn hessian_of(&self, features: &[usize], v: &[f64], blocks: Blocks) -> Vec<f64> {
+        self.hessian_in(Some(features), v, blocks, 0.0)
+    }
+
+    fn hessian_in(&self, features: Option<&[usize]>, v: &[f64], blocks: Blocks, least: f64) -> Vec<f64> {
+        let (order, m) = (features.map_or(self.rows.d(), <[usize]>::len) + 1, self.m);
         let k = padded(order);
         // Blocks on and above the diagonal, each `(k, k)`.
         let pairs: Vec<(usize, usize)> = match blocks {
             Blocks::All => (0..m).flat_map(|a| (a..m).map(move |b| (a, b))).collect(),
             Blocks::Diagonal => (0..m).map(|a| (a, a)).collect(),
         };
+        // Large blocks leave room for few chunks of rows; then threads share the blocks.
         let n_chunks = self.n_chunks(pairs.len() * k * k);
-        let mut parts =
-            par::map(n_chunks, |i| self.curvatures(self.chunk(i, n_chunks), v, &pairs, least)).into_iter();
-        let mut sums = parts.next().expect("at least one chunk");
-        for part in parts {
-            sums.iter_mut().zip(part).for_each(|(sum, p)| *sum += p);
+        let groups: Vec<&[(usize, usize)]> = pairs.chunks(GROUP_PAIRS).collect();
+        let parts = par::map(n_chunks * groups.len(), |i| {
+            let pairs = groups[i % groups.len()];
+            self.curvatures(self.chunk(i / groups.len(), n_chunks), features, v, pairs, least)
+        });
+        let mut sums = vec![0.0; pairs.len() * k * k];
+        for chunk in parts.chunks_exact(groups.len()) {
+            sums.iter_mut().zip(chunk.iter().flatten()).for_each(|(sum, p)| *sum += p);
         }
         let width = if blocks == Blocks::All { m * order } else { order };
         let mut hessian = vec![0.0; m * order * width];
@@ -53,13 +68,13 @@ impl<F: Float> Objective<'_, F> {
                 }
             }
         }
-        self.penalise(&mut hessian, blocks);
+        self.penalise(&mut hessian, order, blocks);
         hessian
     }
 
-    /// Adds the penalty to a Hessian; without intercepts their rows and columns become 0.
-    pub(super) fn penalise(&self, hessian: &mut [f64], blocks: Blocks) {
-        let (k, m) = (self.rows.d() + 1, self.m);
+    /// Adds the penalty to a Hessian with `k` parameters of each logit; without intercepts their rows and columns become 0.
+    pub(super) fn penalise(&self, hessian: &mut [f64], k: usize, blocks: Blocks) {
+        let m = self.m;
         let width = if blocks == Blocks::All { m * k } else { k };
         for c in 0..m {
             for j in 0..k {
@@ -79,9 +94,16 @@ impl<F: Float> Objective<'_, F> {
         }
     }
 
-    /// `sum_i h_i x_i x_i^T` over the rows `range` for each pair of logits, upper triangles of `(k, k)`.
-    fn curvatures(&self, range: Range<usize>, v: &[f64], pairs: &[(usize, usize)], least: f64) -> Vec<f64> {
-        let k = padded(self.rows.d() + 1);
+    /// `sum_i h_i x_i x_i^T` over the rows `range` for each pair of logits, upper triangles of `(k, k)`; `x` has all features or those given.
+    fn curvatures(
+        &self,
+        range: Range<usize>,
+        features: Option<&[usize]>,
+        v: &[f64],
+        pairs: &[(usize, usize)],
+        least: f64,
+    ) -> Vec<f64> {
+        let k = padded(features.map_or(self.rows.d(), <[usize]>::len) + 1);
         let mut out = vec![0.0; pairs.len() * k * k];
         let mut x = vec![0.0; GRAM_ROWS * k];
         let mut h = vec![0.0; GRAM_ROWS];
@@ -90,7 +112,7 @@ impl<F: Float> Objective<'_, F> {
             let rows = start..(start + GRAM_ROWS).min(range.end);
             let n = rows.len();
             let (x, h, p) = (&mut x[..n * k], &mut h[..n], &mut p[..n * self.m]);
-            self.rows.widen(rows.clone(), x);
+            self.rows.widen(rows.clone(), features, x);
             self.probabilities(rows.clone(), v, p);
             if least > 0.0 {
                 self.rule_out(p, n, least);
@@ -135,7 +157,7 @@ impl<F: Float> Objective<'_, F> {
         found.contains(&true)
     }
 
-    /// [`diagonal`](Self::diagonal) about the means, where there is an intercept that takes these up.
+    /// [`diagonal`](Self::diagonal) of the losses about the means, where there is an intercept that takes these up.
     pub(super) fn centred_diagonal(&self, v: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let (d, lanes) = (self.rows.d(), self.lanes());
         let (mut diagonal, mut mean) = self.diagonal(v);
@@ -151,7 +173,7 @@ impl<F: Float> Objective<'_, F> {
         (diagonal, mean)
     }
 
-    /// Diagonal of the Hessian and, for each logit, the weighted mean of each feature: both in the layout of `v`.
+    /// Diagonal of the losses' Hessian and, for each logit, the weighted mean of each feature: both in the layout of `v`.
     ///
     /// Of many dense rows every eighth block is taken for all: a preconditioner asks for no more.
     fn diagonal(&self, v: &[f64]) -> (Vec<f64>, Vec<f64>) {
@@ -191,7 +213,7 @@ impl<F: Float> Objective<'_, F> {
         squares[d * lanes..].iter_mut().for_each(|total| *total *= step as f64);
         for (i, (square, sum)) in squares[..d * lanes].iter_mut().zip(&mut sums).enumerate() {
             *sum = if total[i % lanes] > 0.0 { *sum / total[i % lanes] } else { 0.0 };
-            *square = step as f64 * *square + self.l2;
+            *square *= step as f64;
         }
         (squares, sums)
     }

@@ -59,9 +59,9 @@ struct Part {
     packed: Vec<f64>,
 }
 
-/// Most chunks that rows are cut into, and the fewest stored entries that make a chunk worth its overhead.
+/// Most chunks that rows are cut into, and the fewest stored entries, each once for every logit, that make a chunk worth its overhead.
 const MAX_CHUNKS: usize = 32;
-const CHUNK_ENTRIES: usize = 1 << 17;
+const CHUNK_ENTRIES: usize = 1 << 15;
 /// Loss below which a row's true class is nearly certain, and `1 - p` has lost digits.
 const SURE: f64 = 1e-4;
 /// Largest order of a Hessian that is summed in the same pass as the gradient: all of it stays in the nearer caches.
@@ -85,7 +85,8 @@ impl<'a, F: Float> Objective<'a, F> {
     /// Number of chunks whose results, `size` numbers each, together stay small beside the records.
     pub(super) fn n_chunks(&self, size: usize) -> usize {
         let stored = self.rows.stored();
-        (stored / CHUNK_ENTRIES).min(stored / (4 * size)).clamp(1, MAX_CHUNKS).min(self.rows.n().max(1))
+        let worthwhile = stored.saturating_mul(self.m) / CHUNK_ENTRIES;
+        worthwhile.min(stored / (4 * size)).clamp(1, MAX_CHUNKS).min(self.rows.n().max(1))
     }
 
     pub(super) fn chunk(&self, i: usize, n_chunks: usize) -> Range<usize> {
@@ -101,7 +102,7 @@ impl<'a, F: Float> Objective<'a, F> {
             r: vec![0.0; lanes * block],
             top: vec![0.0; block],
             sum: vec![0.0; block],
-            losses: Losses { sum: 0.0, worst: 0.0 },
+            losses: Losses::default(),
             largest: 0.0,
             hessian: vec![],
             packed: vec![],
@@ -140,7 +141,7 @@ impl<'a, F: Float> Objective<'a, F> {
                 h.iter_mut().zip(p).for_each(|(h, p)| *h += p);
             }
         }
-        self.penalise(hessian, Blocks::All);
+        self.penalise(hessian, order, Blocks::All);
         losses
     }
 
@@ -152,6 +153,13 @@ impl<'a, F: Float> Objective<'a, F> {
     /// Errors where the first pass met a value of the records that is not finite or too large.
     pub(super) fn check_records(&self, workspace: &Workspace) -> Result<()> {
         workspace.parts.iter().try_for_each(|part| self.rows.check(part.largest))
+    }
+
+    /// The same before any pass.
+    pub(super) fn check_rows(&self) -> Result<()> {
+        let n_chunks = self.n_chunks(1);
+        let largest = par::map(n_chunks, |i| self.rows.largest(self.chunk(i, n_chunks)));
+        largest.into_iter().try_for_each(|largest| self.rows.check(largest))
     }
 
     /// Gradient of the losses of rows `range` alone, without the penalty.
@@ -183,10 +191,9 @@ impl<'a, F: Float> Objective<'a, F> {
             self.pass(self.chunk(i, n_chunks), v, part, look, curved);
         });
         gradient.fill(0.0);
-        let mut total = Losses { sum: 0.0, worst: 0.0 };
+        let mut total = Losses::default();
         for part in &workspace.parts {
-            total.sum += part.losses.sum;
-            total.worst = total.worst.max(part.losses.worst);
+            total.merge(part.losses);
             for (g, p) in gradient.iter_mut().zip(&part.gradient) {
                 *g += p;
             }
@@ -227,7 +234,7 @@ impl<'a, F: Float> Objective<'a, F> {
         let Part { gradient, z, r, top, sum, losses, largest, hessian, packed } = part;
         gradient.fill(0.0);
         hessian.fill(0.0);
-        *losses = Losses { sum: 0.0, worst: 0.0 };
+        *losses = Losses::default();
         let k = padded(self.rows.d() + 1);
         let weights = gradient.len() - lanes;
         let mut start = range.start;
@@ -237,9 +244,7 @@ impl<'a, F: Float> Objective<'a, F> {
             let (z, r) = (&mut z[..m * n], &mut r[..lanes * n]);
             let weight = &self.weight[rows.clone()];
             self.margins(rows.clone(), v, z);
-            let block = self.residuals(rows.clone(), z, r, top, sum);
-            losses.sum += block.sum;
-            losses.worst = losses.worst.max(block.worst);
+            losses.merge(self.residuals(rows.clone(), z, r, top, sum));
             self.rows.gradient(rows.clone(), m, r, &mut gradient[..weights]);
             if look {
                 // Every block counts, and NaN wins.
@@ -254,7 +259,7 @@ impl<'a, F: Float> Objective<'a, F> {
                     *h = if r > 0.0 { r * (1.0 - r / s) } else { 0.0 };
                 }
                 let packed = &mut packed[..n * k];
-                self.rows.widen(rows.clone(), packed);
+                self.rows.widen(rows.clone(), None, packed);
                 gram(packed, h, k, hessian);
             }
             add_rows(r, &mut gradient[weights..]);
@@ -273,7 +278,7 @@ impl<'a, F: Float> Objective<'a, F> {
     ) -> Losses {
         let (target, weight) = (&self.target[rows.clone()], &self.weight[rows]);
         if self.m == 1 {
-            return kernel::binary(z, target, weight, r, top);
+            return kernel::binary(z, target, weight, r, top, sum);
         }
         self.softmax_residuals(z, target, weight, r, top, sum)
     }
@@ -311,7 +316,7 @@ impl<'a, F: Float> Objective<'a, F> {
     ) -> Losses {
         let n = target.len();
         let lanes = self.lanes();
-        let mut losses = Losses { sum: 0.0, worst: 0.0 };
+        let mut losses = Losses::default();
         // The column of the true class; a reference class has none.
         let column = |y: u32| (y as usize).checked_sub(usize::from(self.reference));
         // `r` is filled after this: until then it holds the true class's margins.
@@ -338,6 +343,7 @@ impl<'a, F: Float> Objective<'a, F> {
         for (c, p) in z.chunks_exact(n).enumerate() {
             for i in 0..n {
                 r[i * lanes + c] = weight[i] * p[i];
+                losses.curvature += weight[i] * p[i] * (1.0 - p[i]);
             }
         }
         for (i, &y) in target.iter().enumerate() {

@@ -48,6 +48,18 @@ pub enum Outcome {
 }
 
 impl Report {
+    /// Of a fit that has done nothing yet.
+    pub(super) fn begun() -> Self {
+        Self {
+            outcome: Outcome::RanOut,
+            iterations: 0,
+            passes: 0,
+            objective: f64::INFINITY,
+            gap: f64::INFINITY,
+            gradient_norm: f64::INFINITY,
+        }
+    }
+
     /// Whether the optimum was reached to the tolerance.
     #[must_use]
     pub fn converged(&self) -> bool {

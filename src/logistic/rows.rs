@@ -165,13 +165,38 @@ impl<F: Float> Rows<'_, F> {
         }
     }
 
-    /// Writes rows `range` as dense `f64` with a 1 behind each and zeros behind that: `(rows, padded(d + 1))`.
-    pub(super) fn widen(&self, range: Range<usize>, out: &mut [f64]) {
-        let d = self.d();
+    /// Writes rows `range` as dense `f64` with a 1 behind each and zeros behind that: `(rows, padded(d + 1))`. Of all features or of those given, sorted:
+    /// `d` is the number of these then.
+    pub(super) fn widen(&self, range: Range<usize>, features: Option<&[usize]>, out: &mut [f64]) {
+        let d = features.map_or(self.d(), <[usize]>::len);
         for (row, out) in range.zip(out.chunks_exact_mut(padded(d + 1))) {
-            self.widen_row(row, &mut out[..d]);
-            out[d] = 1.0;
-            out[d + 1..].fill(0.0);
+            let (x, rest) = out.split_at_mut(d);
+            rest.fill(0.0);
+            rest[0] = 1.0;
+            match features {
+                None => self.widen_row(row, x),
+                Some(features) => self.pick(row, features, x),
+            }
+        }
+    }
+
+    /// Writes the entries of row `row` that belong to `features`, sorted, as dense `f64`.
+    fn pick(&self, row: usize, features: &[usize], out: &mut [f64]) {
+        match *self {
+            Self::Dense { x, d } => {
+                let x = &x[row * d..(row + 1) * d];
+                for (out, &j) in out.iter_mut().zip(features) {
+                    *out = x[j].as_f64();
+                }
+            }
+            Self::Sparse { .. } => {
+                out.fill(0.0);
+                self.for_each_entry(row, |j, v| {
+                    if let Ok(place) = features.binary_search(&j) {
+                        out[place] += v;
+                    }
+                });
+            }
         }
     }
 
@@ -215,28 +240,15 @@ impl<F: Float> Rows<'_, F> {
         }
     }
 
-    /// The columns `set`, sorted, side by side as dense `f64`: `(n, set)`.
-    pub(super) fn columns(&self, set: &[usize]) -> Vec<f64> {
-        let width = set.len();
-        let mut out = vec![0.0; self.n() * width];
-        let mut place = vec![usize::MAX; self.d()];
-        for (i, &j) in set.iter().enumerate() {
-            place[j] = i;
+    /// The columns of `features`, sorted, side by side as `f64`, `(n, features)`; none of sparse rows.
+    pub(super) fn columns(&self, features: &[usize]) -> Option<Vec<f64>> {
+        if !self.is_dense() {
+            return None;
         }
-        for (row, out) in out.chunks_exact_mut(width).enumerate() {
-            match *self {
-                Self::Dense { x, d } => {
-                    for (out, &j) in out.iter_mut().zip(set) {
-                        *out = x[row * d + j].as_f64();
-                    }
-                }
-                Self::Sparse { .. } => self.for_each_entry(row, |j, v| {
-                    if place[j] != usize::MAX {
-                        out[place[j]] += v;
-                    }
-                }),
-            }
+        let mut out = vec![0.0; self.n() * features.len()];
+        for (row, out) in out.chunks_exact_mut(features.len()).enumerate() {
+            self.pick(row, features, out);
         }
-        out
+        Some(out)
     }
 }

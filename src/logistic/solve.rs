@@ -7,7 +7,7 @@
 //! | few parameters, not many rows | the Hessian: Newton's method, no memory | every step |
 //! | many more rows than parameters | the Hessian of a sample of the rows, at the optimum of that sample | rarely |
 //! | several logits, few features | the Hessian's block of each logit | after 10, 20, 40 .. steps |
-//! | many features, or sparse | the Hessian's diagonal about the weighted means | after 40, 80 .. steps |
+//! | many features, or sparse | the Hessian's diagonal about the weighted means | after 40, 80 .. steps; in between to scale |
 //!
 //! The sample's optimum is within statistical error of the full one, and its Hessian within the same relative error, so three or four passes over all
 //! rows remain. A sample is fitted by Newton's method from the optimum of a smaller one. Where the preconditioner turns out poor, the refreshes replace it by the Hessian on all rows as long as that fits.
@@ -22,6 +22,7 @@ use super::report::{Outcome, Report};
 use super::rows::Rows;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::linear::logistic::Losses;
 use crate::observe::{self, Observer, Progress};
 use crate::optim::lbfgs::{Lbfgs, dot, line_search};
 
@@ -68,6 +69,8 @@ const SAMPLE_GAIN: usize = 4;
 /// and the coefficients grow for ever, each step by about as much as the last.
 const RUNAWAY_STEPS: usize = 4;
 const MOVING: f64 = 1e-2;
+/// Least part of the losses' curvature to which a diagonal is scaled down: what is left then belongs to few rows.
+const LEAST_RATIO: f64 = 1e-2;
 
 impl Plan {
     /// By the shape of the data.
@@ -99,10 +102,14 @@ fn sample_rows<F: Float>(objective: &Objective<'_, F>) -> usize {
 enum Preconditioner {
     Full(Factor),
     Blocks(Vec<Factor>),
-    /// `T^T diag^-1 T`, where `T` centres each feature on its weighted mean: the intercept takes up what the means leave.
+    /// `T^T (ratio diag + l2)^-1 T`, where `T` centres each feature on its weighted mean: the intercept takes up what the means leave.
+    ///
+    /// The surer a model becomes, the less its losses bend: `ratio` is what is left of `curvature`, that of all rows where the diagonal was taken.
     Diagonal {
         diagonal: Vec<f64>,
         mean: Vec<f64>,
+        l2: f64,
+        curvature: f64,
     },
 }
 
@@ -117,13 +124,13 @@ impl Preconditioner {
         Self::Blocks(blocks.chunks_exact(k * k).map(|block| Factor::new(block.to_vec(), k)).collect())
     }
 
-    fn diagonal<F: Float>(objective: &Objective<'_, F>, v: &[f64]) -> Self {
+    fn diagonal<F: Float>(objective: &Objective<'_, F>, v: &[f64], losses: &Losses) -> Self {
         let (diagonal, mean) = objective.centred_diagonal(v);
-        Self::Diagonal { diagonal, mean }
+        Self::Diagonal { diagonal, mean, l2: objective.l2, curvature: losses.curvature }
     }
 
-    /// Replaces `q` by `P q`; `m` logits in rows of `lanes`.
-    fn apply(&self, q: &mut [f64], m: usize, lanes: usize) {
+    /// Replaces `q` by `P q`; `m` logits in rows of `lanes`, where the losses are `now`.
+    fn apply(&self, q: &mut [f64], m: usize, lanes: usize, now: &Losses) {
         let k = q.len() / lanes;
         match self {
             Self::Full(factor) => {
@@ -138,13 +145,20 @@ impl Preconditioner {
                     b.iter().enumerate().for_each(|(j, &b)| q[j * lanes + c] = b);
                 }
             }
-            Self::Diagonal { diagonal, mean } => {
+            Self::Diagonal { diagonal, mean, l2, curvature } => {
                 let (weights, intercepts) = q.split_at_mut((k - 1) * lanes);
+                let ratio = now.curvature / curvature;
+                let ratio = if ratio.is_nan() { 1.0 } else { ratio.clamp(LEAST_RATIO, LEAST_RATIO.recip()) };
                 for (i, q) in weights.iter_mut().enumerate() {
                     *q -= mean[i] * intercepts[i % lanes];
                 }
-                for (q, &h) in weights.iter_mut().chain(intercepts.iter_mut()).zip(diagonal) {
+                let (features, free) = diagonal.split_at(weights.len());
+                for (q, h) in weights.iter_mut().zip(features) {
+                    let h = ratio * h + l2;
                     *q = if h > 0.0 { *q / h } else { 0.0 };
+                }
+                for (q, h) in intercepts.iter_mut().zip(free) {
+                    *q = if *h > 0.0 { *q / (ratio * h) } else { 0.0 };
                 }
                 for (i, q) in weights.iter().enumerate() {
                     intercepts[i % lanes] -= mean[i] * q;
@@ -222,7 +236,7 @@ pub(super) fn minimize<F: Float>(
     };
     let (mut report, _) = descend(objective, plan, start, v, first, &mut tell)?;
     // Where the Hessian costs next to nothing, it has the last word: other curvatures are estimates.
-    if plan != Plan::Newton && report.outcome != Outcome::Separable && objective.is_small() {
+    if plan != Plan::Newton && objective.is_small() {
         let Report { iterations, passes, .. } = report;
         let limits = Limits { max_iter: limits.max_iter - iterations, ..limits };
         let mut tell = |more, objective| tell(iterations as u64 + more, objective);
@@ -344,20 +358,13 @@ fn descend<F: Float>(
         (Plan::Newton, None) => Preconditioner::Full(Factor::new(hessian.clone(), order)),
         (Plan::Sample, None) => Preconditioner::full(objective, v),
         (Plan::Blocks, None) => Preconditioner::blocks(objective, v),
-        (Plan::Diagonal, None) => Preconditioner::diagonal(objective, v),
+        (Plan::Diagonal, None) => Preconditioner::diagonal(objective, v, &losses),
     };
     let mut refresh_at = if plan == Plan::Diagonal { 40 } else { 10 };
-    let mut report = Report {
-        outcome: Outcome::RanOut,
-        iterations: 0,
-        passes: 1,
-        objective: losses.sum,
-        gap: f64::INFINITY,
-        gradient_norm: f64::INFINITY,
-    };
+    let mut report = Report { passes: 1, objective: losses.sum, ..Report::begun() };
     let mut runaway = 0;
     loop {
-        lbfgs.direction(&gradient, |q| preconditioner.apply(q, m, lanes), &mut direction);
+        lbfgs.direction(&gradient, |q| preconditioner.apply(q, m, lanes, &losses), &mut direction);
         objective.share_nothing(&mut direction);
         let slope = dot(&gradient, &direction);
         report.objective = losses.sum;
@@ -413,7 +420,7 @@ fn descend<F: Float>(
             preconditioner = match plan {
                 Plan::Blocks => Preconditioner::blocks(objective, v),
                 Plan::Diagonal if order > FACTOR_ORDER || !objective.rows.is_dense() => {
-                    Preconditioner::diagonal(objective, v)
+                    Preconditioner::diagonal(objective, v, &losses)
                 }
                 Plan::Newton | Plan::Sample | Plan::Diagonal => Preconditioner::full(objective, v),
             };

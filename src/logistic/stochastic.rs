@@ -41,7 +41,9 @@ struct Coordinates {
 
 impl Coordinates {
     fn new<F: Float>(objective: &Objective<'_, F>, v: &[f64]) -> Self {
-        let (diagonal, mean) = objective.centred_diagonal(v);
+        let (mut diagonal, mean) = objective.centred_diagonal(v);
+        let weights = v.len() - objective.lanes();
+        diagonal[..weights].iter_mut().for_each(|h| *h += objective.l2);
         let total = objective.weight.iter().sum::<f64>();
         let root = diagonal.iter().map(|h| if *h > 0.0 { (total / h).sqrt() } else { 0.0 }).collect();
         Self { root, mean, lanes: objective.lanes(), total }
@@ -99,14 +101,7 @@ pub(super) fn minimize<F: Float>(
     let mut lbfgs = Lbfgs::new(MEMORY);
     let (mut next, mut g) = (v.to_vec(), vec![0.0; v.len()]);
     let (mut next_gradient, mut direction) = (gradient.clone(), gradient.clone());
-    let mut report = Report {
-        outcome: Outcome::RanOut,
-        iterations: 0,
-        passes: 1,
-        objective: losses.sum,
-        gap: f64::INFINITY,
-        gradient_norm: f64::INFINITY,
-    };
+    let mut report = Report { passes: 1, objective: losses.sum, ..Report::begun() };
     loop {
         lbfgs.direction(&gradient, |q| coordinates.precondition(q), &mut direction);
         report.objective = losses.sum;

@@ -7,37 +7,35 @@
 //! The intercept takes up its part of every change at once: features are swept about their means weighted by `h`, or it would crawl behind features that
 //! are positive throughout. What it has taken up is one number until the sweep ends.
 
+use std::ops::Range;
+
 use super::super::objective::Objective;
 use super::super::report::Report;
-use super::super::rows::Rows;
 use super::super::solve::Limits;
 use super::model::Model;
 use super::point::Point;
+use super::set::Set;
 use super::{MAX_HALVINGS, MAX_SWEEPS, MOST_STEPS, POLISH, WANDERING, settle_all, tell};
 use crate::error::Result;
 use crate::float::Float;
 use crate::observe::Observer;
 use crate::optim::lbfgs::{add, dot};
+use crate::par;
 
 /// Part of a step's gain that its last sweep may still have: far from the optimum a new model is worth more than an exact step.
 const INEXACT: f64 = 1e-3;
 /// Conjugate gradients of a polish, and the part of the residual's square at which they end.
 const MAX_CONJUGATE: usize = 60;
 const CONJUGATE: f64 = 1e-12;
+/// Columns that a thread looks at together.
+const RUN: usize = 64;
 /// Spread of a column about its mean, as part of its square, below which it is rounding.
 const LEAST_SPREAD: f64 = 1e-9;
 
-/// The working set: its features in the order in which they joined, their columns, and the present point.
+/// The working set, and the present point.
 #[derive(Debug)]
 pub(super) struct Columns {
-    set: Vec<usize>,
-    member: Vec<bool>,
-    /// Stored entries of each feature of the records.
-    counts: Vec<usize>,
-    /// Column `k` of the set has `values[e]` in row `rows[e]` for `e` in `starts[k]..starts[k + 1]`.
-    starts: Vec<usize>,
-    rows: Vec<u32>,
-    values: Vec<f64>,
+    set: Set,
     point: Point,
 }
 
@@ -51,65 +49,22 @@ struct Scale {
 impl Columns {
     /// With the features whose weight in `v` is not 0.
     pub(super) fn new<F: Float>(objective: &Objective<'_, F>, v: &[f64]) -> Self {
-        let (n, d, m, lanes) = (objective.rows.n(), objective.rows.d(), objective.m, objective.lanes());
-        let mut counts = vec![0; d];
-        if let Rows::Sparse { indices, .. } = objective.rows {
-            indices.iter().for_each(|&j| counts[j] += 1);
-        }
-        let mut columns = Self {
-            set: vec![],
-            member: vec![false; d],
-            counts,
-            starts: vec![0],
-            rows: vec![],
-            values: vec![],
-            point: Point::new(n, m, lanes),
-        };
+        let (d, m, lanes) = (objective.rows.d(), objective.m, objective.lanes());
+        let mut columns = Self { set: Set::new(objective), point: Point::new(objective.rows.n(), m, lanes) };
         let used: Vec<usize> =
             (0..d).filter(|&j| v[j * lanes..(j + 1) * lanes].iter().any(|&w| w != 0.0)).collect();
-        columns.add(objective.rows, &used);
+        columns.add(objective, &used);
         columns.move_to(objective, v);
         columns
     }
 
     pub(super) fn has(&self, j: usize) -> bool {
-        self.member[j]
+        self.set.has(j)
     }
 
-    /// Copies the columns of features that are not in the set yet.
-    pub(super) fn add<F: Float>(&mut self, rows: Rows<'_, F>, features: &[usize]) {
-        const NOWHERE: usize = usize::MAX;
-        let Rows::Sparse { starts, indices, values, .. } = rows else { return };
-        if features.is_empty() {
-            return;
-        }
-        let mut next = vec![NOWHERE; self.member.len()];
-        let mut end = self.values.len();
-        for &j in features {
-            next[j] = end;
-            end += self.counts[j];
-            self.starts.push(end);
-            self.set.push(j);
-            self.member[j] = true;
-        }
-        self.values.resize(end, 0.0);
-        self.rows.resize(end, 0);
-        // First which entries of a row are wanted, without a branch for each, then these.
-        let mut found = vec![];
-        for (row, ends) in starts.windows(2).enumerate() {
-            found.resize(found.len().max(ends[1] - ends[0] + 1), 0);
-            let mut n_found = 0;
-            for (e, &j) in (ends[0]..ends[1]).zip(&indices[ends[0]..ends[1]]) {
-                found[n_found] = e;
-                n_found += usize::from(next[j] != NOWHERE);
-            }
-            for &e in &found[..n_found] {
-                let place = &mut next[indices[e]];
-                self.values[*place] = values[e].as_f64();
-                self.rows[*place] = row as u32;
-                *place += 1;
-            }
-        }
+    /// Takes in features that are not in the set yet.
+    pub(super) fn add<F: Float>(&mut self, objective: &Objective<'_, F>, features: &[usize]) {
+        self.set.add(objective, features);
     }
 
     /// Losses and their gradient by all parameters, at the end of the last [`minimize`](Self::minimize).
@@ -119,34 +74,11 @@ impl Columns {
     }
 
     /// Writes the margins of rows `range`, `(m, rows)`.
-    pub(super) fn margins(&self, range: std::ops::Range<usize>, lanes: usize, z: &mut [f64]) {
+    pub(super) fn margins(&self, range: Range<usize>, lanes: usize, z: &mut [f64]) {
         let n = range.len();
         for (c, z) in z.chunks_exact_mut(n).enumerate() {
             for (z, i) in z.iter_mut().zip(range.clone()) {
                 *z = self.point.margins[i * lanes + c];
-            }
-        }
-    }
-
-    fn column(&self, k: usize) -> (&[u32], &[f64]) {
-        let entries = self.starts[k]..self.starts[k + 1];
-        (&self.rows[entries.clone()], &self.values[entries])
-    }
-
-    /// Adds `X w` and the intercepts to `z`, `(n, lanes)`.
-    fn add_margins(&self, w: &[f64], lanes: usize, z: &mut [f64]) {
-        let k = self.set.len() + 1;
-        for (c, w) in w.chunks_exact(k).enumerate() {
-            if w[k - 1] != 0.0 {
-                z.iter_mut().skip(c).step_by(lanes).for_each(|z| *z += w[k - 1]);
-            }
-            for (j, &w) in w[..k - 1].iter().enumerate() {
-                if w != 0.0 {
-                    let (rows, values) = self.column(j);
-                    for (&i, x) in rows.iter().zip(values) {
-                        z[i as usize * lanes + c] += w * x;
-                    }
-                }
             }
         }
     }
@@ -227,7 +159,7 @@ impl Columns {
     /// Where parameter `i` stands in the parameter vector.
     fn place(&self, i: usize, d: usize, lanes: usize) -> usize {
         let k = self.set.len() + 1;
-        self.set.get(i % k).copied().unwrap_or(d) * lanes + i / k
+        self.set.features().get(i % k).copied().unwrap_or(d) * lanes + i / k
     }
 
     /// Weights of the set and intercepts, logit after logit.
@@ -243,7 +175,7 @@ impl Columns {
         for (i, margins) in point.margins.chunks_exact_mut(lanes).enumerate() {
             (0..m).for_each(|c| margins[c] = objective.offset.get(i * m + c).copied().unwrap_or(0.0));
         }
-        self.add_margins(&self.weights(v, m, lanes), lanes, &mut point.margins);
+        self.set.add_margins(&self.weights(v, m, lanes), lanes, &mut point.margins);
         point.evaluate(objective);
         self.point = point;
     }
@@ -286,14 +218,11 @@ impl Columns {
                 shifted += settled;
             }
             gained += gain;
-            if gain <= enough.max(INEXACT * gained) {
-                if everything {
-                    break;
-                }
-                everything = true;
-            } else {
-                everything = false;
+            let little = gain <= enough.max(INEXACT * gained);
+            if little && everything {
+                break;
             }
+            everything = little;
             // Where features resemble one another, sweeps crawl: solve for those in use at once.
             if sweep == polish_at {
                 polish_at *= 2;
@@ -314,7 +243,7 @@ impl Columns {
     /// Sets `z` to the change of the margins by a step.
     fn change(&self, z: &mut [f64], step: &[f64], lanes: usize) {
         z.fill(0.0);
-        self.add_margins(step, lanes, z);
+        self.set.add_margins(step, lanes, z);
     }
 
     /// Curvature and mean of each parameter's column: about the mean where there is an intercept, whose own curvature is that of all rows.
@@ -323,18 +252,22 @@ impl Columns {
         for c in 0..m {
             let total = point.h.iter().skip(c).step_by(lanes).sum::<f64>();
             let total = if intercept { total } else { 0.0 };
-            for j in 0..self.set.len() {
-                let (rows, values) = self.column(j);
-                let (mut square, mut sum) = (0.0, 0.0);
-                for (&i, x) in rows.iter().zip(values) {
-                    let hx = point.h[i as usize * lanes + c] * x;
-                    sum += hx;
-                    square += hx * x;
-                }
-                let mean = if total > 0.0 { sum / total } else { 0.0 };
-                // A larger curvature than the true one makes a smaller step: against cancellation.
-                scales.push(Scale { curvature: (square - sum * mean).max(LEAST_SPREAD * square), mean });
-            }
+            let runs = par::map(self.set.len().div_ceil(RUN), |run| {
+                let scale = |j: usize| {
+                    let (rows, values) = self.set.column(j);
+                    let (mut square, mut sum) = (0.0, 0.0);
+                    for (&i, x) in rows.iter().zip(values) {
+                        let hx = point.h[i as usize * lanes + c] * x;
+                        sum += hx;
+                        square += hx * x;
+                    }
+                    let mean = if total > 0.0 { sum / total } else { 0.0 };
+                    // A larger curvature than the true one makes a smaller step: against cancellation.
+                    Scale { curvature: (square - sum * mean).max(LEAST_SPREAD * square), mean }
+                };
+                (run * RUN..((run + 1) * RUN).min(self.set.len())).map(scale).collect::<Vec<_>>()
+            });
+            scales.extend(runs.into_iter().flatten());
             scales.push(Scale { curvature: total, mean: 0.0 });
         }
         scales
@@ -362,7 +295,7 @@ impl Columns {
             if curvature <= 0.0 || (!everything && w[j] == 0.0) {
                 continue;
             }
-            let (rows, values) = self.column(j);
+            let (rows, values) = self.set.column(j);
             let slope = slope(rows, values, model) + shift * mean * total + l2 * w[j];
             let target = curvature * w[j] - slope;
             let new = target.signum() * (target.abs() - l1).max(0.0) / curvature;
@@ -411,7 +344,7 @@ impl Columns {
                     out[i] = if free(i) {
                         model.rows.iter().map(|[_, q]| q).sum()
                     } else {
-                        let (rows, values) = self.column(i % k);
+                        let (rows, values) = self.set.column(i % k);
                         slope(rows, values, &model.rows) + l2 * d[i]
                     };
                 }

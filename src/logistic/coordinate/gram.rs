@@ -1,4 +1,7 @@
-//! Newton steps on the Hessian of the working set: for dense records.
+//! Newton steps on the Hessian of the working set: for dense records, and for sparse ones whose features depend on one another.
+//!
+//! A step minimises a [`Model`], the penalised quadratic about the present point, by coordinate descent on its Hessian; the line search then asks the
+//! objective itself. The Hessian is that of the set's weights and the intercepts, and serves several steps as long as these shrink well.
 
 use super::super::curvature::Blocks;
 use super::super::factor::Factor;
@@ -17,65 +20,92 @@ const GOOD_RATE: f64 = 0.5;
 /// Steps after which the features in use are looked at for those that depend on one another, and the most of these in one step.
 const MANY_STEPS: usize = 8;
 const MOST_TANGLES: usize = 64;
+/// Part of the records that the columns of a set may be for a copy of them.
+const COPY_PART: usize = 8;
 
-/// A working set: its features in rising order, their columns side by side, and the last Hessian, or none.
+/// A working set: its features in rising order, and the last Hessian of their weights and the intercepts, or none.
 #[derive(Debug, Default)]
 pub(super) struct Part {
     pub(super) set: Vec<usize>,
-    x: Vec<f64>,
+    /// Their columns side by side, where that is little beside dense records: a pass over few columns is faster.
+    x: Option<Vec<f64>>,
     hessian: Vec<f64>,
 }
 
 impl Part {
     pub(super) fn new<F: Float>(rows: Rows<'_, F>, set: Vec<usize>) -> Self {
-        Self { x: rows.columns(&set), set, hessian: vec![] }
+        let little = rows.n() * set.len() <= rows.stored() / COPY_PART;
+        Self { x: if little { rows.columns(&set) } else { None }, set, hessian: vec![] }
     }
 }
 
-/// Minimises over the features of the set and the intercepts, and writes the result back to `v`.
+/// Minimises over the features of the set and the intercepts, and writes the result back to `v`, which is 0 in all other features.
 pub(super) fn minimize<F: Float>(
     objective: &Objective<'_, F>,
     Part { set, x, hessian }: &mut Part,
+    penalty: (f64, bool),
+    v: &mut [f64],
+    limits: Limits,
+    report: &mut Report,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let Some(x) = x else {
+        return descend(objective, (set, hessian), penalty, v, limits, report, observer);
+    };
+    let Objective { target, weight, offset, reference, m, l2, intercept, .. } = *objective;
+    let (width, d, lanes) = (set.len(), objective.rows.d(), objective.lanes());
+    let rows = Rows::Dense { x, d: width };
+    let few = Objective::<f64> { rows, target, weight, offset, reference, m, l2, intercept };
+    // Row `j` of the parameters of these columns is row `row(j)` of all.
+    let row = |j: usize| if j == width { d } else { set[j] };
+    let mut u = vec![0.0; few.len()];
+    for (j, u) in u.chunks_exact_mut(lanes).enumerate() {
+        u.copy_from_slice(&v[row(j) * lanes..(row(j) + 1) * lanes]);
+    }
+    let all: Vec<usize> = (0..width).collect();
+    let end = descend(&few, (&all, hessian), penalty, &mut u, limits, report, observer);
+    for (j, u) in u.chunks_exact(lanes).enumerate() {
+        v[row(j) * lanes..(row(j) + 1) * lanes].copy_from_slice(u);
+    }
+    end
+}
+
+/// The steps of [`minimize`]; of `v` only the weights of `features` and the intercepts move.
+fn descend<F: Float>(
+    objective: &Objective<'_, F>,
+    (features, hessian): (&[usize], &mut Vec<f64>),
     (l1, stuck): (f64, bool),
     v: &mut [f64],
     limits: Limits,
     report: &mut Report,
     observer: &mut dyn Observer,
 ) -> Result<()> {
-    let (d, m, lanes) = (objective.rows.d(), objective.m, objective.lanes());
-    let (width, k) = (set.len(), set.len() + 1);
-    let part = Objective::<f64> {
-        rows: Rows::Dense { x, d: width },
-        target: objective.target,
-        weight: objective.weight,
-        offset: objective.offset,
-        reference: objective.reference,
-        m,
-        l2: objective.l2,
-        intercept: objective.intercept,
+    let (d, m, lanes, k) = (objective.rows.d(), objective.m, objective.lanes(), features.len() + 1);
+    // Where the parameters of the model stand in `v`.
+    let places: Vec<usize> =
+        (0..m * k).map(|i| features.get(i % k).copied().unwrap_or(d) * lanes + i / k).collect();
+    let l1_norm = |v: &[f64]| {
+        let weights = features.iter().flat_map(|&j| &v[j * lanes..(j + 1) * lanes]);
+        l1 * weights.map(|w| w.abs()).sum::<f64>()
     };
-    let row = |j: usize| if j == width { d } else { set[j] };
-    let mut u = vec![0.0; part.len()];
-    for (j, u) in u.chunks_exact_mut(lanes).enumerate() {
-        u.copy_from_slice(&v[row(j) * lanes..(row(j) + 1) * lanes]);
-    }
-    // What the logits share is the penalty's alone to decide.
-    let settles = (m > 1 && !objective.reference).then_some(objective.l2);
-    let l1_norm = |u: &[f64]| l1 * u[..width * lanes].iter().map(|w| w.abs()).sum::<f64>();
-    let mut workspace = part.workspace();
-    let (mut gradient, mut next_gradient) = (vec![0.0; u.len()], vec![0.0; u.len()]);
-    let mut value = part.evaluate(&u, &mut gradient, &mut workspace).sum + l1_norm(&u);
+    let mut workspace = objective.workspace();
+    let (mut gradient, mut next_gradient) = (vec![0.0; v.len()], vec![0.0; v.len()]);
+    let mut next = v.to_vec();
+    let mut value = objective.evaluate(v, &mut gradient, &mut workspace).sum + l1_norm(v);
     let (started, mut last_decrease) = (report.iterations, f64::INFINITY);
     while report.iterations < limits.max_iter {
         // The duality gap shrinks with the distance from the optimum, the objective with its square. What rounding moves is no descent.
         let enough = (1e-2 * limits.tol * limits.tol).max(WANDERING) * value;
         let hessian_is_new = hessian.is_empty();
         if hessian_is_new {
-            *hessian = symmetric(part.hessian(&u, Blocks::All), m * k);
+            *hessian = symmetric(objective.hessian_of(features, v, Blocks::All), m * k);
         }
         let tangled = stuck || report.iterations > started + MANY_STEPS;
-        let (step, decrease) =
-            quadratic_step(hessian, &gradient, &u, (m, k, lanes), (l1, settles, tangled), 0.1 * enough);
+        let of = |v: &[f64]| places.iter().map(|&at| v[at]).collect();
+        // What the logits share is the penalty's alone to decide.
+        let shared = (m > 1 && !objective.reference).then_some(objective.l2);
+        let model = Model::new(hessian, of(&gradient), of(v), k, (l1, shared));
+        let (step, decrease) = model.minimize(tangled, 0.1 * enough);
         if decrease.is_nan() || decrease <= enough {
             if hessian_is_new || report.iterations > started {
                 break;
@@ -84,15 +114,15 @@ pub(super) fn minimize<F: Float>(
             hessian.clear();
             continue;
         }
-        let mut next = vec![0.0; u.len()];
         let mut t = 1.0;
         // What is lost in the rounding of the values is not found by shorter steps.
         let hidden = decrease < 1e-11 * value;
         let accepted = (0..if hidden { 2 } else { MAX_HALVINGS }).any(|_| {
-            for ((next, u), s) in next.iter_mut().zip(&u).zip(&step) {
-                *next = u + t * s;
+            for (&at, s) in places.iter().zip(&step) {
+                next[at] = v[at] + t * s;
             }
-            let next_value = part.evaluate(&next, &mut next_gradient, &mut workspace).sum + l1_norm(&next);
+            let losses = objective.evaluate(&next, &mut next_gradient, &mut workspace);
+            let next_value = losses.sum + l1_norm(&next);
             // Below the rounding of the values, the model's word is taken for the descent.
             let noise = if hidden { 1e-13 * value } else { 0.0 };
             let lower = next_value <= value - 1e-4 * t * decrease + noise;
@@ -114,127 +144,12 @@ pub(super) fn minimize<F: Float>(
             hessian.clear();
         }
         last_decrease = decrease;
-        u.copy_from_slice(&next);
+        v.copy_from_slice(&next);
         gradient.copy_from_slice(&next_gradient);
         report.iterations += 1;
         tell(observer, report.iterations, limits, value)?;
     }
-    for (j, u) in u.chunks_exact(lanes).enumerate() {
-        v[row(j) * lanes..(row(j) + 1) * lanes].copy_from_slice(u);
-    }
     Ok(())
-}
-
-/// Coordinates that are not 0 and the intercepts; of logits that can be shifted together all but the last of these, which decides nothing.
-fn in_use(w: &[f64], k: usize, shared: bool) -> Vec<usize> {
-    let q = w.len();
-    (0..q).filter(|&i| if i % k == k - 1 { !shared || i < q - 1 } else { w[i] != 0.0 }).collect()
-}
-
-/// Moves the coordinates in use towards the solution of their linear equations, as far as none changes its sign.
-fn polish(
-    hessian: &[f64],
-    slope: &[f64],
-    bend: &mut [f64],
-    w: &mut [f64],
-    (start, k, shared): (&[f64], usize, bool),
-    l1: f64,
-) {
-    let q = w.len();
-    let free = |i: usize| i % k == k - 1;
-    let used: Vec<usize> = in_use(w, k, shared);
-    let part = used.iter().flat_map(|&i| used.iter().map(move |&j| hessian[i * q + j])).collect();
-    let mut move_by: Vec<f64> = used
-        .iter()
-        .map(|&i| -(slope[i] + bend[i] + if free(i) { 0.0 } else { l1 * w[i].signum() }))
-        .collect();
-    let falls = move_by.clone();
-    Factor::new(part, used.len()).solve(&mut move_by);
-    // Where the equations are nearly singular, the solution may be none.
-    let mut image = vec![0.0; q];
-    for (&i, s) in used.iter().zip(&move_by) {
-        add(*s, &hessian[i * q..(i + 1) * q], &mut image);
-    }
-    let bends: f64 = used.iter().zip(&move_by).map(|(&i, s)| s * image[i]).sum();
-    let gain = dot(&falls, &move_by);
-    if gain.is_nan() || bends.is_nan() || gain <= 0.0 || bends > 1.5 * gain {
-        return;
-    }
-    // The first coordinate to reach 0 stops the move, and stays there.
-    let crossing =
-        |(&i, &s): (&usize, &f64)| if free(i) || w[i] * s >= 0.0 { 1.0 } else { (-w[i] / s).min(1.0) };
-    let t = used.iter().zip(&move_by).map(crossing).fold(1.0, f64::min);
-    for (&i, s) in used.iter().zip(&move_by) {
-        let new = w[i] + t * s;
-        w[i] = if free(i) || new * w[i] > 0.0 { new } else { 0.0 };
-    }
-    refresh(bend, hessian, w, start);
-}
-
-/// Sets `bend` to `H (w - start)`: afresh, so that nothing builds up.
-fn refresh(bend: &mut [f64], hessian: &[f64], w: &[f64], start: &[f64]) {
-    let q = w.len();
-    bend.fill(0.0);
-    for i in 0..q {
-        if w[i] != start[i] {
-            add(w[i] - start[i], &hessian[i * q..(i + 1) * q], bend);
-        }
-    }
-}
-
-/// Moves along directions that only the penalty feels, until a coordinate is 0; tells by how much the penalty falls.
-///
-/// Such are the differences of repeated columns, or of a constant one and the intercept: coordinate descent crawls there, as slowly as the penalty is weak.
-fn untangle(
-    hessian: &[f64],
-    bend: &mut [f64],
-    w: &mut [f64],
-    (start, k, shared): (&[f64], usize, bool),
-    l1: f64,
-) -> f64 {
-    let q = w.len();
-    let free = |i: usize| i % k == k - 1;
-    let mut gain = 0.0;
-    for _ in 0..MOST_TANGLES {
-        let used: Vec<usize> = in_use(w, k, shared);
-        let part: Vec<f64> =
-            used.iter().flat_map(|&i| used.iter().map(move |&j| hessian[i * q + j])).collect();
-        let factor = Factor::new(part, used.len());
-        // A column that depends on others, less what these make of it.
-        let direction = factor.dependent().find_map(|dependent| {
-            let mut direction: Vec<f64> = used.iter().map(|&i| -hessian[i * q + used[dependent]]).collect();
-            factor.solve(&mut direction);
-            direction[dependent] = 1.0;
-            // In units in which the columns are of one size, what is small is rounding.
-            let size = |(&i, d): (&usize, &f64)| d.abs() * hessian[i * q + i].sqrt();
-            let largest = used.iter().zip(&direction).map(size).fold(0.0, f64::max);
-            let counts: Vec<bool> =
-                used.iter().zip(&direction).map(|entry| size(entry) > 1e-9 * largest).collect();
-            direction.iter_mut().zip(counts).filter(|entry| !entry.1).for_each(|(d, _)| *d = 0.0);
-            let penalised = || used.iter().zip(&direction).filter(|entry| !free(*entry.0));
-            let falls: f64 = penalised().map(|(&i, d)| d * l1 * w[i].signum()).sum();
-            let most: f64 = penalised().map(|(_, d)| d.abs() * l1).sum();
-            let sign = -falls.signum();
-            direction.iter_mut().for_each(|d| *d *= sign);
-            (falls.abs() > 1e-9 * most).then_some((direction, falls.abs()))
-        });
-        let Some((direction, falls)) = direction else { break };
-        let crossing = |(&i, &d): (&usize, &f64)| {
-            if free(i) || w[i] * d >= 0.0 { f64::INFINITY } else { -w[i] / d }
-        };
-        let t = used.iter().zip(&direction).map(crossing).fold(f64::INFINITY, f64::min);
-        if !t.is_finite() {
-            break;
-        }
-        for (&i, d) in used.iter().zip(&direction) {
-            let new = w[i] + t * d;
-            let crosses = !free(i) && w[i] * d < 0.0 && -w[i] / d <= t;
-            w[i] = if crosses { 0.0 } else { new };
-        }
-        gain += t * falls;
-        refresh(bend, hessian, w, start);
-    }
-    gain
 }
 
 /// The whole matrix of order `q` from its upper triangle.
@@ -247,79 +162,224 @@ fn symmetric(mut matrix: Vec<f64>, q: usize) -> Vec<f64> {
     matrix
 }
 
-/// Minimises `g^T s + 1/2 s^T H s + l1 ||u + s||_1` by coordinate descent, until a sweep gains at most `enough`.
+/// The penalised quadratic of one step, `g^T s + 1/2 s^T H s + l1 ||start + s||_1`, and how far its descent has come.
 ///
-/// Returns the step and `s^T H s`, by which at least the model falls beside its own curvature: it is free of cancellation. With what the logits share
-/// settled, by the L2 penalty there is, comes what that gains.
-fn quadratic_step(
-    hessian: &[f64],
-    gradient: &[f64],
-    u: &[f64],
-    (m, k, lanes): (usize, usize, usize),
-    (l1, settles, tangled): (f64, Option<f64>, bool),
-    enough: f64,
-) -> (Vec<f64>, f64) {
-    let q = m * k;
-    // Parameter `i = c k + j` stands at `place(i)` of the parameter vector.
-    let place = |i: usize| i % k * lanes + i / k;
-    let slope: Vec<f64> = (0..q).map(|i| gradient[place(i)]).collect();
-    // `H s`.
-    let mut bend = vec![0.0; q];
-    let start: Vec<f64> = (0..q).map(|i| u[place(i)]).collect();
-    let mut w = start.clone();
-    // Sweeps over all coordinates, and in between over those that are not 0.
-    let (mut everything, mut shifted) = (true, 0.0);
-    let mut polish_at = if tangled { 1 } else { POLISH };
-    if tangled {
-        shifted += untangle(hessian, &mut bend, &mut w, (&start, k, settles.is_some()), l1);
+/// Parameter `j` of logit `c` is coordinate `c k + j`; the intercept comes last and is not penalised. There are `q = m k` of them.
+struct Model<'a> {
+    /// `H`, `(q, q)`, both triangles.
+    hessian: &'a [f64],
+    /// `g`.
+    gradient: Vec<f64>,
+    /// The parameters that the step begins at.
+    start: Vec<f64>,
+    /// `start + s`.
+    w: Vec<f64>,
+    /// `H s`.
+    bend: Vec<f64>,
+    k: usize,
+    l1: f64,
+    /// The L2 penalty, where a shift of all logits together changes nothing else.
+    shared: Option<f64>,
+}
+
+impl<'a> Model<'a> {
+    fn new(
+        hessian: &'a [f64],
+        gradient: Vec<f64>,
+        start: Vec<f64>,
+        k: usize,
+        (l1, shared): (f64, Option<f64>),
+    ) -> Self {
+        let (w, bend) = (start.clone(), vec![0.0; start.len()]);
+        Self { hessian, gradient, start, w, bend, k, l1, shared }
     }
-    for sweep in 1..=MAX_SWEEPS {
-        let mut gain = 0.0;
-        for i in 0..q {
-            let curvature = hessian[i * q + i];
-            let free = i % k == k - 1;
-            if curvature <= 0.0 || (!everything && !free && w[i] == 0.0) {
-                continue;
+
+    /// Descends until a sweep over all coordinates gains at most `enough`.
+    ///
+    /// Returns the step and `s^T H s`, by which at least the model falls beside its own curvature: it is free of cancellation. With what the logits share
+    /// settled comes what that gains.
+    fn minimize(mut self, tangled: bool, enough: f64) -> (Vec<f64>, f64) {
+        let mut shifted = if tangled { self.untangle() } else { 0.0 };
+        let mut polish_at = if tangled { 1 } else { POLISH };
+        // Sweeps over all coordinates, and in between over those that are not 0.
+        let mut everything = true;
+        for sweep in 1..=MAX_SWEEPS {
+            let mut gain = self.sweep(everything);
+            if let Some(l2) = self.shared {
+                let settled = self.settle(l2);
+                gain += settled;
+                shifted += settled;
             }
-            let target = curvature * w[i] - (slope[i] + bend[i]);
-            let threshold = if free { 0.0 } else { l1 };
-            let new = target.signum() * (target.abs() - threshold).max(0.0) / curvature;
-            let change = new - w[i];
-            if change == 0.0 {
-                continue;
-            }
-            w[i] = new;
-            gain += 0.5 * curvature * change * change;
-            add(change, &hessian[i * q..(i + 1) * q], &mut bend);
-        }
-        if let Some(l2) = settles {
-            let before = w.clone();
-            let settled = settle_all(&mut w, k, l1, l2);
-            // Of the Hessian only its L2 part feels the shift.
-            for ((bend, w), before) in bend.iter_mut().zip(&w).zip(&before) {
-                *bend += l2 * (w - before);
-            }
-            gain += settled;
-            shifted += settled;
-        }
-        if gain <= enough {
-            if everything {
+            let little = gain <= enough;
+            if little && everything {
                 break;
             }
-            everything = true;
-        } else {
-            everything = false;
+            everything = little;
+            // Where features resemble one another, sweeps crawl: solve for those in use at once.
+            if sweep == polish_at {
+                polish_at *= 2;
+                self.polish();
+            }
         }
-        // Where features resemble one another, sweeps crawl: solve for those in use at once.
-        if sweep == polish_at {
-            polish_at *= 2;
-            polish(hessian, &slope, &mut bend, &mut w, (&start, k, settles.is_some()), l1);
+        let step: Vec<f64> = self.w.iter().zip(&self.start).map(|(w, start)| w - start).collect();
+        let decrease = shifted + step.iter().zip(&self.bend).map(|(s, bend)| s * bend).sum::<f64>();
+        (step, decrease)
+    }
+
+    fn row(&self, i: usize) -> &'a [f64] {
+        let q = self.w.len();
+        &self.hessian[i * q..(i + 1) * q]
+    }
+
+    /// Whether coordinate `i` is an intercept.
+    fn is_intercept(&self, i: usize) -> bool {
+        i % self.k == self.k - 1
+    }
+
+    /// Moves each coordinate in turn to its minimum, or those alone that are not 0; tells what that gains.
+    fn sweep(&mut self, everything: bool) -> f64 {
+        let mut gain = 0.0;
+        for i in 0..self.w.len() {
+            let (row, free, w) = (self.row(i), self.is_intercept(i), self.w[i]);
+            let curvature = row[i];
+            if curvature <= 0.0 || (!everything && !free && w == 0.0) {
+                continue;
+            }
+            let target = curvature * w - (self.gradient[i] + self.bend[i]);
+            let threshold = if free { 0.0 } else { self.l1 };
+            let new = target.signum() * (target.abs() - threshold).max(0.0) / curvature;
+            let change = new - w;
+            if change != 0.0 {
+                self.w[i] = new;
+                gain += 0.5 * curvature * change * change;
+                add(change, row, &mut self.bend);
+            }
+        }
+        gain
+    }
+
+    /// Shifts the weights of each feature in all logits to where their penalty is least; tells by how much it falls.
+    fn settle(&mut self, l2: f64) -> f64 {
+        let before = self.w.clone();
+        let gain = settle_all(&mut self.w, self.k, self.l1, l2);
+        // Of the Hessian only its L2 part feels the shift.
+        for ((bend, w), before) in self.bend.iter_mut().zip(&self.w).zip(&before) {
+            *bend += l2 * (w - before);
+        }
+        gain
+    }
+
+    /// Coordinates that are not 0 and the intercepts; of logits that can be shifted together all but the last of these, which decides nothing.
+    fn in_use(&self) -> Vec<usize> {
+        let last = self.w.len() - 1;
+        let intercept_counts = |i: usize| self.shared.is_none() || i < last;
+        let counts = |&i: &usize| if self.is_intercept(i) { intercept_counts(i) } else { self.w[i] != 0.0 };
+        (0..=last).filter(counts).collect()
+    }
+
+    /// The factor of the Hessian's rows and columns `used`.
+    fn factor(&self, used: &[usize]) -> Factor {
+        let part = used.iter().flat_map(|&i| used.iter().map(move |&j| self.row(i)[j])).collect();
+        Factor::new(part, used.len())
+    }
+
+    /// Moves the coordinates in use towards the solution of their linear equations, as far as none changes its sign.
+    fn polish(&mut self) {
+        let used = self.in_use();
+        // The model's slopes with their signs turned.
+        let falls: Vec<f64> = used
+            .iter()
+            .map(|&i| {
+                let pull = if self.is_intercept(i) { 0.0 } else { self.l1 * self.w[i].signum() };
+                -(self.gradient[i] + self.bend[i] + pull)
+            })
+            .collect();
+        let mut move_by = falls.clone();
+        self.factor(&used).solve(&mut move_by);
+        // Where the equations are nearly singular, the solution may be none.
+        let mut image = vec![0.0; self.w.len()];
+        for (&i, s) in used.iter().zip(&move_by) {
+            add(*s, self.row(i), &mut image);
+        }
+        let bends: f64 = used.iter().zip(&move_by).map(|(&i, s)| s * image[i]).sum();
+        let gain = dot(&falls, &move_by);
+        if gain.is_nan() || bends.is_nan() || gain <= 0.0 || bends > 1.5 * gain {
+            return;
+        }
+        // The first coordinate to reach 0 stops the move, and stays there.
+        let crossing = |(&i, &s): (&usize, &f64)| {
+            let w = self.w[i];
+            if self.is_intercept(i) || w * s >= 0.0 { 1.0 } else { (-w / s).min(1.0) }
+        };
+        let t = used.iter().zip(&move_by).map(crossing).fold(1.0, f64::min);
+        for (&i, s) in used.iter().zip(&move_by) {
+            let new = self.w[i] + t * s;
+            self.w[i] = if self.is_intercept(i) || new * self.w[i] > 0.0 { new } else { 0.0 };
+        }
+        self.refresh();
+    }
+
+    /// Sets `bend` to `H s`: afresh, so that nothing builds up.
+    fn refresh(&mut self) {
+        self.bend.fill(0.0);
+        for i in 0..self.w.len() {
+            let s = self.w[i] - self.start[i];
+            if s != 0.0 {
+                let row = self.row(i);
+                add(s, row, &mut self.bend);
+            }
         }
     }
-    let (mut step, mut decrease) = (vec![0.0; u.len()], shifted);
-    for i in 0..q {
-        step[place(i)] = w[i] - start[i];
-        decrease += (w[i] - start[i]) * bend[i];
+
+    /// Moves along directions that only the penalty feels, until a coordinate is 0; tells by how much the penalty falls.
+    ///
+    /// Such are the differences of repeated columns, or of a constant one and the intercept: coordinate descent crawls there, as slowly as the penalty is
+    /// weak.
+    fn untangle(&mut self) -> f64 {
+        let mut gain = 0.0;
+        for _ in 0..MOST_TANGLES {
+            let used = self.in_use();
+            let factor = self.factor(&used);
+            let found = factor.dependent().find_map(|at| self.penalty_alone(&used, &factor, at));
+            let Some((direction, falls)) = found else { break };
+            // How far until the weight is 0.
+            let crossing = |(&i, &d): (&usize, &f64)| {
+                let w = self.w[i];
+                if self.is_intercept(i) || w * d >= 0.0 { f64::INFINITY } else { -w / d }
+            };
+            let until: Vec<f64> = used.iter().zip(&direction).map(crossing).collect();
+            let t = until.iter().copied().fold(f64::INFINITY, f64::min);
+            if !t.is_finite() {
+                break;
+            }
+            for ((&i, d), until) in used.iter().zip(&direction).zip(until) {
+                self.w[i] = if until <= t { 0.0 } else { self.w[i] + t * d };
+            }
+            gain += t * falls;
+            self.refresh();
+        }
+        gain
     }
-    (step, decrease)
+
+    /// The direction in the coordinates `used` that the Hessian does not feel since column `at` of them depends on others, down the penalty, and how fast the
+    /// penalty falls along it; none where it does not.
+    fn penalty_alone(&self, used: &[usize], factor: &Factor, at: usize) -> Option<(Vec<f64>, f64)> {
+        // The column, less what the others make of it.
+        let mut direction: Vec<f64> = used.iter().map(|&i| -self.row(i)[used[at]]).collect();
+        factor.solve(&mut direction);
+        direction[at] = 1.0;
+        // In units in which the columns are of one size, what is small is rounding.
+        let size = |(&i, d): (&usize, &f64)| d.abs() * self.row(i)[i].sqrt();
+        let sizes: Vec<f64> = used.iter().zip(&direction).map(size).collect();
+        let largest = sizes.iter().copied().fold(0.0, f64::max);
+        for (d, size) in direction.iter_mut().zip(sizes) {
+            *d = if size > 1e-9 * largest { *d } else { 0.0 };
+        }
+        let penalised = || used.iter().zip(&direction).filter(|entry| !self.is_intercept(*entry.0));
+        let rises: f64 = penalised().map(|(&i, d)| d * self.l1 * self.w[i].signum()).sum();
+        let most: f64 = penalised().map(|(_, d)| d.abs() * self.l1).sum();
+        let sign = -rises.signum();
+        direction.iter_mut().for_each(|d| *d *= sign);
+        (rises.abs() > 1e-9 * most).then_some((direction, rises.abs()))
+    }
 }

@@ -4,8 +4,8 @@
 //! the gradient of all the others. Those whose gradient exceeds the penalty join the set, largest first, until the duality gap says that none is missing.
 //!
 //! On the working set each step minimises the penalised quadratic model `g^T s + 1/2 s^T H s + l1 ||w + s||_1` by cyclic coordinate descent, and then searches
-//! along `s`. Of dense records the set's columns are copied side by side and `H` is formed (`gram`): `O(q)` for a coordinate of `q`. Of sparse ones the sweeps run
-//! over the stored entries (`columns`), as long as that gets on.
+//! along `s`. Of dense records `H` is formed (`gram`): `O(q)` for a coordinate of `q`. Of sparse ones the columns of the set are copied and the sweeps run over
+//! their entries (`columns`), as long as that gets on.
 //!
 //! # References
 //! Friedman, Hastie & Tibshirani, "Regularization paths for generalized linear models via coordinate descent", 2010; Massias, Gramfort & Salmon,
@@ -15,6 +15,7 @@ mod columns;
 mod gram;
 mod model;
 mod point;
+mod set;
 
 use std::cmp::Ordering;
 
@@ -31,7 +32,8 @@ const FIRST_FEATURES: usize = 64;
 /// Sweeps of coordinate descent for one step, and halvings of a step.
 const MAX_SWEEPS: usize = 300;
 const MAX_HALVINGS: usize = 30;
-/// Most steps over the columns of a working set, and rounds of them, and the dense cells that a set may have after them: so many, or so many for each stored entry.
+/// Most steps over the columns of a working set, and rounds of them, and the dense cells that the Hessian of a set may visit after them: so many, or so many for
+/// each stored entry.
 const MOST_STEPS: usize = 20;
 const DENSE_CELLS: usize = 1 << 20;
 const DENSE_PART: usize = 4;
@@ -60,19 +62,13 @@ pub(super) fn minimize<F: Float>(
     let losses_only = Objective { l2: 0.0, ..*objective };
     let mut workspace = objective.workspace();
     let mut gradient = vec![0.0; objective.len()];
-    let mut report = Report {
-        outcome: Outcome::RanOut,
-        iterations: 0,
-        passes: 0,
-        objective: f64::INFINITY,
-        gap: f64::INFINITY,
-        gradient_norm: f64::INFINITY,
-    };
+    let mut report = Report::begun();
     let penalty = |w: f64| l1 * w.abs() + 0.5 * l2 * w * w;
-    // Row numbers of columns take 32 bits.
-    let mut by_columns = !objective.rows.is_dense() && u32::try_from(objective.rows.n()).is_ok();
+    // Numbers of rows and columns take 32 bits there.
+    let fits = u32::try_from(objective.rows.n().max(d)).is_ok();
+    let mut by_columns = !objective.rows.is_dense() && fits;
     let mut part = if by_columns {
-        objective.rows.check(objective.rows.largest(0..objective.rows.n()))?;
+        objective.check_rows()?;
         Part::Columns(Columns::new(objective, v))
     } else {
         Part::Gram(gram::Part::default())
@@ -140,7 +136,7 @@ pub(super) fn minimize<F: Float>(
                     others.truncate(joining);
                     others.sort_unstable_by(order);
                     let joining: Vec<usize> = others.iter().map(|other| other.1).collect();
-                    columns.add(objective.rows, &joining);
+                    columns.add(objective, &joining);
                 }
                 missing
             }

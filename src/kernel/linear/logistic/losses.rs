@@ -4,11 +4,24 @@ use super::super::log::log_1p_unit;
 use crate::kernel::exp::exp_all;
 use crate::kernel::simd::{Simd, Task, dispatch, fma};
 
-/// Losses of a block: their weighted sum, and the largest single one without its weight.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What a block of rows adds up to.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Losses {
+    /// Weighted sum of the losses.
     pub(crate) sum: f64,
+    /// The largest single loss, without its weight.
     pub(crate) worst: f64,
+    /// Weighted sum of the second derivatives by each margin: `s p (1 - p)`.
+    pub(crate) curvature: f64,
+}
+
+impl Losses {
+    /// Adds those of other rows.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.sum += other.sum;
+        self.worst = self.worst.max(other.worst);
+        self.curvature += other.curvature;
+    }
 }
 
 /// With `t = +-1` and `u = t z`: loss `log(1 + exp(-u))`, residual `-t sigmoid(-u)`; no difference of close numbers anywhere.
@@ -18,6 +31,8 @@ struct Binary<'a> {
     weight: &'a [f64],
     r: &'a mut [f64],
     losses: &'a mut [f64],
+    /// Weighted second derivatives `p (1 - p)`.
+    bends: &'a mut [f64],
 }
 
 impl Task for Binary<'_> {
@@ -25,10 +40,11 @@ impl Task for Binary<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) -> Losses {
-        let Self { z, target, weight, r, losses } = self;
+        let Self { z, target, weight, r, losses, bends } = self;
         let n = z.len();
-        let (target, weight, r, losses) = (&target[..n], &weight[..n], &mut r[..n], &mut losses[..n]);
-        let (mut sums, mut worst) = ([0.0; 8], [0.0_f64; 8]);
+        let (target, weight) = (&target[..n], &weight[..n]);
+        let (r, losses, bends) = (&mut r[..n], &mut losses[..n], &mut bends[..n]);
+        let (mut sums, mut worst, mut curvature) = ([0.0; 8], [0.0_f64; 8], [0.0; 8]);
         for i in 0..n {
             r[i] = -z[i].abs();
         }
@@ -40,6 +56,7 @@ impl Task for Binary<'_> {
             let p = if u >= 0.0 { e } else { 1.0 } / (1.0 + e);
             r[i] = -t * weight[i] * p;
             losses[i] = loss;
+            bends[i] = weight[i] * p * (1.0 - p);
         }
         for (losses, weight) in losses.chunks(8).zip(weight.chunks(8)) {
             for (l, (loss, weight)) in losses.iter().zip(weight).enumerate() {
@@ -47,11 +64,11 @@ impl Task for Binary<'_> {
                 worst[l] = if *loss > worst[l] { *loss } else { worst[l] };
             }
         }
-        let s = sums;
-        Losses {
-            sum: ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])),
-            worst: worst.into_iter().fold(0.0, f64::max),
+        for bends in bends.chunks(8) {
+            curvature.iter_mut().zip(bends).for_each(|(sum, bend)| *sum += bend);
         }
+        let total = |s: [f64; 8]| ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+        Losses { sum: total(sums), worst: worst.into_iter().fold(0.0, f64::max), curvature: total(curvature) }
     }
 }
 
@@ -102,9 +119,16 @@ impl Task for Softmax<'_> {
     }
 }
 
-/// Losses of one logit and their weighted derivatives `r`; `target` is 0 or 1, `losses` receives each row's loss.
-pub(crate) fn binary(z: &[f64], target: &[u32], weight: &[f64], r: &mut [f64], losses: &mut [f64]) -> Losses {
-    dispatch(Binary { z, target, weight, r, losses })
+/// Losses of one logit and their weighted derivatives `r`; `target` is 0 or 1, `losses` and `bends` receive each row's loss and weighted `p (1 - p)`.
+pub(crate) fn binary(
+    z: &[f64],
+    target: &[u32],
+    weight: &[f64],
+    r: &mut [f64],
+    losses: &mut [f64],
+    bends: &mut [f64],
+) -> Losses {
+    dispatch(Binary { z, target, weight, r, losses, bends })
 }
 
 /// Replaces the margins `z` of `n` rows by probabilities; `top` becomes the largest logit of each row and `sum` the sum of `exp(z - top)`.
@@ -126,21 +150,24 @@ mod tests {
             let z: Vec<f64> = values(n, 6).into_iter().map(|v| v * 50.0).collect();
             let target: Vec<u32> = (0..n as u32).map(|i| i % 3 % 2).collect();
             let weight: Vec<f64> = values(n, 7).into_iter().map(f64::abs).collect();
-            let (mut sum, mut worst, mut naive) = (0.0, 0.0_f64, vec![0.0; n]);
+            let (mut sum, mut worst, mut curvature, mut naive) = (0.0, 0.0_f64, 0.0, vec![0.0; n]);
             for i in 0..n {
                 let u = z[i] * (f64::from(target[i]) * 2.0 - 1.0);
                 let loss = (-u).max(0.0) + (-u.abs()).exp().ln_1p();
                 sum += weight[i] * loss;
                 worst = worst.max(loss);
-                naive[i] = weight[i] * (1.0 / (1.0 + (-z[i]).exp()) - f64::from(target[i]));
+                let p = 1.0 / (1.0 + (-z[i]).exp());
+                naive[i] = weight[i] * (p - f64::from(target[i]));
+                curvature += weight[i] * p * (1.0 - p);
             }
             for isa in available() {
                 let mut r = vec![0.0; n];
-                let losses = &mut vec![0.0; n];
-                let losses =
-                    dispatch_on(isa, Binary { z: &z, target: &target, weight: &weight, r: &mut r, losses });
+                let (losses, bends) = (&mut vec![0.0; n], &mut vec![0.0; n]);
+                let task = Binary { z: &z, target: &target, weight: &weight, r: &mut r, losses, bends };
+                let losses = dispatch_on(isa, task);
                 assert!(
-                    close(&r, &naive) && close(&[losses.sum, losses.worst], &[sum, worst]),
+                    close(&r, &naive)
+                        && close(&[losses.sum, losses.worst, losses.curvature], &[sum, worst, curvature]),
                     "{isa:?} {n}"
                 );
             }
