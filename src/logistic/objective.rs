@@ -26,7 +26,7 @@ pub(super) struct Objective<'a, F> {
     pub(super) weight: &'a [f64],
     /// `(n, m)`, or empty for none.
     pub(super) offset: &'a [f64],
-    /// Classes without a logit of their own, whose logit is 0: the first, or none.
+    /// Whether the first class has no logit of its own: it is 0 then.
     pub(super) reference: bool,
     /// Logits.
     pub(super) m: usize,
@@ -47,8 +47,9 @@ struct Part {
     gradient: Vec<f64>,
     /// `(m, block)`: margins, then probabilities.
     z: Vec<f64>,
-    /// `(block, lanes)`.
+    /// `(block, lanes)`: derivatives by the margins.
     r: Vec<f64>,
+    /// A number for each row of the block, twice: see [`Objective::residuals`].
     top: Vec<f64>,
     sum: Vec<f64>,
     losses: Losses,
@@ -229,6 +230,8 @@ impl<'a, F: Float> Objective<'a, F> {
     }
 
     /// Losses and gradient of the rows `range`, block after block: each block's rows are still in the cache for their second use.
+    ///
+    /// Where it is to `look`, the largest value too, and where the objective is wanted `curved`, the Hessian.
     fn pass(&self, range: Range<usize>, v: &[f64], part: &mut Part, look: bool, curved: bool) {
         let (block, m, lanes) = (self.rows.block(), self.m, self.lanes());
         let Part { gradient, z, r, top, sum, losses, largest, hessian, packed } = part;
@@ -242,7 +245,6 @@ impl<'a, F: Float> Objective<'a, F> {
             let rows = start..(start + block).min(range.end);
             let n = rows.len();
             let (z, r) = (&mut z[..m * n], &mut r[..lanes * n]);
-            let weight = &self.weight[rows.clone()];
             self.margins(rows.clone(), v, z);
             losses.merge(self.residuals(rows.clone(), z, r, top, sum));
             self.rows.gradient(rows.clone(), m, r, &mut gradient[..weights]);
@@ -252,22 +254,18 @@ impl<'a, F: Float> Objective<'a, F> {
                 *largest = if size > *largest || size.is_nan() { size } else { *largest };
             }
             if curved {
-                // `s p (1 - p)` by `r = +-s p'` with `p'` one of the two probabilities.
-                let h = &mut z[..n];
-                for ((h, r), s) in h.iter_mut().zip(r.iter()).zip(weight) {
-                    let r = r.abs();
-                    *h = if r > 0.0 { r * (1.0 - r / s) } else { 0.0 };
-                }
                 let packed = &mut packed[..n * k];
                 self.rows.widen(rows.clone(), None, packed);
-                gram(packed, h, k, hessian);
+                gram(packed, &sum[..n], k, hessian);
             }
             add_rows(r, &mut gradient[weights..]);
             start = rows.end;
         }
     }
 
-    /// Losses of the rows, and their derivatives `r` by the margins `z`; several margins become probabilities.
+    /// Losses of the rows, and their derivatives `r` by the margins `z`.
+    ///
+    /// One margin's second derivatives go to `sum`; several margins become probabilities, `top` and `sum` what [`kernel::softmax`] says.
     pub(super) fn residuals(
         &self,
         rows: Range<usize>,

@@ -287,7 +287,7 @@ impl Columns {
         // By how much the intercept is to change. At first so that the derivatives sum to 0, as they do from then on.
         let mut shift = 0.0;
         if total > 0.0 {
-            shift = -model.iter().map(|[_, q]| q).sum::<f64>() / total;
+            shift = -sum(model) / total;
             gain += 0.5 * total * shift * shift;
         }
         for (j, &Scale { curvature, mean }) in scales[..last].iter().enumerate() {
@@ -342,7 +342,7 @@ impl Columns {
                 }
                 for i in (c * k..(c + 1) * k).filter(|&i| used(i, w)) {
                     out[i] = if free(i) {
-                        model.rows.iter().map(|[_, q]| q).sum()
+                        sum(&model.rows)
                     } else {
                         let (rows, values) = self.set.column(i % k);
                         slope(rows, values, &model.rows) + l2 * d[i]
@@ -402,6 +402,17 @@ impl Columns {
         self.change(&mut model.z, &change, lanes);
         model.load(0, lanes);
     }
+}
+
+/// The sum of `q`, by four sums.
+fn sum(model: &[[f64; 2]]) -> f64 {
+    let mut sums = [0.0; 4];
+    let (fours, rest) = model.as_chunks::<4>();
+    for four in fours {
+        sums.iter_mut().zip(four).for_each(|(sum, [_, q])| *sum += q);
+    }
+    let rest: f64 = rest.iter().map(|[_, q]| q).sum();
+    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
 
 /// `x^T q` over the entries of a column, by four sums.

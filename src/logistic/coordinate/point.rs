@@ -54,15 +54,11 @@ impl Point {
                 let (r, h) = (&mut r[entries.clone()], &mut h[entries.clone()]);
                 let (top, total) = (&mut top[..size], &mut total[..size]);
                 *sum += objective.residuals(rows.clone(), z, r, top, total).sum;
-                let weight = &objective.weight[rows];
                 if m == 1 {
-                    // `s p (1 - p)` by `r = +-s p'` with `p'` one of the two probabilities.
-                    for ((h, r), s) in h.iter_mut().zip(r.iter()).zip(weight) {
-                        let r = r.abs();
-                        *h = if r > 0.0 { r * (1.0 - r / s) } else { 0.0 };
-                    }
+                    h.copy_from_slice(total);
                     continue;
                 }
+                let weight = &objective.weight[rows];
                 let p = &mut p[entries];
                 for (i, s) in weight.iter().enumerate() {
                     for c in 0..m {
