@@ -1,13 +1,13 @@
 //! Which seed you draw, or how you start: a small net learns "one or the other, not both" from 100 seeds for each remedy.
 //!
-//! Two inputs, `h` hidden units with tanh, one output, plain gradient descent on all four rows. With weights that are almost 0 all units are alike and it
-//! sticks on a saddle; with two units many starts end in a local minimum. Glorot's first values, more units, Adam, and the best of ten seeds get out.
+//! Two inputs, `h` hidden units with tanh, one output. From weights that are almost 0 all units are alike, and plain gradient descent sticks on a saddle;
+//! from larger ones it ends in a local minimum or not, as the seed will have it. What noise and momentum do for it is in `leave_local_minimum`.
 #![allow(clippy::print_stdout)]
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use sapwood::ndarray::{Array2, array};
-use sapwood::optim::{Adam, Rule, Sgd, State, init};
+use sapwood::ndarray::Array2;
+use sapwood::optim::{Adam, RmsProp, Rule, Sgd, State, init};
 use sapwood::{Error, math::sigmoid};
 
 /// Loss of the net and its gradient; `w` holds the hidden units' weights and biases `(h, 3)`, then the output's `(h + 1)`.
@@ -57,15 +57,17 @@ fn main() -> Result<(), Error> {
         let rows = hidden.rows().into_iter().flat_map(|row| [row[0], row[1], 0.0]);
         Ok(rows.chain(out).chain([0.0]).collect())
     };
-    let (descent, adam) = (Rule::from(Sgd::default()), Rule::from(Adam::default()));
+    let descent = Rule::from(Sgd::default());
+    let (rms, adam) = (Rule::from(RmsProp::default()), Rule::from(Adam::default()));
     let mut found = Vec::new();
     for (name, h, glorot, rule, rate, tries) in [
-        ("2 units, almost 0", 2, false, descent, 0.1, 1),
-        ("2 units, Glorot", 2, true, descent, 0.1, 1),
-        ("2 units, Glorot, Adam", 2, true, adam, 0.03, 1),
+        ("2 units, almost 0, descent", 2, false, descent, 0.1, 1),
+        ("2 units, almost 0, RMSProp", 2, false, rms, 0.03, 1),
+        ("2 units, almost 0, Adam", 2, false, adam, 0.03, 1),
+        ("2 units, Glorot, descent", 2, true, descent, 0.1, 1),
         ("2 units, best of 10 seeds", 2, true, descent, 0.1, 10),
-        ("4 units, Glorot", 4, true, descent, 0.1, 1),
-        ("16 units, Glorot", 16, true, descent, 0.1, 1),
+        ("4 units, Glorot, descent", 4, true, descent, 0.1, 1),
+        ("16 units, Glorot, descent", 16, true, descent, 0.1, 1),
     ] {
         let mut n = 0;
         for seed in 0..100 {
@@ -88,7 +90,8 @@ fn main() -> Result<(), Error> {
         let slope = (loss(&ends[0], &mut unused) - loss(&ends[1], &mut unused)) / 2e-6;
         assert!((slope - exact).abs() < 1e-7);
     }
-    let found = array![found[0], found[1], found[3], found[4], found[5]];
-    assert!(found[0] < found[1] && found[1] < found[2] && found[1] < found[3] && found[4] >= 95, "{found}");
+    let [saddle, rms, adam, glorot, search, four, sixteen] = found[..] else { unreachable!() };
+    assert!(saddle < 10 && rms > 50 && adam > 20, "steps of one size leave the saddle");
+    assert!(glorot > 30 && search.min(four).min(sixteen) >= 95, "first values, many starts, more units");
     Ok(())
 }

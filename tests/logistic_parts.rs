@@ -319,3 +319,44 @@ fn the_chosen_penalty_is_the_one_that_cross_validation_by_hand_finds() {
     let again = params.alpha(report.best_alpha()).fit(&data).unwrap();
     assert_eq!(model, again);
 }
+
+fn csr(x: &Array2<f64>) -> CsMat<f64> {
+    CsMat::csr_from_dense(x.view(), 0.0)
+}
+
+#[test]
+fn sparse_records_give_the_path_of_dense_ones() {
+    let data = made::<f64>(240, 8, 3);
+    let matrix = csr(data.records());
+    let sparse = DatasetBase::new(Csr::new(matrix.view()).unwrap(), data.targets().clone());
+    let params = LogisticRegression::params().l1_ratio(0.7).tol(1e-12);
+    let alphas = params.alpha_path(&data, 5, 1e-2).unwrap();
+    let same = params.alpha_path_sparse(&sparse, 5, 1e-2).unwrap();
+    assert!(alphas.iter().zip(&same).all(|(a, b)| (a - b).abs() < 1e-9 * a), "{alphas:?} {same:?}");
+    assert!(params.alpha_path_sparse(&sparse, 1, 1e-2).is_err());
+    let (dense, sparse) =
+        (params.fit_path(&data, &alphas).unwrap(), params.fit_path(&sparse, &alphas).unwrap());
+    for (dense, sparse) in dense.iter().zip(&sparse) {
+        let (a, b) = (dense.report().objective, sparse.report().objective);
+        assert!((a - b).abs() < 1e-10 * a, "{a} {b}");
+    }
+    let used = |i: usize| sparse[i].coefficients().iter().filter(|&&w| w != 0.0).count();
+    assert!(used(0) == 0 && used(4) > used(2), "{} {} {}", used(0), used(2), used(4));
+}
+
+#[test]
+fn a_lasso_over_pieces_of_columns_is_the_dense_one_on_any_number_of_threads() {
+    // More than half a million entries, which are two pieces.
+    let data = made::<f64>(9_000, 60, 2);
+    let matrix = csr(data.records());
+    assert!(matrix.nnz() > 2 << 18);
+    let sparse = DatasetBase::new(Csr::new(matrix.view()).unwrap(), data.targets().clone());
+    let params = LogisticRegression::params().l1_ratio(1.0).alpha(3.0);
+    let fit = |threads| sapwood::with_threads(threads, || params.fit(&sparse).unwrap());
+    let one = fit(1);
+    assert_eq!(one, fit(3));
+    let dense = sapwood::with_threads(1, || params.fit(&data).unwrap());
+    assert_eq!(dense, sapwood::with_threads(3, || params.fit(&data).unwrap()));
+    let (a, b) = (one.report().objective, dense.report().objective);
+    assert!((a - b).abs() < 1e-9 * a, "{a} {b}");
+}

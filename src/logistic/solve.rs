@@ -70,7 +70,7 @@ const SAMPLE_GAIN: usize = 4;
 const RUNAWAY_STEPS: usize = 4;
 const MOVING: f64 = 1e-2;
 /// Least part of the losses' curvature to which a diagonal is scaled down: what is left then belongs to few rows.
-const LEAST_RATIO: f64 = 1e-2;
+const LEAST_RATIO: f64 = 0.1;
 
 impl Plan {
     /// By the shape of the data.
@@ -236,7 +236,7 @@ pub(super) fn minimize<F: Float>(
     };
     let (mut report, _) = descend(objective, plan, start, v, first, &mut tell)?;
     // Where the Hessian costs next to nothing, it has the last word: other curvatures are estimates.
-    if plan != Plan::Newton && objective.is_small() {
+    if plan != Plan::Newton && report.outcome != Outcome::Separable && objective.is_small() {
         let Report { iterations, passes, .. } = report;
         let limits = Limits { max_iter: limits.max_iter - iterations, ..limits };
         let mut tell = |more, objective| tell(iterations as u64 + more, objective);

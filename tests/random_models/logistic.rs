@@ -322,8 +322,13 @@ impl Problem {
         let finite = w.iter().chain(b).all(|v| v.is_finite()) && !report.objective.is_nan();
         prop_assert!(finite && !report.gap.is_nan() && !report.gradient_norm.is_nan(), "{name}: {report}");
         let found = self.objective(w, b);
-        // Losses are known to some roundings each.
-        let noise = 1e-11 * self.x.nrows() as f64;
+        // Losses are known to some roundings each, and their margins to some of what these sum: weights of separable rows grow without bound.
+        let size = |i: usize| -> f64 {
+            let sizes =
+                w.rows().into_iter().map(|w| w.iter().zip(self.x.row(i)).map(|(w, x)| (w * x).abs()).sum());
+            self.weight(i) * sizes.fold(0.0, f64::max)
+        };
+        let noise = 1e-11 * self.x.nrows() as f64 + 1e-15 * (0..self.x.nrows()).map(size).sum::<f64>();
         prop_assert!(
             (found - report.objective).abs() <= 1e-9 * found + noise,
             "{name}: objective {found:e}, reported {:e}",
@@ -442,7 +447,11 @@ fn check(problem: &Problem) -> Check {
     let (_, first) = reports[0];
     for (name, report) in &reports {
         let ran_out = report.outcome == Outcome::RanOut || first.outcome == Outcome::RanOut;
-        prop_assert!(ran_out || report.outcome == first.outcome, "{name}: {report}; chosen: {first}");
+        // At the border of separability, where the margins still grow as a faint penalty becomes fainter, rounding decides; each answer was held against the
+        // definition above.
+        let agree =
+            ran_out || report.outcome == first.outcome || (problem.alpha == 0.0 && problem.runaway() > 1.0);
+        prop_assert!(agree, "{name}: {report}; chosen: {first}");
         if !ran_out && report.outcome == Outcome::Converged {
             let apart = (report.objective - first.objective).abs();
             let noise = 1e-11 * problem.x.nrows() as f64;
