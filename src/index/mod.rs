@@ -23,7 +23,7 @@ pub use self::brute_force::BruteForce;
 
 use self::brute::Brute;
 use self::nearest::Nearest;
-use self::tree::Tree;
+use self::tree::{Levels, Tree};
 use crate::data::{check_finite, check_not_empty};
 use crate::distance::{Chebyshev, Euclidean, Manhattan};
 use crate::error::{Error, Result};
@@ -125,6 +125,7 @@ enum Backend<F> {
     /// The second tree is built when it is first asked.
     KdTree {
         tree: Tree<F>,
+        levels: Levels,
         nearest: OnceLock<Box<Nearest>>,
     },
     Brute(Brute<F>),
@@ -188,7 +189,8 @@ impl<F: Float, M: ByComponents> Index<F, M> {
         let backend = if brute {
             Backend::Brute(Brute::new(records.view()))
         } else {
-            Backend::KdTree { tree: Tree::new(records.view())?, nearest: OnceLock::new() }
+            let tree = Tree::new(records.view())?;
+            Backend::KdTree { levels: Levels::new(&tree), tree, nearest: OnceLock::new() }
         };
         Ok(Self { d, backend, metric })
     }
@@ -245,7 +247,7 @@ impl<F: Float, M: ByComponents> Index<F, M> {
         let radius = self.radius(radius)?;
         // A query that was broken off is answered as far as its caller wanted it to be.
         let (ControlFlow::Continue(()) | ControlFlow::Break(())) = match &self.backend {
-            Backend::KdTree { tree, .. } => tree.visit_within(&query, &radius, &mut visit),
+            Backend::KdTree { tree, levels, .. } => tree.visit_within(levels, &query, &radius, &mut visit),
             Backend::Brute(brute) => brute.visit_within(&query, &radius, &mut visit),
         };
         Ok(())
@@ -270,7 +272,7 @@ impl<F: Float, M: ByComponents> Index<F, M> {
         let query = self.checked(&query)?;
         let radius = self.radius(radius)?;
         let count = match &self.backend {
-            Backend::KdTree { tree, .. } => tree.count_within(&query, &radius, limit),
+            Backend::KdTree { tree, levels, .. } => tree.count_within(levels, &query, &radius, limit),
             Backend::Brute(brute) => brute.count_within(&query, &radius, limit),
         };
         Ok(count.min(limit))
@@ -352,7 +354,7 @@ impl<F: Float, M: ByComponents> Index<F, M> {
         let k = k.min(self.n_points());
         neighbours.clear();
         match &self.backend {
-            Backend::KdTree { tree, nearest } if M::EUCLIDEAN && self.d <= TREE_DIMENSIONS => {
+            Backend::KdTree { tree, nearest, .. } if M::EUCLIDEAN && self.d <= TREE_DIMENSIONS => {
                 nearest.get_or_init(|| Box::new(Nearest::new(tree))).nearest(&query, k, neighbours);
             }
             Backend::KdTree { tree, .. } => tree.nearest::<M::Norm>(&query, k, neighbours),
