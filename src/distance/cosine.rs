@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::metric::{Metric, Rows, TileError, for_each_row, sum_error, tile_by_pairs};
+use super::metric::{
+    Metric, Rows, TILE, TileError, for_each_at_most, for_each_row, sum_error, tile_by_pairs,
+};
 use crate::float::Float;
 use crate::kernel::{self, Finish, OneMinus, Product, Similarity};
 
@@ -299,8 +301,8 @@ fn unit_rows<F: Float>(x: ArrayView2<'_, F>, centred: bool) -> Rows<'_, F> {
     })
 }
 
-/// Fills a tile with what `map` makes of the similarities, and asks `exact` for every entry whose `gap`, the watched number, is not
-/// above `near`; `gap` is its own inverse.
+/// Fills a tile with what `map` makes of the similarities, and asks `exact` for every entry whose gap is at most `near`: `gap` takes entries to the
+/// number that `map` watches, and that back.
 fn tile<F: Float>(
     [x, y]: [&Rows<'_, F>; 2],
     [i, j]: [Range<usize>; 2],
@@ -312,15 +314,17 @@ fn tile<F: Float>(
     if x.finished((Product, map), i.start, y, j.start, out) > near {
         return;
     }
+    let mut gaps = [F::zero(); TILE];
     for_each_row(out, &i, &j, |r, row| {
         let i = i.start + r;
-        for (value, j) in row.iter_mut().zip(j.clone()) {
-            if gap(*value) <= near {
-                // A zero vector is never near, itself included: what has no gap is the value here.
-                let itself = std::ptr::eq(x, y) && i == j;
-                *value = if itself { gap(F::zero()) } else { exact(x.point(i), y.point(j)) };
-            }
-        }
+        let gaps = &mut gaps[..row.len()];
+        gaps.iter_mut().zip(&*row).for_each(|(to, &value)| *to = gap(value));
+        for_each_at_most(gaps, near, |c, _| {
+            let j = j.start + c;
+            // A zero vector is never near, itself included: what has no gap is the value here.
+            let itself = std::ptr::eq(x, y) && i == j;
+            row[c] = if itself { gap(F::zero()) } else { exact(x.point(i), y.point(j)) };
+        });
     });
 }
 
