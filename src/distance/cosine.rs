@@ -5,9 +5,8 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::metric::{
-    Metric, Rows, TILE, TileError, for_each_at_most, for_each_row, sum_error, tile_by_pairs,
-};
+use super::metric::{Metric, Rows, TILE, TileError, for_each_row, sum_error, tile_by_pairs};
+use super::radius::{columns_at_most, each_column};
 use crate::float::Float;
 use crate::kernel::{self, Finish, OneMinus, Product, Similarity};
 
@@ -319,12 +318,13 @@ fn tile<F: Float>(
         let i = i.start + r;
         let gaps = &mut gaps[..row.len()];
         gaps.iter_mut().zip(&*row).for_each(|(to, &value)| *to = gap(value));
-        for_each_at_most(gaps, near, |c, _| {
+        // Found before the first is worked on: in few dimensions one in ten is near, and each would cost the processor a wrong guess.
+        for c in each_column(columns_at_most(gaps, near)) {
             let j = j.start + c;
             // A zero vector is never near, itself included: what has no gap is the value here.
             let itself = std::ptr::eq(x, y) && i == j;
             row[c] = if itself { gap(F::zero()) } else { exact(x.point(i), y.point(j)) };
-        });
+        }
     });
 }
 

@@ -7,7 +7,8 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::metric::{Metric, Rows, TileError, for_each_at_most, for_each_row, sum_error};
+use super::metric::{Metric, Rows, TileError, for_each_row, sum_error};
+use super::radius::{columns_at_most, each_column};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::{self, Entropy, RootOfDivergence, SquaredDifference, Times, finish};
@@ -139,7 +140,7 @@ impl<F: Float> Metric<F> for JensenShannon {
         // s / 2 ((1 + t) ln(1 + t) + (1 - t) ln(1 - t)), which is never negative: nothing cancels in the sum.
         let term = |(p, q): (f64, f64)| {
             let s = p + q;
-            if s == 0.0 { 0.0 } else { 0.5 * s * two_sided((p - q).abs() / s) }
+            if s == 0.0 { 0.0 } else { 0.5 * s * two_sided::<F>((p - q).abs() / s) }
         };
         let divergence = 0.5 * shares(a, b).map(term).sum::<f64>();
         F::cast(divergence.min(LN_2).sqrt())
@@ -166,7 +167,9 @@ impl<F: Float> Metric<F> for JensenShannon {
         for_each_row(out, &i, &j, |r, row| {
             let i = i.start + r;
             finish(RootOfDivergence(x.beside()[i]), row, &y.beside()[j.clone()]);
-            for_each_at_most(row, near, |c, value| *value = self.distance(x.point(i), y.point(j.start + c)));
+            for c in each_column(columns_at_most(row, near)) {
+                row[c] = self.distance(x.point(i), y.point(j.start + c));
+            }
         });
     }
 
@@ -183,9 +186,9 @@ fn small_divergence<F: Float>() -> F {
     F::epsilon().sqrt().sqrt().max(F::cast(1.0 / 256.0))
 }
 
-/// `(1 + t) ln(1 + t) + (1 - t) ln(1 - t)` for `t` in [0, 1]; where the two nearly cancel, its series `sum_k t^2k / (k (2k - 1))`.
-fn two_sided(t: f64) -> f64 {
-    // With twelve terms, what is left is below 2^-56 of the sum.
+/// `(1 + t) ln(1 + t) + (1 - t) ln(1 - t)` for `t` in [0, 1], for a result in `F`; where the two nearly cancel, its series
+/// `sum_k t^2k / (k (2k - 1))`.
+fn two_sided<F: Float>(t: f64) -> f64 {
     const SERIES: [f64; 12] = {
         let (mut series, mut k) = ([0.0; 12], 1);
         while k <= series.len() {
@@ -194,9 +197,11 @@ fn two_sided(t: f64) -> f64 {
         }
         series
     };
-    if t < 0.25 {
+    // The terms left out are below 2^-56 of the sum, and below 2^-27 for f32.
+    let (series, end) = if size_of::<F>() == 4 { (&SERIES[..10], 0.5) } else { (&SERIES[..], 0.25) };
+    if t < end {
         let u = t * t;
-        return SERIES.iter().rev().fold(0.0, |sum, c| sum * u + c) * u;
+        return series.iter().rev().fold(0.0, |sum, c| sum * u + c) * u;
     }
     let term = |x: f64| if x > 0.0 { x * x.ln() } else { 0.0 };
     term(1.0 + t) + term(1.0 - t)

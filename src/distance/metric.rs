@@ -293,21 +293,6 @@ pub(crate) fn for_each_row<F>(
     }
 }
 
-/// Calls `f(c, value)` with the entries of a row of a tile that are at most `limit`.
-///
-/// They are found before the first is worked on: one in ten here and there, which no processor foresees, would cost a wrong guess each.
-pub(crate) fn for_each_at_most<F: Float>(row: &mut [F], limit: F, mut f: impl FnMut(usize, &mut F)) {
-    let mut mask = [0_u64; TILE.div_ceil(64)];
-    F::at_most(row, limit, &mut mask);
-    for (word, mut bits) in mask.into_iter().enumerate() {
-        while bits != 0 {
-            let c = 64 * word + bits.trailing_zeros() as usize;
-            f(c, &mut row[c]);
-            bits &= bits - 1;
-        }
-    }
-}
-
 /// Bound on the relative error of a sum of `dim` products or positive terms, whatever its order: each term passes through at most
 /// `min(dim, 128 + dim / 128) + 8` roundings in a tile, and through fewer in a sum by registers.
 pub(crate) fn sum_error<F: Float>(dim: usize) -> F {

@@ -5,8 +5,9 @@
 //! `sum_j (x_j - y_j)^2` in `f64`, also for `f32` rows, summed in the order of `j` (the manhattan distance `sum_j |x_j - y_j|`, the chebyshev
 //! distance `max_j |x_j - y_j|`); a point at exactly the radius is inside. [`BruteForce`] searches under any other metric.
 //!
-//! The nearest few come from [kiddo](https://docs.rs/kiddo)'s k-d tree. Radius searches have a tree of their own, because DBSCAN needs what kiddo does not offer: whole
-//! subtrees that are counted at once, a count that stops early, a dimension known only at run time, and a boundary that is exact on ties.
+//! The nearest few by the Euclidean distance come from [kiddo](https://docs.rs/kiddo)'s k-d tree, in up to 16 dimensions. Everything else has a tree of
+//! its own, because DBSCAN needs what kiddo does not offer: whole subtrees that are counted at once, a count that stops early, a dimension known only at run
+//! time, other distances, and a boundary that is exact on ties.
 
 mod brute;
 mod brute_force;
@@ -137,7 +138,7 @@ impl<F: Float> Index<F> {
     /// `O(d n log n)` time and one copy of the data for the tree, `O(d n)` for brute force.
     ///
     /// # Errors
-    /// [`Error::Shape`] without a row or a column, or with 2^32 rows or more; [`Error::NonFinite`] with NaN or an infinity.
+    /// [`Error::Shape`] without a row or a column, or with 2^31 rows or more; [`Error::NonFinite`] with NaN or an infinity.
     pub fn new<S: Data<Elem = F>>(records: &ArrayBase<S, Ix2>) -> Result<Self> {
         Self::with_search(records, Search::Auto)
     }

@@ -1,8 +1,8 @@
 //! The tree as a search for all points within a radius meets it: four of its levels at a time.
 //!
 //! A node here has up to [`WIDE`] children, whose boxes are looked at side by side: a search goes down a quarter of the steps, and each of them
-//! waits once for memory and once for a jump that nobody can foresee. The nodes of the last level are runs of 9 to 16 blocks (of all where there are
-//! fewer), those above it whole subtrees, so that numbers are all it takes to find one: child `k` of node `i` is node `i << fan | k` of the next level.
+//! waits once for memory and once for a jump that nobody can foresee. The nodes of the last level are runs of 8 to 16 blocks (or of all, where there are
+//! fewer). Those above it are full: child `k` of node `i` is node `i << fan | k` of the next level, and no place of one need be kept.
 
 use std::ops::Range;
 

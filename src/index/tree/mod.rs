@@ -8,6 +8,8 @@
 //! distances between points, dimension after dimension: for the euclidean distance subtract, multiply, add. Rounding is monotone, so
 //! `min > r^2` implies `|x - y|^2 > r^2` for all points inside *as computed*, and `max <= r^2` the opposite: pruning never disagrees with the test
 //! of a pair. The manhattan and the chebyshev distance are summed and compared in the same way, without squares.
+//!
+//! DBSCAN and the search for the nearest few go from node to node; the search for all points within a radius goes over [`Levels`].
 
 mod build;
 mod levels;
@@ -73,7 +75,7 @@ impl<F: Float> Tree<F> {
     /// A tree over finite rows, in `O(d n log n)` time; `rows` has at least one row and one column.
     ///
     /// # Errors
-    /// [`Error::Shape`] with more rows than 32-bit numbers can name.
+    /// [`Error::Shape`] with 2^31 rows or more.
     pub(crate) fn new(records: ArrayView2<'_, F>) -> Result<Self> {
         let (n, d) = records.dim();
         Self::check_size(n)?;
@@ -213,8 +215,7 @@ impl<F: Float> Tree<F> {
             return;
         }
         let (left, right) = (node + 1, here.right as usize);
-        let to_left = self.bounds_of::<N>(query, left).0;
-        let to_right = self.bounds_of::<N>(query, right).0;
+        let [to_left, to_right] = [left, right].map(|child| self.least_total::<N>(query, child));
         let nearer_first = if to_left <= to_right {
             [(left, to_left), (right, to_right)]
         } else {
@@ -227,23 +228,17 @@ impl<F: Float> Tree<F> {
         }
     }
 
-    /// Smallest and largest total of a point and the points of a node.
-    #[inline(always)]
-    fn bounds_of<N: Norm>(&self, query: &[F], node: usize) -> (f64, f64) {
-        let bounds = self.bounds(node);
+    /// A bound below the totals of a point and the points of a node.
+    fn least_total<N: Norm>(&self, query: &[F], node: usize) -> f64 {
         let at = |j: usize| query[j].as_f64();
-        // The small dimensions as constants, so that their loops are unrolled.
-        match query.len() {
-            2 => bounds_between::<N>(2, at, at, bounds),
-            3 => bounds_between::<N>(3, at, at, bounds),
-            d => bounds_between::<N>(d, at, at, bounds),
-        }
+        bounds_between::<N>(query.len(), at, at, self.bounds(node)).0
     }
 }
+
 /// Smallest and largest total between points of two boxes, as computed between points.
 #[inline(always)]
 pub(crate) fn box_bounds<N: Norm>(a: &[f64], b: &[f64]) -> (f64, f64) {
-    // As above.
+    // The small dimensions as constants, so that their loops are unrolled.
     match a.len() {
         4 => bounds_between::<N>(2, |j| a[j], |j| a[2 + j], b),
         6 => bounds_between::<N>(3, |j| a[j], |j| a[3 + j], b),

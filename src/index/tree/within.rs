@@ -164,3 +164,53 @@ impl<F: Float, N: Norm, P: Purpose> Within<'_, F, N, P> {
         ControlFlow::Continue(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{Absolutes, Largest, Squares};
+    use ndarray::Array2;
+    use rand::{Rng, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    fn agrees<F: Float, N: Norm>(x: &Array2<F>) {
+        let tree = Tree::new(x.view()).unwrap();
+        let levels = Levels::new(&tree);
+        for (row, radius) in [0.0, 0.1, 0.3, 1.0, 3.0, 1e300].into_iter().enumerate() {
+            let (query, radius) = (x.row(row * 7), F::radius::<N>(radius, x.ncols()));
+            let query = query.as_slice().unwrap();
+            let total = |y: &[F]| {
+                let differences = query.iter().zip(y).map(|(x, y)| x.as_f64() - y.as_f64());
+                differences.fold(0.0, |total, d| N::add_one(total, d))
+            };
+            let rows = x.outer_iter().enumerate();
+            let expected: Vec<(usize, f64)> = rows
+                .map(|(row, y)| (row, total(y.as_slice().unwrap())))
+                .filter(|(_, total)| *total <= radius.limit)
+                .map(|(row, total)| (row, N::distance_of(total)))
+                .collect();
+            let mut found = Vec::new();
+            let all = tree.visit_within(&levels, query, &radius, &mut |near| {
+                found.push((near.row, near.distance));
+                ControlFlow::Continue(())
+            });
+            found.sort_by_key(|near| near.0);
+            assert!(all.is_continue() && found == expected, "{} of {}", found.len(), expected.len());
+            assert_eq!(tree.count_within(&levels, query, &radius, usize::MAX), expected.len());
+            let half = expected.len().div_ceil(2);
+            assert!((half..=expected.len()).contains(&tree.count_within(&levels, query, &radius, half)));
+        }
+    }
+
+    #[test]
+    fn a_search_over_several_levels_finds_what_a_plain_loop_finds() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+        for (n, d) in [(513, 1), (8193, 2), (20_000, 3), (9000, 5)] {
+            let lattice = Array2::from_shape_fn((n, d), |_| f64::from(rng.gen_range(0..20)) * 0.1);
+            agrees::<f64, Squares>(&lattice);
+            agrees::<f64, Absolutes>(&lattice);
+            agrees::<f64, Largest>(&lattice);
+            agrees::<f32, Squares>(&lattice.mapv(<f32 as crate::kernel::Element>::of));
+        }
+    }
+}
