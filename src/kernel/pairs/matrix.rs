@@ -161,6 +161,7 @@ fn room_of<F: Element>(values: &mut [F]) -> &mut [MaybeUninit<F>] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::simd::tested;
 
     fn entry(i: usize, j: usize) -> f64 {
         (i * j + i + j) as f64
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn both_halves_are_written_for_every_size() {
-        for n in [0, 1, 2, 17, TILE - 1, TILE, TILE + 1, 2 * TILE, 3 * TILE + 5] {
+        for n in tested([0, 1, 2, 17, TILE - 1, TILE, TILE + 1, 2 * TILE, 3 * TILE + 5].into_iter()) {
             let mut out = vec![-1.0; n * n];
             symmetric_into(&mut out, n, fill);
             assert!(out.iter().enumerate().all(|(k, &value)| value == entry(k / n, k % n)), "{n}");
@@ -189,7 +190,8 @@ mod tests {
 
     #[test]
     fn rectangles_of_every_size_are_written() {
-        for (n, m) in [(0, 3), (1, 1), (TILE + 1, 5), (7, 2 * TILE + 3), (TILE, TILE), (1100, 1001)] {
+        let sizes = [(0, 3), (1, 1), (TILE + 1, 5), (7, 2 * TILE + 3), (TILE, TILE), (1100, 1001)];
+        for (n, m) in tested(sizes.into_iter()) {
             let mut out = vec![-1.0; n * m];
             rectangle_into(&mut out, n, m, |i| i, fill_band);
             assert!(out.iter().enumerate().all(|(k, &value)| value == entry(k / m, k % m)), "{n} {m}");
