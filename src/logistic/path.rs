@@ -48,7 +48,7 @@ impl LogisticRegressionParams {
         T: AsSingleTargets<Elem = L>,
         L: Label,
     {
-        let null = self.null();
+        let null = self.null(n, least)?;
         let model = null.fit(dataset)?;
         let x = dataset.records().view();
         let slice = data::rows(&x);
@@ -86,16 +86,18 @@ impl LogisticRegressionParams {
         T: AsSingleTargets<Elem = L>,
         L: Label,
     {
-        let null = self.null();
+        let null = self.null(n, least)?;
         let model = null.fit(dataset)?;
         let rows = super::sparse::rows(dataset.records())?;
         let targets = Targets::new(&null.0, dataset.as_single_targets(), &dataset.weights, rows.n())?;
         self.alphas(&model, rows, &targets, n, least)
     }
 
-    /// With a lasso so strong that only the intercepts are free.
-    fn null(&self) -> Self {
-        self.clone().alpha(1e200).l1_ratio(1.0)
+    /// With a lasso so strong that only the intercepts are free; an error for a path that cannot be.
+    fn null(&self, n: usize, least: f64) -> Result<Self> {
+        require(n >= 2, "n", "at least 2", n)?;
+        require(least > 0.0 && least < 1.0, "least", "between 0 and 1", least)?;
+        Ok(self.clone().alpha(1e200).l1_ratio(1.0))
     }
 
     /// The path that begins above the steepest slope at the `model` of the intercepts alone.
@@ -107,9 +109,7 @@ impl LogisticRegressionParams {
         n: usize,
         least: f64,
     ) -> Result<Vec<f64>> {
-        require(n >= 2, "n", "at least 2", n)?;
-        require(least > 0.0 && least < 1.0, "least", "between 0 and 1", least)?;
-        let null = self.null();
+        let null = self.null(n, least)?;
         let layout = Layout::new(targets.classes.n_classes(), null.0.alpha);
         let offset = null.0.offsets(rows.n(), layout)?;
         let objective = layout.objective(&null.0, rows, targets, &offset);

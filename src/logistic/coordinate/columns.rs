@@ -1,6 +1,6 @@
 //! Newton steps without a Hessian: for sparse records.
 //!
-//! The columns of the working set are stored one after the other, and coordinate descent runs over them: with `q` the derivatives of the losses' quadratic
+//! The columns of the working set lie in a [`Set`], and coordinate descent runs over them: with `q` the derivatives of the losses' quadratic
 //! model by the margins, feature `j` has slope `x_j^T q`, and a change of its weight by `s` adds `s H x_j` to `q`. A sweep visits each stored entry of the
 //! set, twice where the weight changes, whatever the number of features.
 //!
