@@ -183,7 +183,7 @@ impl DbscanParams {
     /// Where one row is a neighbour of another, this must be one of it too. Whether a row names itself does not matter; no row may be named twice.
     ///
     /// # Errors
-    /// [`Error::Parameter`] as for a fit; [`Error::Shape`] for a neighbour from `n` on, or 2^32 rows or more.
+    /// [`Error::Parameter`] as for a fit; [`Error::Shape`] for a neighbour from `n` on, or 2^31 rows or more.
     ///
     /// # Complexity
     /// Time proportional to the number of neighbours, memory to at most `n min_samples`.

@@ -47,7 +47,7 @@ fn assert_close(a: &[f64], b: &[f64], what: &str) {
 fn filters_smoothers_and_best_paths_equal_the_plain_recursions() {
     const N: usize = 21;
     for isa in available() {
-        for k in tested(1..=70) {
+        for k in tested(1..=if cfg!(miri) { 9 } else { 70 }) {
             let what = format!("{isa:?} {k}");
             let (a, b) = (stochastic(k), numbers(N * k, 3));
             let at: Vec<f64> = (0..k * k).map(|i| a[i % k * k + i / k]).collect();
