@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::forward::Filtered;
-use super::{Emission, Engine, Observations, Workspace, block};
+use super::{Emission, Engine, Observations, Workspace};
 use crate::float::Float;
 use crate::kernel;
 
@@ -39,9 +39,8 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         each: &mut impl FnMut(Range<usize>, &[F], &mut Vec<F>),
     ) -> usize {
         let (k, n) = (self.k, self.n_rows(x));
-        let size = block(k).min(n) * k;
         for buffer in [&mut work.b, &mut work.gamma, &mut work.u] {
-            buffer.resize(size);
+            buffer.resize(self.block_len(n));
         }
         work.v.resize(2 * k);
         work.beta.resize(3 * k);
