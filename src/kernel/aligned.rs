@@ -40,8 +40,8 @@ impl<F: Copy + Default> Aligned<F> {
         self.grow(len);
     }
 
-    /// Memory for `len` numbers, which [`grow`](Self::grow) then takes bit by bit: each is written for the first time when it is soon to be
-    /// written again, and comes from far away once.
+    /// Becomes empty, with memory for `len` numbers, which [`grow`](Self::grow) then takes bit by bit: each is written for the first time when it is
+    /// soon to be written again, and comes from far away once.
     pub(crate) fn reserve(&mut self, len: usize) {
         let most = LINE / size_of::<F>().max(1);
         if self.room.capacity() < len + most {
@@ -50,6 +50,7 @@ impl<F: Copy + Default> Aligned<F> {
             large_pages(self.room.spare_capacity_mut());
             self.start = self.room.as_ptr().align_offset(LINE).min(most);
         }
+        self.grow(0);
     }
 
     /// Becomes `len` numbers, at most as many as were made room for; those that were there stay.
