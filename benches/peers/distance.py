@@ -3,6 +3,7 @@
 python benches/peers/distance.py [THREADS] [WORD]
 (numpy 2.4.6, scipy 1.17.1, scikit-learn 1.9.1, faiss-cpu 1.15.1, simsimd 6.5.16, numkong 7.8.6, usearch 2.26.6)
 
+"numpy, unit" is the product of rows that are unit vectors already, "numpy" makes them so in its time.
 A line each: name, peer, threads, milliseconds (the least of several runs), and a number of the result, which has to be that of
 benches/distance.rs: the two draw the same points. OPENBLAS_CORETYPE is dropped from the environment: with it the peers are not at
 their best.
@@ -92,6 +93,10 @@ def unit(x):
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
+def gram(u):
+    return u @ u.T
+
+
 def corner(out):
     return out[0, -1]
 
@@ -106,9 +111,11 @@ for dtype, float_name in ((np.float64, "f64"), (np.float32, "f32")):
         u, v = unit(x), unit(y)
         run(names[0], "scikit-learn", lambda: cosine_similarity(x), corner)
         run(names[0], "numpy, unit", lambda: u @ u.T, corner)
+        run(names[0], "numpy", lambda: gram(unit(x)), corner)
         run(names[1], "scikit-learn", lambda: euclidean_distances(x), corner)
         run(names[2], "scikit-learn", lambda: cosine_similarity(x, y), corner)
         run(names[2], "numpy, unit", lambda: u @ v.T, corner)
+        run(names[2], "numpy", lambda: unit(x) @ unit(y).T, corner)
         for peer, library, cosine in kernels:
             run(names[2], peer, lambda: library.cdist(x, y, cosine), lambda out: corner(similarity(out)))
         if faiss and dtype == np.float32:

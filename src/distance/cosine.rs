@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::metric::{Metric, Rows, TileError, for_each_row, sum_error, tile_by_pairs};
+use super::metric::{Metric, Rows, TILE, TileError, for_each_row, sum_error, tile_by_pairs};
+use super::radius::{columns_at_most, each_column};
 use crate::float::Float;
 use crate::kernel::{self, Finish, OneMinus, Product, Similarity};
 
@@ -299,8 +300,8 @@ fn unit_rows<F: Float>(x: ArrayView2<'_, F>, centred: bool) -> Rows<'_, F> {
     })
 }
 
-/// Fills a tile with what `map` makes of the similarities, and asks `exact` for every entry whose `gap`, the watched number, is not
-/// above `near`; `gap` is its own inverse.
+/// Fills a tile with what `map` makes of the similarities, and asks `exact` for every entry whose gap is at most `near`: `gap` takes entries to the
+/// number that `map` watches, and that back.
 fn tile<F: Float>(
     [x, y]: [&Rows<'_, F>; 2],
     [i, j]: [Range<usize>; 2],
@@ -312,14 +313,17 @@ fn tile<F: Float>(
     if x.finished((Product, map), i.start, y, j.start, out) > near {
         return;
     }
+    let mut gaps = [F::zero(); TILE];
     for_each_row(out, &i, &j, |r, row| {
         let i = i.start + r;
-        for (value, j) in row.iter_mut().zip(j.clone()) {
-            if gap(*value) <= near {
-                // A zero vector is never near, itself included: what has no gap is the value here.
-                let itself = std::ptr::eq(x, y) && i == j;
-                *value = if itself { gap(F::zero()) } else { exact(x.point(i), y.point(j)) };
-            }
+        let gaps = &mut gaps[..row.len()];
+        gaps.iter_mut().zip(&*row).for_each(|(to, &value)| *to = gap(value));
+        // Found before the first is worked on: in few dimensions one in ten is near, and each would cost the processor a wrong guess.
+        for c in each_column(columns_at_most(gaps, near)) {
+            let j = j.start + c;
+            // A zero vector is never near, itself included: what has no gap is the value here.
+            let itself = std::ptr::eq(x, y) && i == j;
+            row[c] = if itself { gap(F::zero()) } else { exact(x.point(i), y.point(j)) };
         }
     });
 }

@@ -8,9 +8,10 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 
 use super::metric::{Metric, Rows, TileError, for_each_row, sum_error};
+use super::radius::{columns_at_most, each_column};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::{self, Entropy, SquaredDifference, Times, finish};
+use crate::kernel::{self, Entropy, RootOfDivergence, SquaredDifference, Times, finish};
 
 /// Hellinger distance `sqrt(sum_k (sqrt(p_k) - sqrt(q_k))^2 / 2)`, in [0, 1].
 ///
@@ -139,7 +140,7 @@ impl<F: Float> Metric<F> for JensenShannon {
         // s / 2 ((1 + t) ln(1 + t) + (1 - t) ln(1 - t)), which is never negative: nothing cancels in the sum.
         let term = |(p, q): (f64, f64)| {
             let s = p + q;
-            if s == 0.0 { 0.0 } else { 0.5 * s * two_sided((p - q).abs() / s) }
+            if s == 0.0 { 0.0 } else { 0.5 * s * two_sided::<F>((p - q).abs() / s) }
         };
         let divergence = 0.5 * shares(a, b).map(term).sum::<f64>();
         F::cast(divergence.min(LN_2).sqrt())
@@ -162,16 +163,12 @@ impl<F: Float> Metric<F> for JensenShannon {
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
         // The divergence is (sum p ln p + sum q ln q - sum (p + q) ln(p + q)) / 2 + ln 2, which cancels where the two nearly agree.
         x.totals(Entropy, i.start, y, j.start, out);
-        let (ln_2, half, cancels) = (F::cast(LN_2), F::cast(0.5), small_divergence::<F>());
+        let near = small_divergence::<F>().sqrt();
         for_each_row(out, &i, &j, |r, row| {
             let i = i.start + r;
-            for (value, (j, &beside)) in row.iter_mut().zip(j.clone().zip(&y.beside()[j.clone()])) {
-                let divergence = half * (x.beside()[i] + beside - *value) + ln_2;
-                *value = if divergence > cancels {
-                    divergence.min(ln_2).sqrt()
-                } else {
-                    self.distance(x.point(i), y.point(j))
-                };
+            finish(RootOfDivergence(x.beside()[i]), row, &y.beside()[j.clone()]);
+            for c in each_column(columns_at_most(row, near)) {
+                row[c] = self.distance(x.point(i), y.point(j.start + c));
             }
         });
     }
@@ -189,17 +186,25 @@ fn small_divergence<F: Float>() -> F {
     F::epsilon().sqrt().sqrt().max(F::cast(1.0 / 256.0))
 }
 
-/// `(1 + t) ln(1 + t) + (1 - t) ln(1 - t)` for `t` in [0, 1]; where the two nearly cancel, its series `sum_k t^2k / (k (2k - 1))`.
-fn two_sided(t: f64) -> f64 {
-    if t < 0.1 {
+/// `(1 + t) ln(1 + t) + (1 - t) ln(1 - t)` for `t` in [0, 1], for a result in `F`; where the two nearly cancel, its series
+/// `sum_k t^2k / (k (2k - 1))`.
+fn two_sided<F: Float>(t: f64) -> f64 {
+    const SERIES: [f64; 12] = {
+        let (mut series, mut k) = ([0.0; 12], 1);
+        while k <= series.len() {
+            series[k - 1] = 1.0 / (k * (2 * k - 1)) as f64;
+            k += 1;
+        }
+        series
+    };
+    // The terms left out are below 2^-56 of the sum, and below 2^-27 for f32.
+    let (series, end) = if size_of::<F>() == 4 { (&SERIES[..10], 0.5) } else { (&SERIES[..], 0.25) };
+    if t < end {
         let u = t * t;
-        return u
-            * (1.0
-                + u * (1.0 / 6.0
-                    + u * (1.0 / 15.0 + u * (1.0 / 28.0 + u * (1.0 / 45.0 + u * (1.0 / 66.0 + u / 91.0))))));
+        return series.iter().rev().fold(0.0, |sum, c| sum * u + c) * u;
     }
-    let below = if t < 1.0 { (1.0 - t) * (-t).ln_1p() } else { 0.0 };
-    (1.0 + t) * t.ln_1p() + below
+    let term = |x: f64| if x > 0.0 { x * x.ln() } else { 0.0 };
+    term(1.0 + t) + term(1.0 - t)
 }
 
 impl<F: Float> Metric<F> for KullbackLeibler {

@@ -99,7 +99,7 @@ pub fn euclidean_distance<'a, F: Float>(
 
 /// Distances between all rows of one set, `(n, n)`.
 ///
-/// Each pair is computed once and mirrored; a point's distance to itself is exactly 0 (its similarity exactly 1). Threads: all of the
+/// Each pair is computed once and mirrored; a point's distance to itself is exactly 0 (its cosine similarity exactly 1, that of a zero vector 0). Threads: all of the
 /// current pool, with the same bits for any number of them.
 ///
 /// # Errors

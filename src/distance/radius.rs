@@ -54,12 +54,11 @@ impl<'a, F: Float, M: Metric<F>> Ball<'a, F, M> {
         for (r, row) in square.chunks_exact_mut(TILE).take(i.len()).enumerate() {
             let row = &mut row[..j.len()];
             smaller_is_nearer::<F, M>(row);
-            let (mut inside, mut maybe) = (Columns::default(), Columns::default());
-            F::at_most(row, self.reach, &mut maybe);
+            let maybe = columns_at_most(row, self.reach);
             if maybe == Columns::default() {
                 continue;
             }
-            F::at_most(row, self.sure, &mut inside);
+            let mut inside = columns_at_most(row, self.sure);
             for (word, (inside, maybe)) in inside.iter_mut().zip(maybe).enumerate() {
                 for bit in bits(maybe & !*inside) {
                     let (a, b) = (self.x.point(i.start + r), self.y.point(j.start + word * 64 + bit));
@@ -71,6 +70,13 @@ impl<'a, F: Float, M: Metric<F>> Ball<'a, F, M> {
             }
         }
     }
+}
+
+/// The columns of a row whose value is at most `limit`.
+pub(super) fn columns_at_most<F: Float>(row: &[F], limit: F) -> Columns {
+    let mut columns = Columns::default();
+    F::at_most(row, limit, &mut columns);
+    columns
 }
 
 /// The columns of a set, in order.

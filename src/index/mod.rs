@@ -5,8 +5,9 @@
 //! `sum_j (x_j - y_j)^2` in `f64`, also for `f32` rows, summed in the order of `j` (the manhattan distance `sum_j |x_j - y_j|`, the chebyshev
 //! distance `max_j |x_j - y_j|`); a point at exactly the radius is inside. [`BruteForce`] searches under any other metric.
 //!
-//! The nearest few come from [kiddo](https://docs.rs/kiddo)'s k-d tree. Radius searches have a tree of their own, because DBSCAN needs what kiddo does not offer: whole
-//! subtrees that are counted at once, a count that stops early, a dimension known only at run time, and a boundary that is exact on ties.
+//! The nearest few by the Euclidean distance come from [kiddo](https://docs.rs/kiddo)'s k-d tree, in up to 16 dimensions. Everything else has a tree of
+//! its own, because DBSCAN needs what kiddo does not offer: whole subtrees that are counted at once, a count that stops early, a dimension known only at run
+//! time, other distances, and a boundary that is exact on ties.
 
 mod brute;
 mod brute_force;
@@ -23,7 +24,7 @@ pub use self::brute_force::BruteForce;
 
 use self::brute::Brute;
 use self::nearest::Nearest;
-use self::tree::Tree;
+use self::tree::{Levels, Tree};
 use crate::data::{check_finite, check_not_empty};
 use crate::distance::{Chebyshev, Euclidean, Manhattan};
 use crate::error::{Error, Result};
@@ -125,6 +126,7 @@ enum Backend<F> {
     /// The second tree is built when it is first asked.
     KdTree {
         tree: Tree<F>,
+        levels: Levels,
         nearest: OnceLock<Box<Nearest>>,
     },
     Brute(Brute<F>),
@@ -136,7 +138,7 @@ impl<F: Float> Index<F> {
     /// `O(d n log n)` time and one copy of the data for the tree, `O(d n)` for brute force.
     ///
     /// # Errors
-    /// [`Error::Shape`] without a row or a column, or with 2^32 rows or more; [`Error::NonFinite`] with NaN or an infinity.
+    /// [`Error::Shape`] without a row or a column, or with 2^31 rows or more; [`Error::NonFinite`] with NaN or an infinity.
     pub fn new<S: Data<Elem = F>>(records: &ArrayBase<S, Ix2>) -> Result<Self> {
         Self::with_search(records, Search::Auto)
     }
@@ -188,7 +190,8 @@ impl<F: Float, M: ByComponents> Index<F, M> {
         let backend = if brute {
             Backend::Brute(Brute::new(records.view()))
         } else {
-            Backend::KdTree { tree: Tree::new(records.view())?, nearest: OnceLock::new() }
+            let tree = Tree::new(records.view())?;
+            Backend::KdTree { levels: Levels::new(&tree), tree, nearest: OnceLock::new() }
         };
         Ok(Self { d, backend, metric })
     }
@@ -245,7 +248,7 @@ impl<F: Float, M: ByComponents> Index<F, M> {
         let radius = self.radius(radius)?;
         // A query that was broken off is answered as far as its caller wanted it to be.
         let (ControlFlow::Continue(()) | ControlFlow::Break(())) = match &self.backend {
-            Backend::KdTree { tree, .. } => tree.visit_within(&query, &radius, &mut visit),
+            Backend::KdTree { tree, levels, .. } => tree.visit_within(levels, &query, &radius, &mut visit),
             Backend::Brute(brute) => brute.visit_within(&query, &radius, &mut visit),
         };
         Ok(())
@@ -270,7 +273,7 @@ impl<F: Float, M: ByComponents> Index<F, M> {
         let query = self.checked(&query)?;
         let radius = self.radius(radius)?;
         let count = match &self.backend {
-            Backend::KdTree { tree, .. } => tree.count_within(&query, &radius, limit),
+            Backend::KdTree { tree, levels, .. } => tree.count_within(levels, &query, &radius, limit),
             Backend::Brute(brute) => brute.count_within(&query, &radius, limit),
         };
         Ok(count.min(limit))
@@ -352,7 +355,7 @@ impl<F: Float, M: ByComponents> Index<F, M> {
         let k = k.min(self.n_points());
         neighbours.clear();
         match &self.backend {
-            Backend::KdTree { tree, nearest } if M::EUCLIDEAN && self.d <= TREE_DIMENSIONS => {
+            Backend::KdTree { tree, nearest, .. } if M::EUCLIDEAN && self.d <= TREE_DIMENSIONS => {
                 nearest.get_or_init(|| Box::new(Nearest::new(tree))).nearest(&query, k, neighbours);
             }
             Backend::KdTree { tree, .. } => tree.nearest::<M::Norm>(&query, k, neighbours),

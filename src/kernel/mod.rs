@@ -21,8 +21,8 @@ pub(crate) mod simd;
 
 pub(crate) use aligned::Aligned;
 pub(crate) use blocks::{
-    Absolutes, BLOCK, BOX_PAD, Band, Between, Blocks, Columns, LOOK, Largest, Movable, Norm, PAD, Radius,
-    Run, Squares, bits, boxes_in, count_near, each_near, hits_among, hits_in, join_hits, n_below, n_words,
+    Absolutes, BLOCK, Band, Between, Blocks, Columns, LOOK, Largest, Movable, Norm, PAD, Radius, Run,
+    Squares, WIDE, bits, boxes_in, count_near, each_near, hits_among, hits_in, join_hits, n_below, n_words,
     partition, totals_in, totals_of,
 };
 pub(crate) use lanes::Element;

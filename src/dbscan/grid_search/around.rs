@@ -129,7 +129,7 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
 
     /// Finds the neighbours of some points of the present cells among the copies.
     #[inline(always)]
-    pub(super) fn find_hits<S: Simd>(&mut self, asked: Range<usize>) {
+    pub(super) fn find_hits(&mut self, asked: Range<usize>) {
         let Search { grid, .. } = *self.search;
         let copy = |i: usize| self.own + (i - self.here.start);
         let run = Run { columns: self.columns.each_ref().map(Vec::as_slice), start: 0, end: self.gathered };
@@ -158,7 +158,7 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
 
     /// Joins the sets of the core points of the present cells, whose hits were found, with those of the core points before them and among them.
     #[inline(always)]
-    pub(super) fn join<S: Simd>(&mut self, homes: &[AtomicU32], sets: &UnionFind) {
+    pub(super) fn join(&mut self, homes: &[AtomicU32], sets: &UnionFind) {
         let own = self.own..self.own + self.here.len();
         let n_words_all = n_words(self.gathered);
         let n_words = n_words(own.end);
@@ -179,7 +179,7 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
 
     /// Whether as many points as are needed lie within the radius of point `i`, whose hits were found if there are copies.
     #[inline(always)]
-    pub(super) fn has_enough<S: Simd>(&self, i: usize) -> bool {
+    pub(super) fn has_enough(&self, i: usize) -> bool {
         let Search { grid, need, .. } = *self.search;
         if self.gathered > 0 {
             return self.hits(i).iter().map(|hits| hits.count_ones() as usize).sum::<usize>() >= need;
@@ -191,7 +191,7 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
         for run in rest.iter().chain(before) {
             for start in run.clone().step_by(COUNTED) {
                 let end = run.end.min(start + COUNTED);
-                n += self.count::<S>(i, point, grid.run(start..end));
+                n += self.count(i, point, grid.run(start..end));
                 if n >= need {
                     return true;
                 }
@@ -202,7 +202,7 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
 
     /// Number of points of a run within the radius of point `i`.
     #[inline(always)]
-    fn count<S: Simd>(&self, i: usize, point: [u32; W], run: Run<'_, W>) -> usize {
+    fn count(&self, i: usize, point: [u32; W], run: Run<'_, W>) -> usize {
         let band = self.search.grid.band;
         if let Some(n) = count_near(point, run, band) {
             return n as usize;
@@ -218,11 +218,11 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
 
     /// Visits the points within the radius of point `i` until `visit` returns false.
     #[inline(always)]
-    pub(super) fn each_hit<S: Simd>(&mut self, i: usize, mut visit: impl FnMut(usize) -> bool) {
+    pub(super) fn each_hit(&mut self, i: usize, mut visit: impl FnMut(usize) -> bool) {
         let Search { grid, .. } = *self.search;
         if self.gathered > 0 {
             if !self.asked.contains(&i) {
-                self.find_hits::<S>(i..i + 1);
+                self.find_hits(i..i + 1);
             }
             ones(self.hits(i)).all(|k| visit(self.which[k] as usize));
             return;

@@ -32,8 +32,8 @@ impl<F: Float, const D: usize, const W: usize> Task for Connect<'_, F, D, W> {
             for here in &later.by_points {
                 around.enter::<S>(here.clone());
                 around.gather();
-                around.find_hits::<S>(search.grid.points(here.clone()));
-                around.join::<S>(&cores.homes, sets);
+                around.find_hits(search.grid.points(here.clone()));
+                around.join(&cores.homes, sets);
             }
         }
         if let Some(first) = later.by_subs.first() {
@@ -42,7 +42,7 @@ impl<F: Float, const D: usize, const W: usize> Task for Connect<'_, F, D, W> {
                 let subs = search.grid.subs(cell..cell + 1);
                 if cores.has_cores[subs.clone()].contains(&true) {
                     around.enter::<S>(cell..cell + 1);
-                    search.connect_subs::<S>(subs, &around.cells, cores, sets);
+                    search.connect_subs(subs, &around.cells, cores, sets);
                 }
             }
         }
@@ -52,13 +52,7 @@ impl<F: Float, const D: usize, const W: usize> Task for Connect<'_, F, D, W> {
 impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
     /// Connects the core points of one cell with those around, sub-cell by sub-cell.
     #[inline(always)]
-    fn connect_subs<S: Simd>(
-        &self,
-        subs: Range<usize>,
-        around: &[Range<usize>],
-        cores: &Cores,
-        sets: &UnionFind,
-    ) {
+    fn connect_subs(&self, subs: Range<usize>, around: &[Range<usize>], cores: &Cores, sets: &UnionFind) {
         let grid = self.grid;
         for sub in subs.filter(|&sub| cores.has_cores[sub]) {
             for cells in around.iter().rev() {
@@ -66,7 +60,7 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
                     if other < sub
                         && cores.has_cores[other]
                         && sets.find(sub as u32) != sets.find(other as u32)
-                        && self.touch::<S>(sub, other, cores)
+                        && self.touch(sub, other, cores)
                     {
                         sets.union(sub as u32, other as u32);
                     }
@@ -77,7 +71,7 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
 
     /// Whether two sub-cells hold core points within the radius of one another.
     #[inline(always)]
-    fn touch<S: Simd>(&self, a: usize, b: usize, cores: &Cores) -> bool {
+    fn touch(&self, a: usize, b: usize, cores: &Cores) -> bool {
         let grid = self.grid;
         let (mut few, mut many) = (grid.sub(a), grid.sub(b));
         if few.len() > many.len() {

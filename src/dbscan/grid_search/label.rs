@@ -50,7 +50,7 @@ impl<F: Float, const D: usize, const W: usize> Task for Label<'_, F, D, W> {
                 if n == NONE {
                     let around = around.get_or_insert_with(|| Around::new(search, cell, false));
                     if *cores_around.get_or_insert_with(|| search.enter_for_cores::<S>(around, cell, cores)) {
-                        around.each_hit::<S>(i, |j| {
+                        around.each_hit(i, |j| {
                             best = best.min(label(j));
                             best != 0
                         });

@@ -45,7 +45,7 @@ impl<F: Float, const D: usize, const W: usize> Task for Sweep<'_, F, D, W> {
                 around.gather();
             }
             if by_points {
-                around.find_hits::<S>(grid.points(here.clone()));
+                around.find_hits(grid.points(here.clone()));
             }
             for sub in subs.clone() {
                 let points = grid.sub(sub);
@@ -55,10 +55,10 @@ impl<F: Float, const D: usize, const W: usize> Task for Sweep<'_, F, D, W> {
                     continue;
                 }
                 if gathered && !by_points {
-                    around.find_hits::<S>(points.clone());
+                    around.find_hits(points.clone());
                 }
                 for i in points {
-                    if n >= need && around.has_enough::<S>(i) {
+                    if n >= need && around.has_enough(i) {
                         has_cores[sub - first_sub] = true;
                         homes[i].store(sub as u32, Relaxed);
                         continue;
@@ -66,7 +66,7 @@ impl<F: Float, const D: usize, const W: usize> Task for Sweep<'_, F, D, W> {
                     let count = neighbours.len();
                     neighbours.push(NONE);
                     if need <= KEPT + 1 {
-                        around.each_hit::<S>(i, |j| {
+                        around.each_hit(i, |j| {
                             neighbours.push(j as u32);
                             true
                         });
@@ -79,7 +79,7 @@ impl<F: Float, const D: usize, const W: usize> Task for Sweep<'_, F, D, W> {
                 _ if !some_core => {}
                 false => later.by_subs.push(here),
                 true if around.cells[0].start < known => later.by_points.push(here),
-                true => around.join::<S>(homes, sets),
+                true => around.join(homes, sets),
             }
         }
     }

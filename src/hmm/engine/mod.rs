@@ -18,8 +18,8 @@
 //!
 //! A state whose probability falls below the smallest float is lost for good, where no other state leads back to it. If all do (`mixes`), what
 //! they bring is always more than what was lost. If not, most sequences of most models have a proof that none was: no number of a row above 0
-//! is near that smallest one. Where that fails, smoothing looks at every row of the way back, as there the lost share is known; a filter goes on
-//! between two bounds, see `watched`; what comes after each row goes on in logs.
+//! is near that smallest one. Where that fails, smoothing looks at every row of the way back, as there the lost share is known, before any of these rows
+//! is used; a filter goes on between two bounds, see `watched`; what comes after each row goes on in logs.
 //!
 //! # References
 //! L. R. Rabiner, A tutorial on hidden Markov models (1989), section V.A (scaling).
@@ -87,6 +87,8 @@ pub(super) struct Workspace<F> {
     v: Aligned<F>,
     beta: Aligned<F>,
     acc: Aligned<F>,
+    /// Expected transitions as they were before a sequence that may have to be done again.
+    steps: Vec<f64>,
     arrows: Aligned<[u8; 8]>,
     pub(super) scratch: Vec<F>,
 }

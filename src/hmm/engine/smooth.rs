@@ -19,72 +19,107 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         mut steps: Option<&mut [f64]>,
         mut each: impl FnMut(Range<usize>, &[F], &mut Vec<F>),
     ) -> f64 {
-        let n = self.n_rows(x);
+        let (k, n) = (self.k, self.n_rows(x));
         let Some(Filtered { log_likelihood, whole }) = self.forward(x, work, true, false) else {
             return self.smooth_in_logs(x, n, work, steps, each);
         };
-        match self.backward(x, whole, work, steps.as_deref_mut(), &mut each) {
-            0 => log_likelihood,
-            undone => self.smooth_in_logs(x, undone, work, steps, each),
+        self.make_room(n, work);
+        // Whether a state that was lost on the way there matters is known when the way back is at the row where it was lost, and then it matters in all
+        // rows from there on: so until the rows that are not whole have all been looked at, their posteriors wait in the place of the filtered rows.
+        let waits = |rows: &Range<usize>| rows.end > whole;
+        if let Some(steps) = steps.as_deref().filter(|_| whole < n) {
+            work.steps.clear();
+            work.steps.extend_from_slice(steps);
         }
+        let mut lost_on_the_way_back = false;
+        for rows in self.blocks(n).rev() {
+            let watched = waits(&rows) || lost_on_the_way_back;
+            let Some(watched) = self.smooth_block(x, rows.clone(), watched, work, steps.as_deref_mut())
+            else {
+                if !waits(&rows) {
+                    return self.smooth_in_logs(x, rows.end, work, steps, each);
+                }
+                if let Some(steps) = steps.as_deref_mut() {
+                    steps.copy_from_slice(&work.steps);
+                }
+                return self.smooth_in_logs(x, n, work, steps, each);
+            };
+            let numbers = rows.start * k..rows.end * k;
+            if !waits(&rows) {
+                lost_on_the_way_back = watched;
+                each(rows, &work.gamma[..numbers.len()], &mut work.scratch);
+                continue;
+            }
+            work.alpha[numbers.clone()].copy_from_slice(&work.gamma[..numbers.len()]);
+            if rows.start <= whole {
+                for rows in self.blocks(n).rev().filter(waits) {
+                    let gamma = &work.alpha[rows.start * k..rows.end * k];
+                    each(rows, gamma, &mut work.scratch);
+                }
+            }
+        }
+        log_likelihood
     }
 
-    /// Returns how many rows at the front are undone because digits were lost. Of the first `whole` filtered rows no state was lost.
-    fn backward(
-        &self,
-        x: Observations<'_, E::Elem>,
-        mut whole: usize,
-        work: &mut Workspace<F>,
-        mut steps: Option<&mut [f64]>,
-        each: &mut impl FnMut(Range<usize>, &[F], &mut Vec<F>),
-    ) -> usize {
-        let (k, n) = (self.k, self.n_rows(x));
+    fn make_room(&self, n: usize, work: &mut Workspace<F>) {
+        let k = self.k;
         for buffer in [&mut work.b, &mut work.gamma, &mut work.u] {
             buffer.resize(self.block_len(n));
         }
         work.v.resize(2 * k);
         work.beta.resize(3 * k);
         work.acc.resize(k * k);
-        for rows in self.blocks(n).rev() {
-            let len = rows.len() * k;
-            let (b, gamma, u) = (&mut work.b[..len], &mut work.gamma[..len], &mut work.u[..len]);
-            self.likelihoods(x, rows.clone(), b, &mut work.scratch);
-            let alpha = &work.alpha[rows.start * k..rows.end * k];
-            let (v, before) = work.v.split_at_mut(k);
-            let mut rest = len;
-            if rows.end == n {
-                // The last row has no step after it: beta = 1.
-                rest -= k;
-                let mass: F = alpha[rest..].iter().copied().sum();
-                for l in rest..len {
-                    gamma[l] = alpha[l] / mass;
-                    u[l] = F::zero();
-                    v[l - rest] = b[l];
-                }
+    }
+
+    /// Posteriors of some rows, in `work.gamma`, and the expected transitions from them, from the way back through the rows after them in `work.v`.
+    ///
+    /// A row that is `watched` is known to have lost no digits. The others are those of which no state was lost on the way there: where one may be on
+    /// the way back, they are done again and looked at. Tells whether they were, or `None` where digits were lost.
+    fn smooth_block(
+        &self,
+        x: Observations<'_, E::Elem>,
+        rows: Range<usize>,
+        watched: bool,
+        work: &mut Workspace<F>,
+        steps: Option<&mut [f64]>,
+    ) -> Option<bool> {
+        let (k, len) = (self.k, rows.len() * self.k);
+        let (b, gamma, u) = (&mut work.b[..len], &mut work.gamma[..len], &mut work.u[..len]);
+        self.likelihoods(x, rows.clone(), b, &mut work.scratch);
+        let alpha = &work.alpha[rows.start * k..rows.end * k];
+        let (v, before) = work.v.split_at_mut(k);
+        let mut rest = len;
+        if rows.end == self.n_rows(x) {
+            // The last row has no step after it: beta = 1.
+            rest -= k;
+            let mass: F = alpha[rest..].iter().copied().sum();
+            for l in rest..len {
+                gamma[l] = alpha[l] / mass;
+                u[l] = F::zero();
+                v[l - rest] = b[l];
             }
-            before.copy_from_slice(v);
-            // Rows that are whole on the way there may lose a state on the way back; then they are done again and looked at.
-            for watched in [rows.end > whole, true] {
-                v.copy_from_slice(before);
-                let (alpha, b, at) = (&alpha[..rest], &b[..rest], &self.matrices.packed_at);
-                let (gamma, u) = (&mut gamma[..rest], &mut u[..rest]);
-                if !kernel::chain::backward(k, 0, watched, at, alpha, b, v, &mut work.beta, gamma, u) {
-                    return rows.end;
-                }
-                if watched || self.matrices.mixes || !kernel::chain::any_faint(u) {
-                    break;
-                }
-                whole = 0;
-            }
-            if let Some(steps) = steps.as_deref_mut() {
-                kernel::chain::outer(k, alpha, u, &mut work.acc);
-                // Where a nearly impossible step is the only one, `u` carries the inverse of its probability.
-                if !kernel::chain::add_weighed(&work.acc, self.a, steps) {
-                    return rows.end;
-                }
-            }
-            each(rows, gamma, &mut work.scratch);
         }
-        0
+        before.copy_from_slice(v);
+        let mut watched = watched;
+        loop {
+            let (alpha, b, at) = (&alpha[..rest], &b[..rest], &self.matrices.packed_at);
+            let (gamma, u) = (&mut gamma[..rest], &mut u[..rest]);
+            if !kernel::chain::backward(k, 0, watched, at, alpha, b, v, &mut work.beta, gamma, u) {
+                return None;
+            }
+            if watched || self.matrices.mixes || !kernel::chain::any_faint(u) {
+                break;
+            }
+            watched = true;
+            v.copy_from_slice(before);
+        }
+        if let Some(steps) = steps {
+            kernel::chain::outer(k, alpha, u, &mut work.acc);
+            // Where a nearly impossible step is the only one, `u` carries the inverse of its probability.
+            if !kernel::chain::add_weighed(&work.acc, self.a, steps) {
+                return None;
+            }
+        }
+        Some(watched)
     }
 }

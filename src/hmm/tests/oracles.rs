@@ -178,6 +178,24 @@ fn a_state_that_is_too_improbable_for_a_float_comes_back() {
     assert!(near(online.log_likelihood(), expected, 1e-13) && online.probabilities()[1] == 1.0);
 }
 
+/// That it comes back is seen on the way back only, after blocks of rows that say nothing against the other state.
+#[test]
+fn rows_after_a_lost_state_wait_until_it_is_known_whether_it_matters() {
+    let b = array![[0.999, 0.001], [0.001, 0.999]];
+    let model = symbols(&[0.5, 0.5], array![[1.0, 0.0], [0.0, 1.0]], b);
+    for n in (250..400).chain([513, 514, 641]) {
+        let n_zeros = n / 2 - 3;
+        let rows: Vec<usize> = (0..n).map(|t| usize::from(t >= n_zeros)).collect();
+        let twice = column(&[&rows[..], &rows].concat());
+        let x = Sequences::new(twice.records().view(), vec![n, n]).unwrap();
+        let gaps = model.posteriors(&x).unwrap() - array![[0.0, 1.0]];
+        assert!(gaps.iter().all(|gap| gap.abs() < 1e-12), "{n}");
+        let sums = model.expected_sums(&x).unwrap();
+        let expected = array![[0.0, 0.0], [0.0, 2.0 * (n - 1) as f64]];
+        assert!((&sums.transitions - &expected).iter().all(|gap| gap.abs() < 1e-9), "{n} {sums:?}");
+    }
+}
+
 /// A chain from left to right whose first states fade, until symbol 2 comes, which the last state hardly has: where it comes soon the proof goes on
 /// between two bounds, later what was lost counts and all is done in logs.
 #[test]

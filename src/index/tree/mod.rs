@@ -8,8 +8,11 @@
 //! distances between points, dimension after dimension: for the euclidean distance subtract, multiply, add. Rounding is monotone, so
 //! `min > r^2` implies `|x - y|^2 > r^2` for all points inside *as computed*, and `max <= r^2` the opposite: pruning never disagrees with the test
 //! of a pair. The manhattan and the chebyshev distance are summed and compared in the same way, without squares.
+//!
+//! DBSCAN and the search for the nearest few go from node to node; the search for all points within a radius goes over [`Levels`].
 
 mod build;
+mod levels;
 mod within;
 
 use std::ops::{ControlFlow, Range};
@@ -21,8 +24,9 @@ use super::brute::Best;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::simd::dispatch;
-use crate::kernel::{BLOCK, BOX_PAD, Norm, Radius, large_pages, totals_of};
+use crate::kernel::{Aligned, BLOCK, Norm, Radius, large_pages, totals_of};
 use build::{Part, Place, build};
+pub(super) use levels::Levels;
 use within::{Count, Visit, Within};
 
 /// The row number in unused places of the last block.
@@ -30,19 +34,18 @@ pub(crate) const NO_ROW: u32 = u32::MAX;
 
 /// More rows would need more than 31 bits, and one is for marks.
 const MAX_ROWS: usize = 1 << 31;
+
 #[derive(Debug)]
 pub(crate) struct Tree<F> {
     d: usize,
     n: usize,
     /// `32 d` floats for each block.
-    blocks: Vec<F>,
+    blocks: Aligned<F>,
     /// The input row of each place.
     rows: Vec<u32>,
     nodes: Vec<Node>,
     /// `lo_0 .. lo_(d-1), hi_0 .. hi_(d-1)` of each node.
     boxes: Vec<f64>,
-    /// The same of each block, column after column, each of them [`BOX_PAD`] longer.
-    block_boxes: Vec<f64>,
 }
 
 /// A run of blocks.
@@ -72,13 +75,14 @@ impl<F: Float> Tree<F> {
     /// A tree over finite rows, in `O(d n log n)` time; `rows` has at least one row and one column.
     ///
     /// # Errors
-    /// [`Error::Shape`] with more rows than 32-bit numbers can name.
+    /// [`Error::Shape`] with 2^31 rows or more.
     pub(crate) fn new(records: ArrayView2<'_, F>) -> Result<Self> {
         let (n, d) = records.dim();
         Self::check_size(n)?;
         let n_blocks = n.div_ceil(BLOCK);
         let n_nodes = 2 * n_blocks - 1;
-        let mut blocks = in_large_pages(vec![F::zero(); n_blocks * BLOCK * d]);
+        let mut blocks = Aligned::default();
+        blocks.resize(n_blocks * BLOCK * d);
         for (j, column) in records.columns().into_iter().enumerate() {
             blocks[j * n..(j + 1) * n].iter_mut().zip(column).for_each(|(to, &x)| *to = x);
         }
@@ -94,14 +98,7 @@ impl<F: Float> Tree<F> {
             let place = Place { n, d, first: 0, node: 0, parent: 0, stays: true };
             build(here, spare, &mut nodes, &mut boxes, place);
         }
-        let stride = n_blocks + BOX_PAD;
-        let mut block_boxes = vec![0.0; 2 * d * stride];
-        for (node, bounds) in nodes.iter().zip(boxes.chunks_exact(2 * d)).filter(|(node, _)| node.is_leaf()) {
-            for (column, &bound) in block_boxes.chunks_exact_mut(stride).zip(bounds) {
-                column[node.first as usize] = bound;
-            }
-        }
-        Ok(Self { d, n, blocks, rows, nodes, boxes, block_boxes })
+        Ok(Self { d, n, blocks, rows, nodes, boxes })
     }
 
     /// Errors where a number of rows is too large for 32-bit row numbers.
@@ -179,18 +176,25 @@ fn in_large_pages<T>(mut zeros: Vec<T>) -> Vec<T> {
 impl<F: Float> Tree<F> {
     pub(crate) fn visit_within<N: Norm>(
         &self,
+        levels: &Levels,
         query: &[F],
         radius: &Radius<F, N>,
         visit: &mut impl FnMut(Neighbour) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        dispatch(Within { tree: self, query, radius, purpose: &mut Visit(visit) })
+        dispatch(Within { tree: self, levels, query, radius, purpose: &mut Visit(visit) })
     }
 
     /// The count, or a number that is at least `limit`.
-    pub(crate) fn count_within<N: Norm>(&self, query: &[F], radius: &Radius<F, N>, limit: usize) -> usize {
+    pub(crate) fn count_within<N: Norm>(
+        &self,
+        levels: &Levels,
+        query: &[F],
+        radius: &Radius<F, N>,
+        limit: usize,
+    ) -> usize {
         let mut purpose = Count { count: 0, limit };
         let (ControlFlow::Continue(()) | ControlFlow::Break(())) =
-            dispatch(Within { tree: self, query, radius, purpose: &mut purpose });
+            dispatch(Within { tree: self, levels, query, radius, purpose: &mut purpose });
         purpose.count
     }
 
@@ -211,8 +215,7 @@ impl<F: Float> Tree<F> {
             return;
         }
         let (left, right) = (node + 1, here.right as usize);
-        let to_left = self.bounds_of::<N>(query, left).0;
-        let to_right = self.bounds_of::<N>(query, right).0;
+        let [to_left, to_right] = [left, right].map(|child| self.least_total::<N>(query, child));
         let nearer_first = if to_left <= to_right {
             [(left, to_left), (right, to_right)]
         } else {
@@ -225,23 +228,17 @@ impl<F: Float> Tree<F> {
         }
     }
 
-    /// Smallest and largest total of a point and the points of a node.
-    #[inline(always)]
-    fn bounds_of<N: Norm>(&self, query: &[F], node: usize) -> (f64, f64) {
-        let bounds = self.bounds(node);
+    /// A bound below the totals of a point and the points of a node.
+    fn least_total<N: Norm>(&self, query: &[F], node: usize) -> f64 {
         let at = |j: usize| query[j].as_f64();
-        // The small dimensions as constants, so that their loops are unrolled.
-        match query.len() {
-            2 => bounds_between::<N>(2, at, at, bounds),
-            3 => bounds_between::<N>(3, at, at, bounds),
-            d => bounds_between::<N>(d, at, at, bounds),
-        }
+        bounds_between::<N>(query.len(), at, at, self.bounds(node)).0
     }
 }
+
 /// Smallest and largest total between points of two boxes, as computed between points.
 #[inline(always)]
 pub(crate) fn box_bounds<N: Norm>(a: &[f64], b: &[f64]) -> (f64, f64) {
-    // As above.
+    // The small dimensions as constants, so that their loops are unrolled.
     match a.len() {
         4 => bounds_between::<N>(2, |j| a[j], |j| a[2 + j], b),
         6 => bounds_between::<N>(3, |j| a[j], |j| a[3 + j], b),

@@ -1,48 +1,17 @@
 //! The search for all points within a radius of a query.
 
-use std::hint::select_unpredictable;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
-use super::{Neighbour, Tree};
+use super::{Levels, Neighbour, Tree};
 use crate::float::Float;
 use crate::kernel::simd::{Simd, Task};
-use crate::kernel::{BLOCK, BOX_PAD, Norm, Radius, bits, boxes_in, expect_reads, hits_in, totals_in};
+use crate::kernel::{BLOCK, Norm, Radius, WIDE, bits, boxes_in, expect_reads, hits_in, totals_in};
 
-/// Blocks whose boxes are all looked at side by side, rather than one pair of nodes after another.
-const FEW_BLOCKS: u32 = 16;
+/// Nodes that wait while others are searched: at most 15 in each level, of which there are at most 7 with fewer than 2^31 rows.
+const WAITING: usize = 112;
 
-/// Nodes that wait while another is searched: at most one a level, of fewer than 32.
-type Waiting = [Run; 32];
-
-/// A node as a search meets it: its number, and its blocks. Preorder gives those of its children without a look at the node itself.
-#[derive(Clone, Copy, Default)]
-struct Run {
-    node: u32,
-    first: u32,
-    n_blocks: u32,
-}
-
-impl Run {
-    fn root<F>(tree: &Tree<F>) -> Self {
-        Self { node: 0, first: 0, n_blocks: tree.nodes[0].n_blocks }
-    }
-
-    #[inline(always)]
-    fn blocks(self) -> Range<usize> {
-        self.first as usize..(self.first + self.n_blocks) as usize
-    }
-
-    /// The left child or the right one, chosen without a jump: which of the two it is nobody can foresee.
-    #[inline(always)]
-    fn child(self, right: bool) -> Self {
-        let half = self.n_blocks / 2;
-        Self {
-            node: self.node + select_unpredictable(right, 2 * half, 1),
-            first: self.first + select_unpredictable(right, half, 0),
-            n_blocks: select_unpredictable(right, self.n_blocks - half, half),
-        }
-    }
-}
+/// Blocks that were found and asked for, before the first of them is looked at.
+const FOUND: usize = 2 * WIDE;
 
 /// What is done with the points within a radius.
 pub(super) trait Purpose {
@@ -121,6 +90,7 @@ impl<V: FnMut(Neighbour) -> ControlFlow<()>> Purpose for Visit<'_, V> {
 /// A search from the root down, compiled as a whole for each instruction set: what one node costs is too little for a call.
 pub(super) struct Within<'a, F, N, P> {
     pub(super) tree: &'a Tree<F>,
+    pub(super) levels: &'a Levels,
     pub(super) query: &'a [F],
     pub(super) radius: &'a Radius<F, N>,
     pub(super) purpose: &'a mut P,
@@ -143,66 +113,104 @@ impl<F: Float, N: Norm, P: Purpose> Task for Within<'_, F, N, P> {
 impl<F: Float, N: Norm, P: Purpose> Within<'_, F, N, P> {
     #[inline(always)]
     fn search<S: Simd>(mut self) -> ControlFlow<()> {
-        let (mut waiting, mut n_waiting): (Waiting, usize) = ([Run::default(); 32], 0);
-        let mut here = Run::root(self.tree);
-        if !self.enters(here)? {
-            return ControlFlow::Continue(());
-        }
+        let Self { tree, levels, query, .. } = self;
+        let (mut waiting, mut n_waiting) = ([(0_u32, 0_u32); WAITING], 0);
+        let (mut found, mut n_found) = ([0_u32; FOUND], 0);
+        let (mut level, mut node) = (0, 0);
         loop {
-            if here.n_blocks > FEW_BLOCKS {
-                let (left, right) = (here.child(false), here.child(true));
-                let (to_left, to_right) = (self.enters(left)?, self.enters(right)?);
-                if to_left & to_right {
-                    waiting[n_waiting] = right;
-                    n_waiting += 1;
+            let boxes = levels.level(level).boxes(node, query.len());
+            let [mut near, whole] = boxes_in::<F, N, S>(query, boxes, self.radius.limit);
+            for k in bits(whole) {
+                if self.purpose.whole(tree.n_points_in(levels.blocks(level, node, k)))? {
+                    near &= !(1 << k);
                 }
-                if to_left | to_right {
-                    here = here.child(!to_left);
-                    continue;
+            }
+            if levels.is_last(level) {
+                if n_found + WIDE > FOUND {
+                    self.look::<S>(&found[..n_found])?;
+                    n_found = 0;
+                }
+                let first = levels.first_block(node);
+                for k in bits(near) {
+                    let block = tree.block(first + k);
+                    expect_reads(block.as_ptr(), block.len());
+                    found[n_found] = (first + k) as u32;
+                    n_found += 1;
                 }
             } else {
-                self.blocks::<S>(here)?;
+                for k in bits(near) {
+                    waiting[n_waiting] = (level as u32 + 1, levels.level(level).child(node, k) as u32);
+                    n_waiting += 1;
+                }
             }
             if n_waiting == 0 {
-                return ControlFlow::Continue(());
+                return self.look::<S>(&found[..n_found]);
             }
             n_waiting -= 1;
-            here = waiting[n_waiting];
+            (level, node) = (waiting[n_waiting].0 as usize, waiting[n_waiting].1 as usize);
         }
     }
 
-    /// Whether points of a node are to be looked at: its box is near, and not so near that they are known to be inside.
+    /// At the points of some blocks.
     #[inline(always)]
-    fn enters(&mut self, run: Run) -> ControlFlow<(), bool> {
-        let (min, max) = self.tree.bounds_of::<N>(self.query, run.node as usize);
-        if max <= self.radius.limit && self.purpose.whole(self.tree.n_points_in(run.blocks()))? {
-            return ControlFlow::Continue(false);
-        }
-        ControlFlow::Continue(min <= self.radius.limit)
-    }
-
-    #[inline(always)]
-    fn blocks<S: Simd>(&mut self, run: Run) -> ControlFlow<()> {
-        let (tree, query) = (self.tree, self.query);
-        let stride = tree.n_blocks() + BOX_PAD;
-        let (first, n) = (run.first as usize, run.n_blocks as usize);
-        let [mut near, whole] =
-            boxes_in::<F, N, S>(query, (&tree.block_boxes, stride), (first, n), self.radius.limit);
-        for k in bits(near & !whole) {
-            let block = tree.block(first + k);
-            expect_reads(block.as_ptr(), block.len());
-        }
-        for k in bits(whole) {
-            if self.purpose.whole(tree.n_points_in(first + k..first + k + 1))? {
-                near &= !(1 << k);
-            }
-        }
-        for k in bits(near) {
-            let number = first + k;
-            let (block, rows) = (tree.block(number), &tree.rows[number * BLOCK..][..BLOCK]);
-            let hits = hits_in::<F, N, S>(query, block, self.radius);
-            self.purpose.some::<F, N, S>(hits, query, block, rows)?;
+    fn look<S: Simd>(&mut self, blocks: &[u32]) -> ControlFlow<()> {
+        let Self { tree, query, .. } = *self;
+        for &block in blocks {
+            let block = block as usize;
+            let (points, rows) = (tree.block(block), &tree.rows[block * BLOCK..][..BLOCK]);
+            let hits = hits_in::<F, N, S>(query, points, self.radius);
+            self.purpose.some::<F, N, S>(hits, query, points, rows)?;
         }
         ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{Absolutes, Largest, Squares};
+    use ndarray::Array2;
+    use rand::{Rng, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    fn agrees<F: Float, N: Norm>(x: &Array2<F>) {
+        let tree = Tree::new(x.view()).unwrap();
+        let levels = Levels::new(&tree);
+        for (row, radius) in [0.0, 0.1, 0.3, 1.0, 3.0, 1e300].into_iter().enumerate() {
+            let (query, radius) = (x.row(row * 7), F::radius::<N>(radius, x.ncols()));
+            let query = query.as_slice().unwrap();
+            let total = |y: &[F]| {
+                let differences = query.iter().zip(y).map(|(x, y)| x.as_f64() - y.as_f64());
+                differences.fold(0.0, |total, d| N::add_one(total, d))
+            };
+            let rows = x.outer_iter().enumerate();
+            let expected: Vec<(usize, f64)> = rows
+                .map(|(row, y)| (row, total(y.as_slice().unwrap())))
+                .filter(|(_, total)| *total <= radius.limit)
+                .map(|(row, total)| (row, N::distance_of(total)))
+                .collect();
+            let mut found = Vec::new();
+            let all = tree.visit_within(&levels, query, &radius, &mut |near| {
+                found.push((near.row, near.distance));
+                ControlFlow::Continue(())
+            });
+            found.sort_by_key(|near| near.0);
+            assert!(all.is_continue() && found == expected, "{} of {}", found.len(), expected.len());
+            assert_eq!(tree.count_within(&levels, query, &radius, usize::MAX), expected.len());
+            let half = expected.len().div_ceil(2);
+            assert!((half..=expected.len()).contains(&tree.count_within(&levels, query, &radius, half)));
+        }
+    }
+
+    #[test]
+    fn a_search_over_several_levels_finds_what_a_plain_loop_finds() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+        for (n, d) in [(513, 1), (8193, 2), (20_000, 3), (9000, 5)] {
+            let lattice = Array2::from_shape_fn((n, d), |_| f64::from(rng.gen_range(0..20)) * 0.1);
+            agrees::<f64, Squares>(&lattice);
+            agrees::<f64, Absolutes>(&lattice);
+            agrees::<f64, Largest>(&lattice);
+            agrees::<f32, Squares>(&lattice.mapv(<f32 as crate::kernel::Element>::of));
+        }
     }
 }

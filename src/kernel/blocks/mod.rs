@@ -8,7 +8,7 @@ mod partition;
 pub(crate) use block::{
     Absolutes, BLOCK, Blocks, Largest, Norm, Radius, Squares, bits, hits_in, totals_in, totals_of,
 };
-pub(crate) use boxes::{BOX_PAD, boxes_in};
+pub(crate) use boxes::{WIDE, boxes_in};
 pub(crate) use near::{
     Band, Between, LOOK, PAD, Run, count_near, each_near, hits_among, join_hits, n_below, n_words,
 };

@@ -103,7 +103,7 @@ pub(crate) fn count_near<const W: usize>(point: [u32; W], run: Run<'_, W>, band:
 /// Numbers that [`n_below`] looks at.
 pub(crate) const LOOK: usize = 8;
 
-/// How many of some numbers of up to 63 bits are less than one more.
+/// How many of eight numbers are below a bound, all of 63 bits.
 #[inline(always)]
 pub(crate) fn n_below<S: Simd>(numbers: &[u64; LOOK], bound: u64) -> usize {
     S::U32::n_below(numbers, bound)

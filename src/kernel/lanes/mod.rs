@@ -143,17 +143,7 @@ pub trait Register: Copy + Debug {
     /// The largest of them, none of which is NaN.
     #[inline(always)]
     fn largest(self) -> Self::Elem {
-        let mut lanes = [Self::Elem::ZERO; 16];
-        // SAFETY: there is room for 16, and no register holds more.
-        unsafe { self.write(lanes.as_mut_ptr()) };
-        let mut width = Self::N;
-        while width > 1 {
-            width /= 2;
-            for l in 0..width {
-                lanes[l] = if lanes[l + width] > lanes[l] { lanes[l + width] } else { lanes[l] };
-            }
-        }
-        lanes[0]
+        by_halves(self, |a, b| if b > a { b } else { a })
     }
     /// The `n` numbers from `from` on, and 0 behind them.
     ///
@@ -180,26 +170,32 @@ pub trait Register: Copy + Debug {
             Self::read(lanes[half..half + Self::N].as_ptr())
         }
     }
-    /// Their sum.
+    /// Their sum: the upper half is added to the lower one, of that its upper half to its lower one, until one number is left.
     #[inline(always)]
     fn total(self) -> Self::Elem {
-        let mut lanes = [Self::Elem::ZERO; 16];
-        // SAFETY: there is room for 16, and no register holds more.
-        unsafe { self.write(lanes.as_mut_ptr()) };
-        let mut width = Self::N;
-        while width > 1 {
-            width /= 2;
-            for l in 0..width {
-                lanes[l] = lanes[l] + lanes[l + width];
-            }
-        }
-        lanes[0]
+        by_halves(self, |a, b| a + b)
     }
     fn at_most(self, b: Self) -> u32;
     fn one_where_unequal(self, b: Self) -> Self;
     fn one_where_above(self, b: Self) -> Self;
     fn exp2_of_low_bits(self) -> Self;
     fn exponent_and_fraction(self) -> (Self, Self);
+}
+
+/// What `join` makes of all numbers of a register: of its halves, lane by lane, then of the halves of that, until one number is left.
+#[inline(always)]
+fn by_halves<R: Register>(register: R, join: impl Fn(R::Elem, R::Elem) -> R::Elem) -> R::Elem {
+    let mut lanes = [R::Elem::ZERO; 16];
+    // SAFETY: there is room for 16, and no register holds more.
+    unsafe { register.write(lanes.as_mut_ptr()) };
+    let mut width = R::N;
+    while width > 1 {
+        width /= 2;
+        for l in 0..width {
+            lanes[l] = join(lanes[l], lanes[l + width]);
+        }
+    }
+    lanes[0]
 }
 
 /// A register's worth of numbers; every operation works on each of them alone.
@@ -314,10 +310,7 @@ impl<F: Element, S: Simd> Lanes<F, S> {
     /// The least of its numbers, none of which is NaN.
     #[inline(always)]
     pub(crate) fn least(self) -> F {
-        let mut numbers = [F::ZERO; 16];
-        self.store(&mut numbers);
-        let least = |least: F, &number: &F| if number < least { number } else { least };
-        numbers[1..Self::N].iter().fold(numbers[0], least)
+        by_halves(self.0, |a, b| if b < a { b } else { a })
     }
 
     #[inline(always)]
@@ -407,5 +400,53 @@ impl<F: Element, S: Simd> Neg for Lanes<F, S> {
     #[inline(always)]
     fn neg(self) -> Self {
         Self::zero() - self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::simd::{Task, available, dispatch_on};
+
+    struct All<'a, F>(&'a [F; 16]);
+
+    impl<F: Element> Task for All<'_, F> {
+        type Output = (usize, [F; 3]);
+
+        #[inline(always)]
+        fn run<S: Simd>(self) -> (usize, [F; 3]) {
+            let lanes = Lanes::<F, S>::load(self.0);
+            (Lanes::<F, S>::N, [lanes.total(), lanes.largest(), lanes.least()])
+        }
+    }
+
+    /// The sum of the sums of both halves' lanes.
+    fn sum_of_halves<F: Element>(x: &[F]) -> F {
+        let (lower, upper) = x.split_at(x.len() / 2);
+        let sums: Vec<F> = lower.iter().zip(upper).map(|(&a, &b)| a + b).collect();
+        if let [sum] = sums[..] { sum } else { sum_of_halves(&sums) }
+    }
+
+    fn agrees<F: Element + linfa::Float>() {
+        for shift in 0..16 {
+            // No two orders of these have the same sum.
+            let numbers: [F; 16] = std::array::from_fn(|i| {
+                let k = (i + shift) % 16;
+                F::cast((0.37 + k as f64).sin() * 3_f64.powi((k * 5 % 16) as i32 - 8))
+            });
+            for isa in available() {
+                let (n, [total, largest, least]) = dispatch_on(isa, All(&numbers));
+                let (numbers, message) = (&numbers[..n], format!("{isa:?} {shift}"));
+                assert_eq!(total, sum_of_halves(numbers), "{message}");
+                assert_eq!(largest, numbers.iter().copied().fold(numbers[0], F::max), "{message}");
+                assert_eq!(least, numbers.iter().copied().fold(numbers[0], F::min), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_total_of_a_register_is_the_sum_of_its_halves_to_the_bit() {
+        agrees::<f64>();
+        agrees::<f32>();
     }
 }

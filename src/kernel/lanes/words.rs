@@ -25,7 +25,7 @@ pub trait Words: Copy + Debug {
     /// Bit `i` is set where words `i` are equal.
     fn equal(self, b: Self) -> u32;
 
-    /// How many of eight numbers of 63 bits are less than one more.
+    /// How many of eight numbers are below a bound, all of 63 bits.
     fn n_below(numbers: &[u64; 8], bound: u64) -> usize;
 }
 
@@ -167,6 +167,43 @@ impl Words for __m512i {
         unsafe {
             let numbers = _mm512_loadu_si512(numbers.as_ptr().cast());
             _mm512_cmplt_epu64_mask(numbers, _mm512_set1_epi64(bound as i64)).count_ones() as usize
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kernel::simd::{Simd, Task, available, dispatch_on};
+
+    use super::Words;
+
+    struct Below<'a> {
+        numbers: &'a [u64; 8],
+        bound: u64,
+    }
+
+    impl Task for Below<'_> {
+        type Output = usize;
+
+        #[inline(always)]
+        fn run<S: Simd>(self) -> usize {
+            S::U32::n_below(self.numbers, self.bound)
+        }
+    }
+
+    #[test]
+    fn every_path_counts_what_is_below_a_bound() {
+        let most = i64::MAX as u64;
+        // Some that differ in one half of 32 bits alone, and both ends of 63 bits.
+        let numbers = [0, 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 40) + 5, most - 1, most];
+        let turned: [u64; 8] = std::array::from_fn(|i| numbers[(3 * i + 5) % 8]);
+        for bound in numbers.into_iter().flat_map(|x| [x.saturating_sub(1), x, (x + 1).min(most)]) {
+            let expected = numbers.iter().filter(|&&x| x < bound).count();
+            for isa in available() {
+                for numbers in [&numbers, &turned] {
+                    assert_eq!(dispatch_on(isa, Below { numbers, bound }), expected, "{isa:?} {bound}");
+                }
+            }
         }
     }
 }

@@ -43,6 +43,11 @@ pub(crate) struct SquaredDistance<F> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SymmetricDifference<F>(pub(crate) F);
 
+/// The root of `(x + y - s) / 2 + ln 2`, cut to [0, ln 2] before, for `s = sum_k (p_k + q_k) ln(p_k + q_k)` of two distributions and `x`, `y` the sums
+/// of `p_k ln p_k` and `q_k ln q_k` (`y` beside the column): their Jensen-Shannon distance. Watched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RootOfDivergence<F>(pub(crate) F);
+
 /// The entry through the number beside it, 0 / 0 being 0.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Quotient;
@@ -96,6 +101,16 @@ impl<F: Element> Finish<F> for SymmetricDifference<F> {
         let union = Lanes::splat(self.0) + y - common;
         let distance = (union - common) / union.max(Lanes::splat(F::TINIEST));
         (distance, distance)
+    }
+}
+
+impl<F: Element> Finish<F> for RootOfDivergence<F> {
+    #[inline(always)]
+    fn finish<S: Simd>(self, total: Lanes<F, S>, y: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+        let ln_2 = Lanes::of(std::f64::consts::LN_2);
+        let divergence = Lanes::of(0.5) * (Lanes::splat(self.0) + y - total) + ln_2;
+        let root = divergence.max(Lanes::zero()).min(ln_2).sqrt();
+        (root, root)
     }
 }
 
@@ -168,6 +183,7 @@ const WIDEST: usize = 16;
 mod tests {
     use super::*;
     use crate::kernel::simd::{available, dispatch_on, tested};
+    use std::f64::consts::LN_2;
 
     /// `naive(entry, beside)` gives the new value and the watched number.
     fn agrees<F: Element + linfa::Float, M: Finish<F>>(map: M, naive: impl Fn(f64, f64) -> (f64, f64)) {
@@ -214,6 +230,10 @@ mod tests {
         agrees::<F, _>(SymmetricDifference(F::cast(3)), |common, y| {
             let union = 3.0 + y - common;
             ((union - common) / union, (union - common) / union)
+        });
+        agrees::<F, _>(RootOfDivergence(F::cast(-0.75)), |v, y| {
+            let root = (0.5 * (y - 0.75 - v) + LN_2).clamp(0.0, LN_2).sqrt();
+            (root, root)
         });
     }
 

@@ -162,6 +162,9 @@ fn room_of<F: Element>(values: &mut [F]) -> &mut [MaybeUninit<F>] {
 mod tests {
     use super::*;
 
+    /// Of the sizes, in Miri.
+    const FEW: usize = if cfg!(miri) { 4 } else { usize::MAX };
+
     fn entry(i: usize, j: usize) -> f64 {
         (i * j + i + j) as f64
     }
@@ -179,7 +182,8 @@ mod tests {
 
     #[test]
     fn both_halves_are_written_for_every_size() {
-        for n in [0, 1, 2, 17, TILE - 1, TILE, TILE + 1, 2 * TILE, 3 * TILE + 5] {
+        let sizes = [0, 1, 2, TILE + 1, 17, TILE - 1, TILE, 2 * TILE, 3 * TILE + 5];
+        for n in sizes.into_iter().take(FEW) {
             let mut out = vec![-1.0; n * n];
             symmetric_into(&mut out, n, fill);
             assert!(out.iter().enumerate().all(|(k, &value)| value == entry(k / n, k % n)), "{n}");
@@ -189,7 +193,8 @@ mod tests {
 
     #[test]
     fn rectangles_of_every_size_are_written() {
-        for (n, m) in [(0, 3), (1, 1), (TILE + 1, 5), (7, 2 * TILE + 3), (TILE, TILE), (1100, 1001)] {
+        let sizes = [(0, 3), (1, 1), (TILE + 1, 5), (7, 2 * TILE + 3), (TILE, TILE), (1100, 1001)];
+        for (n, m) in sizes.into_iter().take(FEW) {
             let mut out = vec![-1.0; n * m];
             rectangle_into(&mut out, n, m, |i| i, fill_band);
             assert!(out.iter().enumerate().all(|(k, &value)| value == entry(k / m, k % m)), "{n} {m}");

@@ -16,7 +16,8 @@ pub(crate) use ahead::{expect_more, expect_reads, expect_write};
 pub(crate) use chord::squared_chord;
 pub(crate) use find::find_at_most;
 pub(crate) use finish::{
-    Finish, OneMinus, Quotient, Root, Similarity, SquaredDistance, SymmetricDifference, Times, finish,
+    Finish, OneMinus, Quotient, Root, RootOfDivergence, Similarity, SquaredDistance, SymmetricDifference,
+    Times, finish,
 };
 pub(crate) use finite::all_finite;
 pub(crate) use fold::{fold, fold_rows, gram, gram_rows};

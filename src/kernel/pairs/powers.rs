@@ -81,7 +81,7 @@ fn log_parts<F: Exponential, S: Simd>(x: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::{Isa, Task, available, dispatch_on};
+    use crate::kernel::simd::{Isa, Task, available, dispatch_on, tested};
     use crate::kernel::{Panels, TILE, fold, square, tile};
 
     /// One step from a total of 0 for each pair.
@@ -109,7 +109,7 @@ mod tests {
 
     fn numbers() -> impl Iterator<Item = f64> {
         let mut state = 1_u64;
-        (0..160_000).map(move |i| {
+        tested(0..160_000).map(move |i| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let unit = (state >> 11) as f64 / (1_u64 << 53) as f64;
             // Near 1, of all sizes, and in between.
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn tiles_and_folds_of_long_steps_are_sums_of_them() {
-        for dim in [1, 7, 40, 130] {
+        for dim in tested([1, 7, 40, 130].into_iter()) {
             let value = |i: usize, k: usize| ((i * 31 + k * 17 + i * k) % 23) as f64 / 8.0;
             let point = |i| (0..dim).map(|k| value(i, k)).collect::<Vec<_>>();
             let (panels, _) = Panels::new(30, dim, |i, out: &mut [f64]| out.copy_from_slice(&point(i)));

@@ -353,8 +353,9 @@ mod tests {
             check::<f64>(n, 4, 3);
             check::<f64>(5, 3, n);
         }
-        check::<f32>(400, 3, 70);
-        check::<f64>(3, 400, 20);
+        let long = if cfg!(miri) { 40 } else { 400 };
+        check::<f32>(long, 3, 70);
+        check::<f64>(3, long, 20);
     }
 
     #[test]
