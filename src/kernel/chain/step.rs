@@ -325,14 +325,14 @@ impl<F: Real, S: Simd> Matrix<F, S> for Held<'_, F, S> {
                 }
             }
         }
-        for i in 0..4 {
+        for (i, row) in self.rows.iter().enumerate() {
             let x = Lanes::<F, S>::splat(first[i]);
-            for c in 0..4 {
-                acc[i % 2][c] = G::push_all(acc[i % 2][c], x, self.rows[i][c]);
+            for (sum, &m) in acc[i % 2].iter_mut().zip(row) {
+                *sum = G::push_all(*sum, x, m);
             }
         }
-        for c in 0..4 {
-            finish.some::<G, S>(c * n, G::join_all(acc[0][c], acc[1][c]));
+        for (c, &even) in acc[0].iter().enumerate() {
+            finish.some::<G, S>(c * n, G::join_all(even, acc[1][c]));
         }
     }
 }
