@@ -7,7 +7,7 @@ use super::emission::{Emission, Start};
 use super::{MISSING, check_rows, random_row};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::chain::gather;
+use crate::kernel::chain::{gather, scatter};
 use crate::params::{Check, Params, require, require_added_count};
 
 /// One of `n_symbols` symbols, with a probability of its own in each state.
@@ -170,13 +170,7 @@ impl<F: Float> Emission for Categorical<F> {
     }
 
     fn accumulate(&self, x: &[usize], gamma: &[F], sums: &mut Vec<f64>, _: &mut Vec<F>) {
-        let k = self.n_states;
-        for (&symbol, gamma) in x.iter().zip(gamma.chunks_exact(k)) {
-            if symbol != MISSING {
-                let row = &mut sums[symbol * k..][..k];
-                row.iter_mut().zip(gamma).for_each(|(sum, gamma)| *sum += gamma.as_f64());
-            }
-        }
+        scatter(self.n_states, gamma, x, sums);
     }
 
     fn merge(sums: &mut Vec<f64>, other: &Vec<f64>, weight: f64) {

@@ -43,14 +43,7 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
     /// # Complexity
     /// `O(n k^2)` time, memory for a block of rows.
     pub fn log_likelihoods<S: Data<Elem = E::Elem>>(&self, sequences: &Sequences<S>) -> Result<Array1<f64>> {
-        let observed = Observed::new(&self.emission, sequences)?;
-        let (engine, groups) = (self.engine(), observed.groups(64));
-        let parts = par::map(groups.len(), |g| {
-            let mut work = Workspace::default();
-            let score = |i| engine.score(observed.sequence(i), &mut work);
-            groups[g].clone().map(score).collect::<Vec<f64>>()
-        });
-        Ok(parts.into_iter().flatten().collect())
+        Ok(self.scores(&Observed::new(&self.emission, sequences)?).into())
     }
 
     /// Log-likelihood of all sequences together; `-inf` where one is impossible.
@@ -185,6 +178,14 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
             }
         }
         (x, states)
+    }
+
+    /// Log-likelihoods of checked sequences.
+    pub(super) fn scores(&self, observed: &Observed<'_, E::Elem>) -> Vec<f64> {
+        let score = |engine: &Engine<'_, E>, i, work: &mut Workspace<F>, _: &mut [()]| {
+            engine.score(observed.sequence(i), work)
+        };
+        self.each_sequence(observed, 0, &mut [], score)
     }
 
     /// A row of `n_states` numbers for each observation: `f` fills those of a sequence and returns its log-likelihood.

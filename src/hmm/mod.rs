@@ -24,8 +24,9 @@
 //!
 //! # Numbers
 //! Probabilities are computed as such, each row of likelihoods divided by its largest and each filtered row rescaled by a power of two, so that ten
-//! million steps lose no digit to underflow; a sequence in which a step would, or a state that no other leads back to, is done again in logs. An impossible
-//! sequence has the log-likelihood `-inf`; what has no meaning then, a path or a posterior, is an error. No result is NaN.
+//! million steps lose no digit to underflow; a sequence in which one step would, or in which a state that may matter later would be lost for good, is
+//! done again in logs. An impossible sequence has the log-likelihood `-inf`; what has no meaning then, a path or a posterior, is an error. No result
+//! is NaN.
 
 mod categorical;
 mod decode;

@@ -1,10 +1,11 @@
 //! One observation at a time: filtering, and smoothing with a fixed delay.
 //!
-//! A step is taken in probabilities where it is proved that it loses no state, as [`Engine::forward`] proves it, and in logs where it is not.
+//! A step is taken in probabilities where it is proved that it loses no state, as [`Engine::forward`] proves it, and in logs where it is not. The two
+//! bounds of a whole sequence are of no use here: where they part, what was lost could not be had back, as the observations before are gone.
 
 use ndarray::ArrayView1;
 
-use super::engine::{Engine, log_product, lowered};
+use super::engine::{Engine, Observations, log_product, lowered};
 use super::{Emission, Hmm};
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -40,7 +41,7 @@ pub struct OnlineFilter<'a, E: Emission> {
     /// Likelihoods of the observation, up to a factor; whether a state could be lost for them; the row that becomes the next `alpha`.
     b: Vec<E::Float>,
     lossy: bool,
-    product: Vec<E::Float>,
+    product: Aligned<E::Float>,
     ones: Vec<E::Float>,
     scratch: Vec<E::Float>,
     log_likelihood: f64,
@@ -56,17 +57,18 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
         // Made now, as no step may allocate.
         engine.logs();
         let zeros = vec![F::zero(); k];
-        let mut rows = Aligned::default();
+        let (mut rows, mut product) = (Aligned::default(), Aligned::default());
         rows.resize(2 * k);
+        product.resize(k);
         let mut filter = OnlineFilter {
             engine,
             rows,
             log_alpha: zeros.clone(),
             log_next: zeros.clone(),
             in_logs: false,
-            b: zeros.clone(),
+            b: zeros,
             lossy: false,
-            product: zeros,
+            product,
             ones: vec![F::one(); k],
             scratch: Vec::new(),
             log_likelihood: 0.0,
@@ -135,7 +137,8 @@ impl<F: Float, E: Emission<Float = F>> OnlineFilter<'_, E> {
         let Self { engine, rows, b, product, ones, scratch, .. } = self;
         let k = engine.k;
         let log_scale = engine.emission.likelihoods(x, b, scratch);
-        self.lossy = lossy(engine, x, b, product, scratch);
+        let one = Observations { x, known: &[] };
+        self.lossy = engine.loses_likelihoods(one, 0..1, b, product, scratch);
         if self.in_logs || self.lossy {
             return None;
         }
@@ -172,7 +175,7 @@ impl<F: Float, E: Emission<Float = F>> OnlineFilter<'_, E> {
             let rule = "a probability above 0 after the observations before";
             return Err(Error::shape("x", rule, format_args!("{x:?}")));
         }
-        for ((alpha, log_alpha), &product) in rows.iter_mut().zip(&mut *log_alpha).zip(&*product) {
+        for ((alpha, log_alpha), &product) in rows.iter_mut().zip(&mut *log_alpha).zip(&**product) {
             *log_alpha = product - log;
             *alpha = log_alpha.exp();
         }
@@ -221,24 +224,6 @@ impl<F: Float, E: Emission<Float = F>> OnlineFilter<'_, E> {
         self.in_logs = !whole;
         (self.log_likelihood, self.n_steps) = (0.0, 0);
     }
-}
-
-/// Whether likelihoods `b` of an observation are too small to be numbers, or nearly, and a state could be lost for it.
-fn lossy<F: Float, E: Emission<Float = F>>(
-    engine: &Engine<'_, E>,
-    x: &[E::Elem],
-    b: &[F],
-    room: &mut [F],
-    scratch: &mut Vec<F>,
-) -> bool {
-    if engine.matrices.mixes {
-        return false;
-    }
-    if !b.contains(&F::zero()) {
-        return any_faint(b);
-    }
-    engine.emission.log_likelihoods(x, room, scratch);
-    any_faint(b) || b.iter().zip(room).any(|(&b, &mut log_b)| b == F::zero() && log_b > F::neg_infinity())
 }
 
 /// Smoothed probabilities with a fixed delay: `p(z_(t - lag) | x_1 .. x_t)`, one observation at a time.
@@ -303,13 +288,13 @@ impl<F: Float, E: Emission<Float = F>> FixedLag<'_, E> {
     }
 
     /// `gamma = alpha o beta`, where with `v_t = b_t o beta_t` and `beta = 1` of the newest row, `beta_t = A v_(t+1)`: the forward recursion under the
-    /// transpose, with the newest row first. `None` where a state may be lost.
+    /// transpose, with the newest row first. `None` where a state may be lost on the way back; `alpha` may be in logs.
     fn scaled(&mut self, now: usize, then: usize) -> Option<()> {
         let Self { filter, lag, alphas, b, v, gamma, .. } = self;
         let (engine, lag) = (&filter.engine, *lag);
         let k = engine.k;
         let lossy = self.lossy.is_some_and(|step| filter.n_steps - step <= lag as u64);
-        if lossy || self.are_logs[then] || !engine.matrices.no_faint {
+        if lossy || !engine.matrices.no_faint {
             return None;
         }
         let b = &b[(lag - now) * k..][..(lag + 1) * k];
@@ -323,10 +308,13 @@ impl<F: Float, E: Emission<Float = F>> FixedLag<'_, E> {
                 return None;
             }
         }
-        let beta = &v[lag * k..];
-        for ((gamma, &alpha), &beta) in gamma.iter_mut().zip(&alphas[then * k..]).zip(beta) {
-            *gamma = alpha * beta;
+        let joint = gamma.iter_mut().zip(&alphas[then * k..]).zip(&v[lag * k..]);
+        if self.are_logs[then] {
+            joint.for_each(|((gamma, &log_alpha), beta)| *gamma = log_alpha + beta.ln());
+            softmax(gamma);
+            return Some(());
         }
+        joint.for_each(|((gamma, &alpha), &beta)| *gamma = alpha * beta);
         let mass: F = gamma.iter().copied().sum();
         if mass.is_nan() || mass < F::LOST {
             return None;

@@ -30,12 +30,33 @@ impl<F: Copy + Default> Aligned<F> {
     /// Makes room for `len` numbers; what they are is of no interest. Memory is kept when there is enough.
     pub(crate) fn resize(&mut self, len: usize) {
         let most = LINE / size_of::<F>().max(1);
-        if self.room.len() < len + most {
+        if self.room.capacity() < len + most {
             // The old memory goes first.
             self.room = Vec::new();
             self.room = vec![F::default(); len + most];
             large_pages(&mut self.room);
             self.start = self.room.as_ptr().align_offset(LINE).min(most);
+        }
+        self.grow(len);
+    }
+
+    /// Becomes empty, with memory for `len` numbers, which [`grow`](Self::grow) then takes bit by bit: each is written for the first time when it is
+    /// soon to be written again, and comes from far away once.
+    pub(crate) fn reserve(&mut self, len: usize) {
+        let most = LINE / size_of::<F>().max(1);
+        if self.room.capacity() < len + most {
+            self.room = Vec::new();
+            self.room = Vec::with_capacity(len + most);
+            large_pages(self.room.spare_capacity_mut());
+            self.start = self.room.as_ptr().align_offset(LINE).min(most);
+        }
+        self.grow(0);
+    }
+
+    /// Becomes `len` numbers, at most as many as were made room for; those that were there stay.
+    pub(crate) fn grow(&mut self, len: usize) {
+        if self.room.len() < self.start + len {
+            self.room.resize(self.start + len, F::default());
         }
         self.len = len;
     }
@@ -67,11 +88,11 @@ impl<F: Debug> Debug for Aligned<F> {
 /// The copy begins at a line of its own.
 impl<F: Clone> Clone for Aligned<F> {
     fn clone(&self) -> Self {
-        let mut room: Vec<F> = Vec::with_capacity(self.room.len());
-        let start = room.as_ptr().align_offset(LINE).min(self.room.len() - self.len);
-        room.extend_from_slice(&self.room[..start]);
+        let mut room: Vec<F> = Vec::with_capacity(self.room.capacity());
+        let before = room.as_ptr().align_offset(LINE).min(room.capacity() - self.len);
+        room.extend(self.room.iter().cycle().take(before).cloned());
+        let start = room.len();
         room.extend_from_slice(self);
-        room.extend_from_slice(&self.room[start + self.len..]);
         Self { room, start, len: self.len }
     }
 }
@@ -131,5 +152,21 @@ mod tests {
             let again = numbers.clone();
             assert!(again == numbers && (again.as_ptr() as usize).is_multiple_of(LINE));
         }
+    }
+
+    #[test]
+    fn numbers_stay_where_they_are_when_more_follow() {
+        let mut numbers = Aligned::<f64>::default();
+        numbers.reserve(1000);
+        let place = numbers.as_ptr();
+        for len in [1, 10, 1000] {
+            numbers.grow(len);
+            numbers[len - 1] = len as f64;
+            let again = numbers.clone();
+            assert!(again == numbers && (again.as_ptr() as usize).is_multiple_of(LINE));
+        }
+        assert_eq!((numbers[0], numbers[9], numbers[999]), (1.0, 10.0, 1000.0));
+        numbers.resize(1000);
+        assert!(numbers.as_ptr() == place && (place as usize).is_multiple_of(LINE));
     }
 }

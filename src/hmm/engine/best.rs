@@ -1,6 +1,6 @@
 //! The most probable path.
 
-use super::{Emission, Engine, Observations, Workspace, block, lowered};
+use super::{Emission, Engine, Observations, Workspace, lowered};
 use crate::float::Float;
 use crate::kernel;
 
@@ -18,7 +18,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
             return self.best_by_rows(x, work, path);
         }
         work.arrows.resize(n);
-        work.b.resize(block(k).min(n) * k);
+        work.b.resize(self.block_len(n));
         work.v.resize(k);
         let mut offset = 0.0;
         for rows in self.blocks(n) {
@@ -59,7 +59,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         let k = self.k;
         let n = self.n_rows(x);
         work.alpha.resize(n * k);
-        work.b.resize(block(k).min(n) * k);
+        work.b.resize(self.block_len(n));
         let mut offset = 0.0;
         for rows in self.blocks(n) {
             let b = &mut work.b[..rows.len() * k];

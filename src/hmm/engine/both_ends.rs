@@ -1,6 +1,6 @@
 //! The log-likelihood from both ends.
 
-use super::{Emission, Engine, Observations, Workspace, block, lost};
+use super::{Emission, Engine, Observations, Workspace, lost};
 use crate::float::Float;
 use crate::kernel;
 
@@ -18,7 +18,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         }
         let steps = (n - 2) / 2;
         for buffer in [&mut work.b, &mut work.gamma] {
-            buffer.resize(block(k).min(n) * k);
+            buffer.resize(self.block_len(n));
         }
         for row in [&mut work.v, &mut work.beta] {
             row.resize(2 * k.next_multiple_of(8));

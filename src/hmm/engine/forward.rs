@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Emission, Engine, Observations, Workspace, block, lost};
+use super::{Emission, Engine, Observations, Workspace, lost};
 use crate::float::Float;
-use crate::kernel;
+use crate::kernel::{self, Aligned};
 
 /// What a filter finds.
 #[derive(Debug, Clone, Copy)]
@@ -64,13 +64,20 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
     ) -> Option<Filtered> {
         let (k, n) = (self.k, self.n_rows(x));
         let (mut exponent, mut log_scale) = (0, 0.0);
-        // Row 0 of an unkept buffer is the last row of the block before.
-        work.alpha.resize(k * if keep { n } else { block(k).min(n) + 1 });
-        work.b.resize(block(k).min(n) * k);
+        if keep {
+            work.alpha.reserve(n * k);
+        } else {
+            // Row 0 is the last row of the block before.
+            work.alpha.resize(k + self.block_len(n));
+        }
+        work.b.resize(self.block_len(n));
         let mut whole = if self.matrices.no_faint { n } else { 0 };
         let mut last = 0..k;
         for rows in self.blocks(n) {
             let len = rows.len() * k;
+            if keep {
+                work.alpha.grow(rows.end * k);
+            }
             log_scale += self.likelihoods(x, rows.clone(), &mut work.b[..len], &mut work.scratch);
             // The first row of all is not computed by a step.
             let skipped = usize::from(rows.start == 0);
@@ -140,29 +147,31 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         alpha: Range<usize>,
         work: &mut Workspace<F>,
     ) -> bool {
+        let Workspace { alpha: filtered, b, gamma, scratch, .. } = work;
+        let b = &b[..rows.len() * self.k];
         !self.matrices.mixes
-            && (kernel::chain::any_faint(&work.alpha[alpha]) || self.loses_likelihoods(x, rows, work))
+            && (kernel::chain::any_faint(&filtered[alpha])
+                || self.loses_likelihoods(x, rows, b, gamma, scratch))
     }
 
-    /// Whether likelihoods of these rows, in `work.b`, are too small to be numbers, or nearly.
-    pub(super) fn loses_likelihoods(
+    /// Whether likelihoods `b` of these rows are too small to be numbers, or nearly, and a state could be lost for it; `room` may become anything.
+    pub(in crate::hmm) fn loses_likelihoods(
         &self,
         x: Observations<'_, E::Elem>,
         rows: Range<usize>,
-        work: &mut Workspace<F>,
+        b: &[F],
+        room: &mut Aligned<F>,
+        scratch: &mut Vec<F>,
     ) -> bool {
-        let n = rows.len() * self.k;
-        if kernel::chain::any_faint(&work.b[..n]) {
-            return true;
-        }
-        if !work.b[..n].contains(&F::zero()) {
+        if self.matrices.mixes {
             return false;
         }
-        work.gamma.resize(n);
-        self.log_likelihoods(x, rows, &mut work.gamma[..n], &mut work.scratch);
-        work.b[..n]
-            .iter()
-            .zip(&work.gamma[..n])
-            .any(|(&b, &log_b)| b == F::zero() && log_b > F::neg_infinity())
+        if !b.contains(&F::zero()) {
+            return kernel::chain::any_faint(b);
+        }
+        room.resize(b.len());
+        self.log_likelihoods(x, rows, room, scratch);
+        let lost = b.iter().zip(&**room).any(|(&b, &log_b)| b == F::zero() && log_b > F::neg_infinity());
+        lost || kernel::chain::any_faint(b)
     }
 }

@@ -1,6 +1,6 @@
 //! The backward recursion on its own.
 
-use super::{Emission, Engine, Observations, Workspace, block, lowered};
+use super::{Emission, Engine, Observations, Workspace, lowered};
 use crate::float::Float;
 use crate::kernel;
 
@@ -51,13 +51,14 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         out: &mut [F],
     ) -> usize {
         let (k, n) = (self.k, self.n_rows(x));
-        work.b.resize(block(k).min(n) * k);
+        work.b.resize(self.block_len(n));
         work.v.resize(2 * k);
         work.u.resize(k);
         for rows in self.blocks(n).rev() {
             let len = rows.len() * k;
             self.likelihoods(x, rows.clone(), &mut work.b[..len], &mut work.scratch);
-            if !self.matrices.mixes && self.loses_likelihoods(x, rows.clone(), work) {
+            let Workspace { b, gamma, scratch, .. } = &mut *work;
+            if self.loses_likelihoods(x, rows.clone(), &b[..len], gamma, scratch) {
                 return rows.end;
             }
             let mut rest = len;

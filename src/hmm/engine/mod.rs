@@ -42,9 +42,15 @@ use crate::kernel::{self, Aligned};
 pub(super) use in_logs::{log_product, lowered};
 pub(super) use matrices::Matrices;
 
-/// Rows that are worked on at once, so that likelihoods of a block stay in the nearest cache.
+/// Rows that are worked on at once: as many as the nearest cache holds of what a step reads and writes, and where the matrix alone fills it, so many
+/// that the `k^2` numbers that are added up once a block do not count. Whole groups of rows that share a scale.
 fn block(k: usize) -> usize {
-    if k < 16 { 128 } else { 64 }
+    match k {
+        0..8 => 256,
+        8..16 => 96,
+        16..48 => 48,
+        _ => 128,
+    }
 }
 
 /// One sequence.
@@ -132,6 +138,11 @@ impl<'a, F: Float, E: Emission<Float = F>> Engine<'a, E> {
         }
         self.log_likelihoods(sequence, rows, b, scratch);
         kernel::chain::exp_rows(self.k, b)
+    }
+
+    /// How many numbers the rows of a block have, of a sequence of `n` rows.
+    fn block_len(&self, n: usize) -> usize {
+        block(self.k).min(n) * self.k
     }
 
     fn blocks(&self, n: usize) -> impl DoubleEndedIterator<Item = Range<usize>> + use<F, E> {

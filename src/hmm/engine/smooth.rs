@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::forward::Filtered;
-use super::{Emission, Engine, Observations, Workspace, block};
+use super::{Emission, Engine, Observations, Workspace};
 use crate::float::Float;
 use crate::kernel;
 
@@ -64,7 +64,7 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
     fn make_room(&self, n: usize, work: &mut Workspace<F>) {
         let k = self.k;
         for buffer in [&mut work.b, &mut work.gamma, &mut work.u] {
-            buffer.resize(block(k).min(n) * k);
+            buffer.resize(self.block_len(n));
         }
         work.v.resize(2 * k);
         work.beta.resize(3 * k);

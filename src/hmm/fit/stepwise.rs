@@ -8,11 +8,9 @@ use super::{FitReport, HmmParams, Stop};
 use crate::error::Result;
 use crate::float::Float;
 use crate::hmm::decode::check_possible;
-use crate::hmm::engine::Workspace;
 use crate::hmm::sums::{HmmSums, Rooms};
 use crate::hmm::{Emission, Hmm, Observed};
 use crate::observe::{Observer, Progress};
-use crate::par;
 use crate::params::require;
 
 /// Sequences between two M-steps, and how fast older ones are forgotten.
@@ -53,7 +51,9 @@ impl<F: Float, E: Emission<Float = F>> HmmParams<E> {
         let mut best = model.clone();
         let mut m = 0.0;
         let stop = loop {
-            let objective = score(&model, observed)? + self.log_prior(&model);
+            let scores = model.scores(observed);
+            check_possible(scores.iter().copied())?;
+            let objective = scores.iter().sum::<f64>() + self.log_prior(&model);
             let last = objectives.last().copied().unwrap_or(f64::NEG_INFINITY);
             if objectives.iter().all(|&before| objective > before) {
                 best.clone_from(&model);
@@ -92,15 +92,4 @@ impl<F: Float, E: Emission<Float = F>> HmmParams<E> {
         best.report = Some(FitReport { stop, objectives, start, unvisited, floored });
         Ok((best, stop == Stop::Observer))
     }
-}
-
-/// Log-likelihood of all sequences; an error for an impossible one.
-fn score<F: Float, E: Emission<Float = F>>(hmm: &Hmm<E>, observed: &Observed<'_, E::Elem>) -> Result<f64> {
-    let (engine, groups) = (hmm.engine(), observed.groups(16));
-    let scores = par::map(groups.len(), |g| {
-        let mut work = Workspace::default();
-        groups[g].clone().map(|i| engine.score(observed.sequence(i), &mut work)).collect::<Vec<f64>>()
-    });
-    check_possible(scores.iter().flatten().copied())?;
-    Ok(scores.iter().flatten().sum())
 }

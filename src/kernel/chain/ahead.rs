@@ -3,7 +3,7 @@
 use super::Real;
 use super::filter::is_faint;
 use super::step::{
-    Algebra, Finish, Recursion, SumProduct, matrix, product, small_step, step_into, sum, vector,
+    Algebra, Finish, Held, Matrix, Panels, Recursion, SumProduct, matrix, product, small_step, sum, vector,
 };
 use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::{Simd, dispatch};
@@ -41,12 +41,26 @@ impl<F: Real> Recursion for Ahead<'_, F> {
 
     #[inline(always)]
     fn any<S: Simd>(self) -> Option<bool> {
+        match Held::<F, S>::new(self.k, self.at) {
+            Some(at) => self.rows::<S>(&at),
+            None => {
+                let at = Panels(self.at);
+                self.rows::<S>(&at)
+            }
+        }
+    }
+}
+
+impl<F: Real> Ahead<'_, F> {
+    /// All rows, whatever their number of states.
+    #[inline(always)]
+    fn rows<S: Simd>(self, at: &impl Matrix<F, S>) -> Option<bool> {
         let k = self.k;
         let (now, next) = self.v.split_at_mut(k);
         let (mut v, mut next) = (now, &mut next[..k]);
         let mut faint = false;
         for (b, out) in self.b.chunks_exact(k).zip(self.out.chunks_exact_mut(k)).rev() {
-            step_into::<F, SumProduct, S>(self.at, v, &mut Both { b, out, v: next });
+            at.times::<SumProduct>(v, &mut Both { b, out, v: next });
             faint |= finish_row(out, next)?;
             (v, next) = (next, v);
         }

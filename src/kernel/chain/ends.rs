@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use super::Real;
 use super::filter::{GROUP, scale};
-use super::step::{Recursion, SumProduct, matrix, product, small_step, step, width};
+use super::step::{Panels, Recursion, SumProduct, matrix, product, small_step, step, width};
 use crate::kernel::lanes::{Element, Lanes};
 use crate::kernel::simd::{Simd, Task, dispatch};
 
@@ -66,8 +66,8 @@ impl<F: Real> Recursion for Ends<'_, F> {
                     next.iter_mut().zip(&b[..k]).for_each(|(next, &b)| *next *= b);
                 }
             } else {
-                step::<F, SumProduct, S>(self.a, &xs.0[..k], front, xs.1);
-                step::<F, SumProduct, S>(self.at, &ys.0[..k], back, ys.1);
+                step::<F, SumProduct, S>(&Panels(self.a), &xs.0[..k], front, xs.1);
+                step::<F, SumProduct, S>(&Panels(self.at), &ys.0[..k], back, ys.1);
             }
             xs = (xs.1, xs.0);
             ys = (ys.1, ys.0);
@@ -175,7 +175,7 @@ fn faded<F: Real>(row: &mut [F]) -> Option<i64> {
 /// Takes as many rows from the front, `x = (x A) o b_t`, as from the back, `y = (A y) o b_t` with `t` going down: two chains of dependent steps
 /// where a filter has one, so that neither waits for the other.
 ///
-/// `x` and `y` hold `k` numbers, zeros up to a multiple of 8, and room for as many; Returns the sum of the exponents by
+/// `x` and `y` hold `k` numbers, zeros up to a multiple of 8, and room for as many. Returns the sum of the exponents by
 /// which both were scaled; `None` where a group of rows may have lost digits.
 #[allow(clippy::too_many_arguments, reason = "one for each symbol of the recursion")]
 pub(crate) fn ends<F: Real>(

@@ -1,13 +1,14 @@
 //! The forward recursion.
 
 use super::Real;
-use super::step::{Recursion, SumProduct, matrix, product, small_step, step, sum};
+use super::step::{Held, Matrix, Panels, Recursion, SumProduct, matrix, product, small_step, step, sum};
 use crate::kernel::simd::{Simd, Task, dispatch};
 
-/// Rows that share one scale, from one multiple of this number on: so that most steps are a product and nothing else.
+/// Rows that share one scale, from one multiple of this number on: so that most steps are a product and nothing else. Under 8 in place of 16 a
+/// pass of EM takes 3 to 5 % longer.
 ///
 /// A group is also what [`backward`](super::backward) scales at once.
-pub(super) const GROUP: usize = 8;
+pub(super) const GROUP: usize = 16;
 
 pub(super) struct Forward<'a, F> {
     pub(super) k: usize,
@@ -68,22 +69,36 @@ impl<F: Real> Recursion for Forward<'_, F> {
 
     #[inline(always)]
     fn any<S: Simd>(self) -> Option<i64> {
+        match Held::<F, S>::new(self.k, self.a) {
+            Some(a) => self.rows::<S>(&a),
+            None => {
+                let a = Panels(self.a);
+                self.rows::<S>(&a)
+            }
+        }
+    }
+}
+
+impl<F: Real> Forward<'_, F> {
+    /// All rows, whatever their number of states.
+    #[inline(always)]
+    fn rows<S: Simd>(self, a: &impl Matrix<F, S>) -> Option<i64> {
         let (k, n) = (self.k, self.b.len() / self.k);
-        let (a, b, alpha) = (self.a, self.b, self.alpha);
+        let (b, alpha) = (self.b, self.alpha);
         let (mut t, mut exponent) = (0, 0);
         while t < n {
             let end = group_end(self.first, t, n);
             if (self.first + t).is_multiple_of(GROUP) {
-                row::<F, S>(k, t, a, b, alpha);
+                row(k, t, a, b, alpha);
                 exponent += scale(&mut alpha[(t + 1) * k..][..k])?;
                 t += 1;
             }
             for t in t..end {
-                row::<F, S>(k, t, a, b, alpha);
+                row(k, t, a, b, alpha);
             }
             if has_faded(&alpha[end * k..][..k]) {
                 for t in t..end {
-                    row::<F, S>(k, t, a, b, alpha);
+                    row(k, t, a, b, alpha);
                     exponent += scale(&mut alpha[(t + 1) * k..][..k])?;
                 }
             }
@@ -95,9 +110,9 @@ impl<F: Real> Recursion for Forward<'_, F> {
 
 /// Row `t + 1` from row `t`.
 #[inline(always)]
-fn row<F: Real, S: Simd>(k: usize, t: usize, a: &[F], b: &[F], alpha: &mut [F]) {
+fn row<F: Real, S: Simd>(k: usize, t: usize, a: &impl Matrix<F, S>, b: &[F], alpha: &mut [F]) {
     let (before, after) = alpha.split_at_mut((t + 1) * k);
-    step::<F, SumProduct, S>(a, &before[t * k..], &b[t * k..], &mut after[..k]);
+    step::<F, SumProduct, S>(a, &before[t * k..], &b[t * k..][..k], &mut after[..k]);
 }
 
 /// Whether the rows of a group must be scaled one by one.

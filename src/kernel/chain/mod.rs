@@ -27,7 +27,7 @@ pub(crate) use back::{follow, follow_arrows};
 pub(crate) use ends::{ends, ends_gain};
 pub(crate) use exp::exp_rows;
 pub(crate) use filter::{any_faint, forward};
-pub(crate) use gather::gather;
+pub(crate) use gather::{gather, scatter};
 pub(crate) use outer::{add_weighed, outer};
 pub(crate) use path::best;
 pub(crate) use real::Real;

@@ -81,6 +81,10 @@ impl<F: Real> Outer<'_, F> {
     fn rows<S: Simd, const R: usize>(&mut self, i: usize) {
         let n = Lanes::<F, S>::N;
         let mut j = 0;
+        while R == 4 && Lanes::<F, S>::COUNT >= 32 && j + 4 * n <= self.k {
+            self.tile::<S, R, 4, true>(i, j);
+            j += 4 * n;
+        }
         while j + 2 * n <= self.k {
             self.tile::<S, R, 2, true>(i, j);
             j += 2 * n;
@@ -106,8 +110,8 @@ impl<F: Real> Task for Outer<'_, F> {
             _ => {}
         }
         let mut i = 0;
-        // Where there are registers for so many sums: each number that is read then counts twice.
-        while Lanes::<F, S>::COUNT >= 32 && i + 8 <= self.k {
+        // Where there are registers for sixteen sums, each number that is read counts for two of them or four.
+        while Lanes::<F, S>::COUNT >= 32 && self.k < 4 * Lanes::<F, S>::N && i + 8 <= self.k {
             self.rows::<S, 8>(i);
             i += 8;
         }
@@ -131,7 +135,7 @@ pub(crate) fn outer<F: Real>(k: usize, x: &[F], y: &[F], acc: &mut [F]) {
 }
 
 #[inline(always)]
-fn double<F: Real>(x: F) -> f64 {
+pub(super) fn double<F: Real>(x: F) -> f64 {
     x.to_f64().unwrap_or(f64::NAN)
 }
 

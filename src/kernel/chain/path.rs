@@ -1,7 +1,7 @@
 //! Best paths: their values, all rows of them.
 
 use super::Real;
-use super::step::{MaxPlus, Recursion, matrix, small_step, step, vector};
+use super::step::{MaxPlus, Panels, Recursion, matrix, small_step, step, vector};
 use crate::kernel::simd::{Simd, dispatch};
 
 pub(super) struct Best<'a, F> {
@@ -35,7 +35,7 @@ impl<F: Real> Recursion for Best<'_, F> {
         let k = self.k;
         for (t, b) in self.log_b.chunks_exact(k).enumerate() {
             let (before, after) = self.delta.split_at_mut((t + 1) * k);
-            step::<F, MaxPlus, S>(self.log_a, &before[t * k..], b, &mut after[..k]);
+            step::<F, MaxPlus, S>(&Panels(self.log_a), &before[t * k..], b, &mut after[..k]);
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::Real;
 use super::filter::GROUP;
 use super::step::{
-    Algebra, Finish, Recursion, SumProduct, matrix, product, small_step, step, step_into, sum,
+    Algebra, Finish, Held, Matrix, Panels, Recursion, SumProduct, join, matrix, product, small_step, step,
+    sum,
 };
 use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::{Simd, dispatch, fma};
@@ -66,37 +67,49 @@ impl<F: Real> Recursion for Backward<'_, F> {
 
     #[inline(always)]
     fn any<S: Simd>(self) -> bool {
+        match Held::<F, S>::new(self.k, self.at) {
+            Some(at) => self.rows::<S>(&at),
+            None => {
+                let at = Panels(self.at);
+                self.rows::<S>(&at)
+            }
+        }
+    }
+}
+
+impl<F: Real> Backward<'_, F> {
+    /// All rows, whatever their number of states.
+    #[inline(always)]
+    fn rows<S: Simd>(self, at: &impl Matrix<F, S>) -> bool {
         let k = self.k;
         let (beta, rest) = self.beta.split_at_mut(k);
         let (ones, last) = rest.split_at_mut(k);
         ones.fill(F::one());
-        let mut top = self.b.len() / k;
+        let (alpha, b, gamma) = (self.alpha, self.b, self.gamma);
+        let mut top = b.len() / k;
         while top > 0 {
             let bottom = group_start(self.first, top);
             for each in [self.watched, true] {
                 self.u[(top - 1) * k..top * k].copy_from_slice(self.v);
-                for t in (bottom..top).rev() {
-                    let (alpha, b) = (&self.alpha[t * k..][..k], &self.b[t * k..][..k]);
-                    let (below, u) = self.u.split_at_mut(t * k);
-                    let (u, gamma) = (&mut u[..k], &mut self.gamma[t * k..][..k]);
-                    // `v` of the row below is its `u`; that of the row below the group waits until the group is done.
-                    let v = if t > bottom { &mut below[(t - 1) * k..] } else { &mut *last };
-                    let v = &mut v[..k];
-                    if !each && t + 1 < top {
-                        step_into::<F, SumProduct, S>(self.at, u, &mut Joined { alpha, b, gamma, v });
-                        continue;
+                let weighed = if each { bottom } else { top - 1 };
+                for t in (weighed..top).rev() {
+                    let (u, v) = around(k, t, bottom, self.u, last);
+                    step::<F, SumProduct, S>(at, u, ones, beta);
+                    let Some(w) = weight::<F, S>(&alpha[t * k..][..k], beta) else { return false };
+                    for row in [&mut *beta, &mut *u] {
+                        row.iter_mut().for_each(|x| *x *= w);
                     }
-                    step::<F, SumProduct, S>(self.at, u, ones, beta);
-                    let Some(w) = weight::<F, S>(alpha, beta) else { return false };
-                    let beta = &mut beta[..k];
-                    for l in 0..k {
-                        beta[l] *= w;
-                        u[l] *= w;
-                        gamma[l] = alpha[l] * beta[l];
-                        v[l] = b[l] * beta[l];
+                    for (out, weights) in [(&mut gamma[t * k..][..k], alpha), (v, b)] {
+                        let products = out.iter_mut().zip(&weights[t * k..]).zip(&*beta);
+                        products.for_each(|((out, &weight), &beta)| *out = weight * beta);
                     }
                 }
-                if self.watched || is_one(sum(&self.gamma[bottom * k..][..k])) {
+                for t in (bottom..weighed).rev() {
+                    let (u, v) = around(k, t, bottom, self.u, last);
+                    let (alpha, b) = (&alpha[t * k..][..k], &b[t * k..][..k]);
+                    at.times::<SumProduct>(u, &mut Joined { alpha, b, gamma: &mut gamma[t * k..][..k], v });
+                }
+                if self.watched || is_one(sum(&gamma[bottom * k..][..k])) {
                     break;
                 }
             }
@@ -105,6 +118,20 @@ impl<F: Real> Recursion for Backward<'_, F> {
         }
         true
     }
+}
+
+/// `u` of row `t`, and `v` of that row: the `u` of the row below, or `last` until the group is done.
+#[inline(always)]
+fn around<'u, F>(
+    k: usize,
+    t: usize,
+    bottom: usize,
+    u: &'u mut [F],
+    last: &'u mut [F],
+) -> (&'u mut [F], &'u mut [F]) {
+    let (below, u) = u.split_at_mut(t * k);
+    let v = if t > bottom { &mut below[(t - 1) * k..] } else { last };
+    (&mut u[..k], &mut v[..k])
 }
 
 /// `gamma = alpha o beta` and `v = b o beta`.
@@ -159,7 +186,7 @@ fn dot<F: Real, S: Simd>(x: &[F], y: &[F]) -> F {
         }
     }
     let rest = x.iter().zip(y).fold(F::zero(), |s, (&x, &y)| fma::<F, S>(x, y, s));
-    acc.iter().fold(rest, |a, &b| a + b)
+    join(acc) + rest
 }
 
 /// Smooths a block, last row first, under the packed transpose of `A`.

@@ -256,28 +256,91 @@ pub(crate) fn pack<F: Real>(k: usize, m: &[F], packed: &mut Aligned<F>) {
     }
 }
 
-/// `out = (x M) o b` for a packed `M`.
-#[inline(always)]
-pub(super) fn step<F: Real, G: Algebra<F>, S: Simd>(m: &[F], x: &[F], b: &[F], out: &mut [F]) {
-    step_into::<F, G, S>(m, x, &mut Weighed { b, out });
+/// A packed matrix, as a step reads it.
+pub(super) trait Matrix<F: Real, S: Simd> {
+    /// `x M`.
+    fn times<G: Algebra<F>>(&self, x: &[F], finish: &mut impl Finish<F>);
 }
 
-/// `x M` for a packed `M`, a panel of columns at a time.
-#[inline(always)]
-pub(super) fn step_into<F: Real, G: Algebra<F>, S: Simd>(m: &[F], x: &[F], finish: &mut impl Finish<F>) {
-    let k = x.len();
-    let mut j = 0;
-    while j < k {
-        let w = width(k - j);
-        let m = &m[j * k..(j + w) * k];
-        match w {
-            64 => panel::<F, G, S, 64, 1>(m, x, j, finish),
-            32 => panel::<F, G, S, 32, 2>(m, x, j, finish),
-            16 => panel::<F, G, S, 16, 4>(m, x, j, finish),
-            _ => panel::<F, G, S, 8, 4>(m, x, j, finish),
+/// A panel of columns at a time.
+pub(super) struct Panels<'a, F>(pub(super) &'a [F]);
+
+impl<F: Real, S: Simd> Matrix<F, S> for Panels<'_, F> {
+    #[inline(always)]
+    fn times<G: Algebra<F>>(&self, x: &[F], finish: &mut impl Finish<F>) {
+        let k = x.len();
+        let mut j = 0;
+        while j < k {
+            let w = width(k - j);
+            let m = &self.0[j * k..(j + w) * k];
+            match w {
+                64 => panel::<F, G, S, 64, 1>(m, x, j, finish),
+                32 => panel::<F, G, S, 32, 2>(m, x, j, finish),
+                16 => panel::<F, G, S, 16, 4>(m, x, j, finish),
+                _ => panel::<F, G, S, 8, 4>(m, x, j, finish),
+            }
+            j += w;
         }
-        j += w;
     }
+}
+
+/// A matrix of 32 columns in four registers each, of which the first rows stay in theirs from step to step.
+///
+/// A multiply-add that reads 64 bytes takes 1.4 times as long as one that has all in registers: with these four rows a step takes 32 ns for 37.
+pub(super) struct Held<'a, F: Element, S: Simd> {
+    rows: [[Lanes<F, S>; 4]; 4],
+    rest: &'a [[F; 32]],
+}
+
+impl<'a, F: Real, S: Simd> Held<'a, F, S> {
+    /// `None` for another size, and where there are no registers for it.
+    #[inline(always)]
+    pub(super) fn new(k: usize, m: &'a [F]) -> Option<Self> {
+        let n = Lanes::<F, S>::N;
+        let (held, rest) = m.as_chunks::<32>().0.split_at_checked(4)?;
+        if k != 32 || n != 8 || Lanes::<F, S>::COUNT < 32 {
+            return None;
+        }
+        let mut rows = [[Lanes::zero(); 4]; 4];
+        for (to, from) in rows.iter_mut().zip(held) {
+            for c in 0..4 {
+                to[c] = Lanes::load(&from[c * n..]);
+            }
+        }
+        Some(Self { rows, rest })
+    }
+}
+
+impl<F: Real, S: Simd> Matrix<F, S> for Held<'_, F, S> {
+    #[inline(always)]
+    fn times<G: Algebra<F>>(&self, x: &[F], finish: &mut impl Finish<F>) {
+        let n = Lanes::<F, S>::N;
+        let (first, x) = x.split_at(4);
+        let mut acc = [[G::zeros::<S>(); 4]; 2];
+        for (x, rows) in x.as_chunks::<2>().0.iter().zip(self.rest.as_chunks::<2>().0) {
+            for u in 0..2 {
+                let x = Lanes::<F, S>::splat(x[u]);
+                for c in 0..4 {
+                    acc[u][c] = G::push_all(acc[u][c], x, Lanes::load(&rows[u][c * n..]));
+                }
+            }
+        }
+        for (i, row) in self.rows.iter().enumerate() {
+            let x = Lanes::<F, S>::splat(first[i]);
+            for (sum, &m) in acc[i % 2].iter_mut().zip(row) {
+                *sum = G::push_all(*sum, x, m);
+            }
+        }
+        for (c, &even) in acc[0].iter().enumerate() {
+            finish.some::<G, S>(c * n, G::join_all(even, acc[1][c]));
+        }
+    }
+}
+
+/// `out = (x M) o b`.
+#[inline(always)]
+pub(super) fn step<F: Real, G: Algebra<F>, S: Simd>(m: &impl Matrix<F, S>, x: &[F], b: &[F], out: &mut [F]) {
+    m.times::<G>(x, &mut Weighed { b, out });
 }
 
 /// As [`step`], without the factor, for a size that the compiler knows: all of it stays in registers.
@@ -323,12 +386,11 @@ pub(super) fn sum<F: Real>(x: &[F]) -> F {
             acc[l] += chunk[l];
         }
     }
-    let mut sum = F::zero();
-    for &x in rest {
-        sum += x;
-    }
-    for &part in &acc {
-        sum += part;
-    }
-    sum
+    join(acc) + rest.iter().copied().fold(F::zero(), |sum, x| sum + x)
+}
+
+/// The sum of eight chains, in three steps.
+#[inline(always)]
+pub(super) fn join<F: Real>([a, b, c, d, e, f, g, h]: [F; 8]) -> F {
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }

@@ -5,7 +5,7 @@ use super::arrows::Arrows;
 use super::ends::Ends;
 use super::exp::ExpRows;
 use super::filter::{AnyFaint, Forward};
-use super::gather::Gather;
+use super::gather::{Gather, Scatter};
 use super::outer::{AddWeighed, Outer};
 use super::path::Best;
 use super::smooth::Backward;
@@ -173,6 +173,12 @@ fn filters_smoothers_and_best_paths_equal_the_plain_recursions() {
                     let symbol = symbols[at / k];
                     let plain = if symbol < 5 { table[symbol * k + at % k] } else { 7.0 };
                     assert_eq!(found, plain, "{what}");
+                }
+                let mut sums = table.clone();
+                dispatch_on(isa, Scatter { k, rows: &rows, numbers: &symbols, table: &mut sums });
+                for (at, &sum) in sums.iter().enumerate() {
+                    let of_symbol = (0..n).filter(|&t| symbols[t] == at / k).map(|t| rows[t * k + at % k]);
+                    assert!((sum - table[at] - of_symbol.sum::<f64>()).abs() < 1e-12, "{what}");
                 }
             }
 

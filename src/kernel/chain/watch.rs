@@ -2,7 +2,7 @@
 
 use super::Real;
 use super::step::{
-    Algebra, Finish, Recursion, SumProduct, matrix, product, small_step, step, step_into, sum, vector,
+    Algebra, Finish, Matrix, Panels, Recursion, SumProduct, matrix, product, small_step, step, sum, vector,
 };
 use crate::kernel::lanes::Lanes;
 use crate::kernel::simd::{Simd, dispatch};
@@ -43,14 +43,15 @@ impl<F: Real> Recursion for Watch<'_, F> {
     #[inline(always)]
     fn any<S: Simd>(self) -> Option<i64> {
         let (k, n) = (self.k, self.b[0].len() / self.k);
+        let [a, lifted_a] = self.a.map(Panels);
         let (now, next) = self.upper.split_at_mut(k);
         let (mut upper, mut next) = (now, &mut next[..k]);
         let mut exponent = 0;
         for t in 0..n {
             let (before, after) = self.alpha.split_at_mut((t + 1) * k);
             let [b, lifted_b] = self.b.map(|b| &b[t * k..]);
-            step::<F, SumProduct, S>(self.a[0], &before[t * k..], b, &mut after[..k]);
-            step_into::<F, SumProduct, S>(self.a[1], upper, &mut Lifted { b: lifted_b, out: next });
+            step::<F, SumProduct, S>(&a, &before[t * k..], b, &mut after[..k]);
+            Matrix::<F, S>::times::<SumProduct>(&lifted_a, upper, &mut Lifted { b: lifted_b, out: next });
             exponent += agree(&mut after[..k], next)?;
             (upper, next) = (next, upper);
         }
