@@ -279,7 +279,7 @@ fn every_row_is_owned_by_one_part_and_all_within_two_eps_are_around() {
 }
 
 #[test]
-fn parts_that_do_not_fit_are_errors() {
+fn n91_n92_parts_that_do_not_fit_are_errors() {
     let x = Array2::from_shape_fn((20, 1), |(i, _)| i as f64);
     let params = Dbscan::params(2).eps(1.5);
     let mut parts: Vec<_> = dbscan::partition(&x, 1.5, 2)
@@ -300,6 +300,7 @@ fn parts_that_do_not_fit_are_errors() {
     assert_eq!(error, "`metric` must be Euclidean, Manhattan or Chebyshev for data in parts, got Cosine");
     assert!(dbscan::partition(&x, f64::NAN, 2).is_err());
     assert!(dbscan::partition(&x, 1.0, 0).is_err());
+    assert_eq!(dbscan::partition(&x, 1.0, 100).expect("valid").count(), 20, "a part for each row");
     assert!(dbscan::partition(&array![[f64::NAN]], 1.0, 1).is_err());
     assert!(dbscan::partition(&Array2::<f64>::zeros((0, 2)), 1.0, 1).is_err());
 }

@@ -194,7 +194,7 @@ fn message<M: Stored>(bytes: &[u8]) -> String {
 
 /// Bad input 83.
 #[test]
-fn a_wrong_magic_is_named() {
+fn n83_a_wrong_magic_is_named() {
     let mut bytes = io::to_bytes(&dbscan()).unwrap();
     bytes[3] ^= 1;
     let expected = "<memory>: byte 0: expected a model file of sapwood, found another beginning";
@@ -208,7 +208,7 @@ fn a_wrong_magic_is_named() {
 
 /// Bad input 84.
 #[test]
-fn a_newer_version_is_named() {
+fn n84_a_newer_version_is_named() {
     let mut bytes = io::to_bytes(&dbscan()).unwrap();
     bytes[10] = 9;
     assert_eq!(
@@ -226,7 +226,7 @@ fn a_newer_version_is_named() {
 
 /// Bad input 85.
 #[test]
-fn a_truncated_file_says_how_much_is_there() {
+fn n85_a_truncated_file_says_how_much_is_there() {
     let bytes = io::to_bytes(&dbscan()).unwrap();
     let at = NAME_AT + "Dbscan<f64>".len();
     let body = bytes.len() - at - 8;
@@ -252,7 +252,7 @@ fn forged(kind: &str, body: &impl Serialize) -> Vec<u8> {
 
 /// Bad input 86: every length that a file can lie about.
 #[test]
-fn a_length_bomb_is_an_error_and_no_allocation() {
+fn n86_a_length_bomb_is_an_error_and_no_allocation() {
     let good = io::to_bytes(&dbscan()).unwrap();
     let mut kind = good.clone();
     kind[12..14].copy_from_slice(&u16::MAX.to_le_bytes());
@@ -273,7 +273,7 @@ fn a_length_bomb_is_an_error_and_no_allocation() {
 
 /// Bad input 87: encodings that are whole, of content that is not.
 #[test]
-fn a_broken_invariant_is_named() {
+fn n87_a_broken_invariant_is_named() {
     let chain = |initial: [f64; 2], starts: [usize; 3], columns: Vec<usize>, values: Vec<f64>| {
         let alphabet = (vec![0_usize, 1],);
         let bytes =
@@ -349,7 +349,7 @@ fn a_broken_invariant_is_named() {
 
 /// Bad input 88.
 #[test]
-fn another_kind_is_named() {
+fn n88_another_kind_is_named() {
     let bytes = io::to_bytes(&dbscan()).unwrap();
     assert_eq!(
         message::<MarkovChain<usize>>(&bytes),

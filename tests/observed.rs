@@ -174,7 +174,7 @@ fn watching_changes_no_bit_and_steps_go_up() {
 
 /// Bad input 89, and stops at every later step.
 #[test]
-fn a_fit_can_be_stopped_at_any_step_and_the_next_one_is_whole() {
+fn n89_a_fit_can_be_stopped_at_any_step_and_the_next_one_is_whole() {
     for Subject { name, keeps, plain, watched } in subjects() {
         let undisturbed = plain().unwrap();
         let mut until = 1;
@@ -243,7 +243,7 @@ fn samples_are_watched_and_can_be_stopped() {
 
 /// Bad input 90.
 #[test]
-fn a_panic_of_the_observer_comes_through_and_the_next_fit_is_whole() {
+fn n90_a_panic_of_the_observer_comes_through_and_the_next_fit_is_whole() {
     for Subject { name, plain, watched, .. } in subjects() {
         let mut fails = |_: &Progress| -> ControlFlow<()> { panic!("the observer's own") };
         let caught = catch_unwind(AssertUnwindSafe(|| watched(&mut fails))).unwrap_err();

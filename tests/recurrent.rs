@@ -301,7 +301,7 @@ fn a_net_that_was_stopped_gives_what_it_has() {
 }
 
 #[test]
-fn settings_outside_their_domain_are_errors() {
+fn n60_n61_n63_n64_n65_settings_outside_their_domain_are_errors() {
     let data = DatasetBase::new(sequences(&[3, 3], 1), wave(6, 1));
     let base = || Lstm::params(2).n_epochs(1);
     for (settings, name) in [
@@ -333,7 +333,7 @@ fn settings_outside_their_domain_are_errors() {
 }
 
 #[test]
-fn data_that_do_not_fit_are_errors() {
+fn n59_data_that_do_not_fit_are_errors() {
     let settings = || Lstm::<f64>::params(2).n_epochs(1);
     let x = || sequences(&[3, 3], 1);
     assert!(settings().fit(&DatasetBase::new(x(), wave(5, 1))).is_err(), "neither rows nor sequences");
@@ -360,7 +360,7 @@ fn data_that_do_not_fit_are_errors() {
 }
 
 #[test]
-fn a_loss_that_explodes_names_epoch_batch_and_parameter() {
+fn n62_a_loss_that_explodes_names_epoch_batch_and_parameter() {
     let data = DatasetBase::new(sequences(&[20; 4], 1).map_large(), wave(80, 1));
     let settings =
         Rnn::params(8).cell(RnnCell::Relu).rule(Sgd::default()).learning_rate(1e6).clip(None).n_epochs(200);
