@@ -293,7 +293,7 @@ impl Problem {
             let rounding =
                 1e-13 * (0..self.x.nrows()).map(|i| self.weight(i) * self.x[[i, j]].abs()).sum::<f64>();
             let g = &mut g[c * size + j];
-            let bound = if *w == 0.0 { l1.min(g.abs()) * g.signum() } else { -l1 * w.signum() };
+            let bound = if *w == 0.0 { l1.min(g.abs()) * g.signum() } else { -l1 * w.signum() - l2 * w };
             *g = bound + (*g - bound).signum() * ((*g - bound).abs() - rounding).max(0.0);
         }
         let slopes = || w.indexed_iter().map(|((c, j), w)| (*w, g[c * size + j]));

@@ -235,7 +235,7 @@ fn without_rounding<F: Float>(
     let near = |(i, (&g, &w)): (usize, (&f64, &f64))| {
         let bound = match i / lanes {
             j if j == d => 0.0,
-            _ if w != 0.0 => -l1 * w.signum(),
+            _ if w != 0.0 => -l1 * w.signum() - objective.l2 * w,
             _ => l1.min(g.abs()) * g.signum(),
         };
         if (g - bound).abs() <= ROUNDINGS * f64::EPSILON * sizes[i / lanes] { bound } else { g }
