@@ -28,7 +28,6 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         // rows from there on: so until the rows that are not whole have all been looked at, their posteriors wait in the place of the filtered rows.
         let waits = |rows: &Range<usize>| rows.end > whole;
         if let Some(steps) = steps.as_deref().filter(|_| whole < n) {
-            work.steps.clear();
             work.steps.extend_from_slice(steps);
         }
         let mut lost_on_the_way_back = false;
@@ -69,6 +68,9 @@ impl<F: Float, E: Emission<Float = F>> Engine<'_, E> {
         work.v.resize(2 * k);
         work.beta.resize(3 * k);
         work.acc.resize(k * k);
+        // With room from the first sequence on: a later one may be the first to need it.
+        work.steps.clear();
+        work.steps.reserve(k * k);
     }
 
     /// Posteriors of some rows, in `work.gamma`, and the expected transitions from them, from the way back through the rows after them in `work.v`.
