@@ -92,7 +92,7 @@ fn logistic<F: Float>(params: &LogisticRegressionParams, data: &Dataset<F, usize
     probabilities(model.predict_proba(x), model.classes(), &model.predict(x));
 }
 
-/// Sparse rows give the model of the same dense rows, where both converge.
+/// Sparse rows give the model of the same dense rows, where both come near their optimum.
 fn sparse<F: Float>(params: &LogisticRegressionParams, data: &Dataset<F, usize, sapwood::ndarray::Ix1>) {
     let rows = CsMat::csr_from_dense(data.records().view(), F::zero());
     let Ok(rows) = Csr::new(rows.view()) else { return };
@@ -107,7 +107,8 @@ fn sparse<F: Float>(params: &LogisticRegressionParams, data: &Dataset<F, usize, 
     let p = model.predict_proba_sparse(&rows).expect("its own rows");
     probabilities(Ok(p.clone()), model.classes(), &model.predict(data.records()));
     let Ok(dense) = dense else { return };
-    if model.report().converged() && dense.report().converged() {
+    // A tolerance of the input's own may leave them apart.
+    if model.report().gap.max(dense.report().gap) <= 1e-7 {
         let expected = dense.predict_proba(data.records()).expect("its own rows");
         assert!(
             (&p - &expected).iter().all(|gap| gap.as_f64().abs() < 1e-2),
