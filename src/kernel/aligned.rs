@@ -4,10 +4,8 @@ use std::fmt::{Debug, Formatter};
 use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 
+use super::ahead::LINE;
 use super::large_pages;
-
-/// Bytes of a cache line, and of the widest register.
-const LINE: usize = 64;
 
 /// Numbers from the beginning of a cache line on.
 ///

@@ -6,6 +6,7 @@
 //! naive version, on all lengths.
 #![allow(unsafe_code)]
 
+mod ahead;
 mod aligned;
 pub(crate) mod blocks;
 pub(crate) mod chain;
@@ -19,6 +20,7 @@ mod pages;
 pub(crate) mod pairs;
 pub(crate) mod simd;
 
+pub(crate) use ahead::{expect_more, expect_reads, expect_write};
 pub(crate) use aligned::Aligned;
 pub(crate) use blocks::{
     Absolutes, BLOCK, Band, Between, Blocks, Columns, LOOK, Largest, Movable, Norm, PAD, Radius, Run,

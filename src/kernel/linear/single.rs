@@ -2,8 +2,8 @@
 //!
 //! A row of `d` entries is whole registers and a last one that overlaps them, so that nothing is read behind the row.
 
+use crate::kernel::ahead::expect_line_later;
 use crate::kernel::lanes::Lanes;
-use crate::kernel::pairs::expect_line_later;
 use crate::kernel::simd::{Simd, Task, dispatch};
 
 /// Rows side by side, so that a register of `w` serves all of them.

@@ -1,6 +1,6 @@
 //! Whether every number is finite.
 
-use super::ahead::expect_more;
+use crate::kernel::ahead::expect_more;
 use crate::kernel::lanes::{Element, Lanes};
 use crate::kernel::simd::{Simd, Task, dispatch};
 

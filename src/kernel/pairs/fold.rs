@@ -4,8 +4,8 @@
 //! with zeros to a whole register. The order is the same on every call, and `fold(a, b)` is `fold(b, a)` to the bit wherever the step
 //! is symmetric.
 
-use super::ahead::expect_reads;
 use super::step::{Product, Step};
+use crate::kernel::ahead::expect_reads;
 use crate::kernel::lanes::{Element, Lanes};
 use crate::kernel::simd::{Simd, Task, dispatch};
 

@@ -2,9 +2,9 @@
 
 use std::mem::MaybeUninit;
 
-use super::ahead::expect_write;
 use super::stream::write_rows;
 use super::tile::{TILE, square};
+use crate::kernel::ahead::expect_write;
 use crate::kernel::lanes::Element;
 use crate::kernel::large_pages;
 use crate::par;

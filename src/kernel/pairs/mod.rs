@@ -1,6 +1,5 @@
 //! Kernels over pairs of rows: distances, matrices of them, and Gram matrices.
 
-mod ahead;
 mod chord;
 mod find;
 mod finish;
@@ -12,7 +11,6 @@ mod step;
 mod stream;
 mod tile;
 
-pub(crate) use ahead::{expect_line_later, expect_more, expect_reads, expect_write};
 pub(crate) use chord::squared_chord;
 pub(crate) use find::find_at_most;
 pub(crate) use finish::{

@@ -36,7 +36,7 @@ fn copy<F: Copy>(room: &mut [MaybeUninit<F>], values: &[F]) {
 fn stream<F: Element>(room: &mut [MaybeUninit<F>], values: &[F]) {
     #[cfg(target_arch = "x86_64")]
     {
-        use super::ahead::LINE;
+        use crate::kernel::ahead::LINE;
         use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
         let head = room.as_ptr().align_offset(LINE).min(room.len());
         let whole = (room.len() - head) * size_of::<F>() / LINE * LINE / size_of::<F>();

@@ -12,10 +12,10 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use super::ahead::{LINE, expect_line_later, expect_reads};
 use super::finish::Finish;
 use super::step::Step;
 use crate::kernel::Aligned;
+use crate::kernel::ahead::{LINE, expect_line_later, expect_reads};
 use crate::kernel::lanes::{Element, Lanes};
 use crate::kernel::simd::{Isa, Simd, Task, dispatch_on, isa};
 

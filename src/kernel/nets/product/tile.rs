@@ -1,8 +1,8 @@
 //! The tile: a few rows times a panel, summed in registers from start to end.
 
+use crate::kernel::ahead::expect_reads;
 use crate::kernel::lanes::Lanes;
 use crate::kernel::nets::activation::Real;
-use crate::kernel::pairs::expect_reads;
 use crate::kernel::simd::Simd;
 
 /// Where the left factor of row `m` and inner index `k = (outer, inner)` lies: at `m * row + outer * jump + inner * step`.

@@ -1,6 +1,6 @@
 //! Hints to the memory: what will be read, and how soon.
 
-/// Bytes that the memory moves at a time.
+/// Bytes of a cache line, which the memory moves at a time, and of the widest register.
 pub(crate) const LINE: usize = 64;
 
 /// The numbers from `start` on, `len` of them, are going to be read.
