@@ -54,7 +54,7 @@ impl LogisticRegressionParams {
         let slice = data::rows(&x);
         let rows = Rows::Dense { x: &slice, d: x.ncols() };
         let targets = Targets::new(&null.0, dataset.as_single_targets(), &dataset.weights, x.nrows())?;
-        self.alphas(&model, rows, &targets, n, least)
+        self.alphas(&null, &model, rows, &targets, n, least)
     }
 
     /// [`alpha_path`](Self::alpha_path) of sparse records.
@@ -90,7 +90,7 @@ impl LogisticRegressionParams {
         let model = null.fit(dataset)?;
         let rows = super::sparse::rows(dataset.records())?;
         let targets = Targets::new(&null.0, dataset.as_single_targets(), &dataset.weights, rows.n())?;
-        self.alphas(&model, rows, &targets, n, least)
+        self.alphas(&null, &model, rows, &targets, n, least)
     }
 
     /// With a lasso so strong that only the intercepts are free; an error for a path that cannot be.
@@ -100,16 +100,16 @@ impl LogisticRegressionParams {
         Ok(self.clone().alpha(1e200).l1_ratio(1.0))
     }
 
-    /// The path that begins above the steepest slope at the `model` of the intercepts alone.
+    /// The path that begins above the steepest slope at the `model` of the intercepts alone, which is that of `null`.
     fn alphas<F: Float, L: Label>(
         &self,
+        null: &Self,
         model: &LogisticRegression<F, L>,
         rows: Rows<'_, F>,
         targets: &Targets<L>,
         n: usize,
         least: f64,
     ) -> Result<Vec<f64>> {
-        let null = self.null(n, least)?;
         let layout = Layout::new(targets.classes.n_classes(), null.0.alpha);
         let offset = null.0.offsets(rows.n(), layout)?;
         let objective = layout.objective(&null.0, rows, targets, &offset);
