@@ -18,6 +18,8 @@ pub(super) struct Factor {
 
 /// A pivot of the scaled matrix below this is rounding error: the unit diagonal times some hundred roundings.
 const DEPENDENT: f64 = 1e-13;
+/// Times what the other rows see, to count as unseen: the errors of the pivots that make one of the other come from sums of many.
+const HIDDEN: f64 = 1e4;
 /// Columns factored before the rest is updated with one matrix product.
 const PANEL: usize = 48;
 
@@ -81,14 +83,14 @@ impl Factor {
         self.lower[i * self.n + i].is_infinite()
     }
 
-    /// What `b^T A^-1 b / 2` would be more, at least, if dependent rows were not left out: 0 where they truly are dependent, as far as a sum of the size
-    /// `of` can tell.
+    /// What `b^T A^-1 b / 2` would be more, at least, if dependent rows were not left out; 0 where that may be rounding, of a sum of the size `of` or of
+    /// the rows that are not left out.
     ///
-    /// Their pivots are not known, only that these are at most [`DEPENDENT`].
+    /// The pivots are not known, only that these are at most [`DEPENDENT`].
     pub(super) fn unseen(&self, b: &[f64], of: f64) -> f64 {
         let Some(last) = (0..self.n).rfind(|&i| self.is_left_out(i)) else { return 0.0 };
         let mut y: Vec<f64> = b.iter().zip(&self.scale).map(|(b, s)| b * s).collect();
-        let mut unseen = 0.0;
+        let (mut seen, mut unseen) = (0.0, 0.0);
         for i in 0..=last {
             let row = &self.lower[i * self.n..=i * self.n + i];
             let rest = y[i] - dot(&row[..i], &y[..i]);
@@ -96,8 +98,10 @@ impl Factor {
                 unseen += 0.5 * rest * rest / DEPENDENT;
             }
             y[i] = rest / row[i];
+            seen += 0.5 * y[i] * y[i];
         }
-        if unseen > f64::EPSILON * of { unseen } else { 0.0 }
+        // An error of `DEPENDENT` in a pivot is one of its root in the row, times the `y` before it.
+        if unseen > f64::EPSILON * of + HIDDEN * seen { unseen } else { 0.0 }
     }
 
     /// Replaces `b` by `A^-1 b`.
