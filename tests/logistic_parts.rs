@@ -8,7 +8,7 @@ use sapwood::logistic::{
     ChunkedFit, ClassWeight, LogisticRegressionParams, LogisticRegressionValidParams, PartialLoss, Solver,
 };
 use sapwood::optim::{Adam, RmsProp, Rule, Sgd};
-use sapwood::select::{choose_alpha, stratified_folds};
+use sapwood::select::{choose_alpha, choose_alpha_sparse, stratified_folds};
 use sapwood::sprs::CsMat;
 use sapwood::{Float, LogisticRegression, ndarray};
 
@@ -322,6 +322,33 @@ fn the_chosen_penalty_is_the_one_that_cross_validation_by_hand_finds() {
 
 fn csr(x: &Array2<f64>) -> CsMat<f64> {
     CsMat::csr_from_dense(x.view(), 0.0)
+}
+
+#[test]
+fn sparse_records_choose_the_penalty_of_dense_ones() {
+    let mut data = made::<f64>(240, 8, 3);
+    // Half of the cells become 0, and rows count unequally.
+    data.records.indexed_iter_mut().filter(|((i, j), _)| (i * 5 + j * 3) % 7 < 3).for_each(|(_, x)| *x = 0.0);
+    let data = data.with_weights((0..240).map(|i| 0.5 + (i % 4) as f32).collect());
+    let matrix = csr(data.records());
+    let sparse = DatasetBase::new(Csr::new(matrix.view()).unwrap(), data.targets().clone())
+        .with_weights(data.weights.clone());
+    let params = LogisticRegression::params().l1_ratio(0.7).tol(1e-12);
+    let alphas = params.alpha_path(&data, 6, 1e-3).unwrap();
+    let folds = stratified_folds(data.targets().view(), 4, 3).unwrap();
+    let (model, report) = choose_alpha(&params, &data, &alphas, &folds).unwrap();
+    let (same, sparse_report) = choose_alpha_sparse(&params, &sparse, &alphas, &folds).unwrap();
+    assert!((&report.losses - &sparse_report.losses).iter().all(|d| d.abs() < 1e-5), "{sparse_report}");
+    assert_eq!((report.best, report.simplest), (sparse_report.best, sparse_report.simplest));
+    assert!(report.best > 0, "{report}");
+    let again = params.clone().alpha(sparse_report.best_alpha()).fit(&sparse).unwrap();
+    assert_eq!(same, again);
+    assert!((model.report().objective / same.report().objective - 1.0).abs() < 1e-11);
+
+    assert!(choose_alpha_sparse(&params, &sparse, &[], &folds).is_err());
+    assert!(choose_alpha_sparse(&params, &sparse, &alphas, &[]).is_err());
+    let shifted = params.offset(Array2::<f64>::zeros((240, 3)).view());
+    assert!(choose_alpha_sparse(&shifted, &sparse, &alphas, &folds).is_err());
 }
 
 #[test]

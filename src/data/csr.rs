@@ -1,7 +1,7 @@
 //! Sparse records.
 
 use linfa::dataset::Records;
-use sprs::CsMatView;
+use sprs::{CsMat, CsMatView};
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -60,6 +60,32 @@ impl<'a, F: Float> Csr<'a, F> {
     #[must_use]
     pub fn parts(&self) -> (&'a [usize], &'a [usize], &'a [F]) {
         (self.starts, self.indices, self.values)
+    }
+
+    /// A copy of some rows, in the given order.
+    ///
+    /// # Example
+    /// ```
+    /// use sapwood::{data::Csr, ndarray::array, sprs::CsMat};
+    ///
+    /// let x = CsMat::csr_from_dense(array![[1, 0], [0, 2], [3, 4]].mapv(f64::from).view(), 0.0);
+    /// let part = Csr::new(x.view())?.select_rows(&[2, 0]);
+    /// assert_eq!(part.to_dense(), array![[3.0, 4.0], [1.0, 0.0]]);
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// When an index is not below the number of rows.
+    #[must_use]
+    pub fn select_rows(&self, rows: &[usize]) -> CsMat<F> {
+        let (mut starts, mut indices, mut values) = (vec![0], vec![], vec![]);
+        for &row in rows {
+            let entries = self.starts[row]..self.starts[row + 1];
+            indices.extend_from_slice(&self.indices[entries.clone()]);
+            values.extend_from_slice(&self.values[entries]);
+            starts.push(indices.len());
+        }
+        CsMat::new((rows.len(), self.columns), starts, indices, values)
     }
 
     /// Number of rows.

@@ -45,26 +45,32 @@ impl<F: Float> Objective<'_, F> {
             Blocks::All => (0..m).flat_map(|a| (a..m).map(move |b| (a, b))).collect(),
             Blocks::Diagonal => (0..m).map(|a| (a, a)).collect(),
         };
+        // Where all probabilities are the same `p`, a block is the first one, with `-p p` for `p (1 - p)` beside the diagonal.
+        let alike = self.offset.is_empty() && v.iter().all(|&v| v == 0.0);
+        let beside = -1.0 / (m + usize::from(self.reference) - 1) as f64;
+        let summed = if alike { &pairs[..1] } else { &pairs[..] };
         // Large blocks leave room for few chunks of rows; then threads share the blocks.
-        let n_chunks = self.n_chunks(pairs.len() * k * k);
-        let groups: Vec<&[(usize, usize)]> = pairs.chunks(GROUP_PAIRS).collect();
+        let n_chunks = self.n_chunks(summed.len() * k * k);
+        let groups: Vec<&[(usize, usize)]> = summed.chunks(GROUP_PAIRS).collect();
         let parts = par::map(n_chunks * groups.len(), |i| {
             let pairs = groups[i % groups.len()];
             self.curvatures(self.chunk(i / groups.len(), n_chunks), features, v, pairs, least)
         });
-        let mut sums = vec![0.0; pairs.len() * k * k];
+        let mut sums = vec![0.0; summed.len() * k * k];
         for chunk in parts.chunks_exact(groups.len()) {
             sums.iter_mut().zip(chunk.iter().flatten()).for_each(|(sum, p)| *sum += p);
         }
         let width = if blocks == Blocks::All { m * order } else { order };
         let mut hessian = vec![0.0; m * order * width];
-        for (&(a, b), sums) in pairs.iter().zip(sums.chunks_exact(k * k)) {
+        for (&(a, b), sums) in pairs.iter().zip(sums.chunks_exact(k * k).cycle()) {
+            let factor = if alike && a != b { beside } else { 1.0 };
             let column = if blocks == Blocks::All { b * order } else { 0 };
             for i in 0..order {
                 for j in i..order {
-                    hessian[(a * order + i) * width + column + j] = sums[i * k + j];
+                    let sum = factor * sums[i * k + j];
+                    hessian[(a * order + i) * width + column + j] = sum;
                     // A block beside the diagonal is symmetric too.
-                    hessian[(a * order + j) * width + column + i] = sums[i * k + j];
+                    hessian[(a * order + j) * width + column + i] = sum;
                 }
             }
         }

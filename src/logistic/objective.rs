@@ -110,7 +110,9 @@ impl<'a, F: Float> Objective<'a, F> {
             hessian: vec![],
             packed: vec![],
         };
-        Workspace { parts: (0..self.n_chunks(self.len())).map(|_| part()).collect(), look: true }
+        // The gradients are added up after every pass: chunks that are thrice as large as they need be leave little of that.
+        let n_chunks = self.n_chunks(3 * self.len());
+        Workspace { parts: (0..n_chunks).map(|_| part()).collect(), look: true }
     }
 
     /// Whether the Hessian comes out of the same pass as the gradient.
@@ -284,20 +286,19 @@ impl<'a, F: Float> Objective<'a, F> {
     }
 
     /// Gradient of the losses whose derivatives by the margins are `r`, `(n, lanes)`.
-    pub(super) fn gradient_of_residuals(&self, r: &[f64], gradient: &mut [f64]) {
-        let (m, lanes, n_chunks) = (self.m, self.lanes(), self.n_chunks(self.len()));
+    pub(super) fn gradient_of_residuals(&self, r: &[f64], gradient: &mut [f64], workspace: &mut Workspace) {
+        let (m, lanes, n_chunks) = (self.m, self.lanes(), workspace.parts.len());
         let weights = self.len() - lanes;
-        let parts = par::map(n_chunks, |i| {
-            let mut part = vec![0.0; self.len()];
+        par::for_each(workspace.parts.iter_mut().collect(), |i, part| {
             let rows = self.chunk(i, n_chunks);
             let r = &r[rows.start * lanes..rows.end * lanes];
-            self.rows.gradient(rows, m, r, &mut part[..weights]);
-            add_rows(r, &mut part[weights..]);
-            part
+            part.gradient.fill(0.0);
+            self.rows.gradient(rows, m, r, &mut part.gradient[..weights]);
+            add_rows(r, &mut part.gradient[weights..]);
         });
         gradient.fill(0.0);
-        for part in parts {
-            gradient.iter_mut().zip(part).for_each(|(g, p)| *g += p);
+        for part in &workspace.parts {
+            gradient.iter_mut().zip(&part.gradient).for_each(|(g, p)| *g += p);
         }
         if !self.intercept {
             gradient[weights..].fill(0.0);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::expect_more;
 use crate::kernel::linear::{gram::padded, logistic as kernel, single};
 
 /// Rows of the records, one after another.
@@ -103,12 +104,14 @@ impl<F: Float> Rows<'_, F> {
                 let lanes = kernel::lanes(m);
                 for (i, row) in range.enumerate() {
                     let entries = starts[row]..starts[row + 1];
-                    let entries = indices[entries.clone()].iter().zip(&values[entries]);
+                    let (indices, values) = (&indices[entries.clone()], &values[entries]);
+                    expect_more(indices);
+                    expect_more(values);
                     if m == 1 {
-                        z[i] += entries.map(|(&j, &v)| w[j] * v.as_f64()).sum::<f64>();
+                        z[i] += product(indices, values, w);
                         continue;
                     }
-                    for (&j, &v) in entries {
+                    for (&j, &v) in indices.iter().zip(values) {
                         for (c, w) in w[j * lanes..j * lanes + m].iter().enumerate() {
                             z[c * n + i] += w * v.as_f64();
                         }
@@ -133,7 +136,15 @@ impl<F: Float> Rows<'_, F> {
             Self::Sparse { starts, indices, values, .. } => {
                 for (row, r) in range.zip(r.chunks_exact(lanes)) {
                     let entries = starts[row]..starts[row + 1];
-                    for (&j, &v) in indices[entries.clone()].iter().zip(&values[entries]) {
+                    let (indices, values) = (&indices[entries.clone()], &values[entries]);
+                    expect_more(indices);
+                    expect_more(values);
+                    let entries = indices.iter().zip(values);
+                    if let [r] = *r {
+                        entries.for_each(|(&j, &v)| g[j] += r * v.as_f64());
+                        continue;
+                    }
+                    for (&j, &v) in entries {
                         for (g, r) in g[j * lanes..(j + 1) * lanes].iter_mut().zip(r) {
                             *g += r * v.as_f64();
                         }
@@ -251,4 +262,18 @@ impl<F: Float> Rows<'_, F> {
         }
         Some(out)
     }
+}
+
+/// `sum_k values[k] w[indices[k]]` by four sums, so that no addition waits for the last one.
+fn product<F: Float>(indices: &[usize], values: &[F], w: &[f64]) -> f64 {
+    let mut sums = [0.0; 4];
+    let (fours, rest) = indices.as_chunks::<4>();
+    let (value_fours, value_rest) = values.as_chunks::<4>();
+    for (indices, values) in fours.iter().zip(value_fours) {
+        for l in 0..4 {
+            sums[l] += w[indices[l]] * values[l].as_f64();
+        }
+    }
+    let rest: f64 = rest.iter().zip(value_rest).map(|(&j, v)| w[j] * v.as_f64()).sum();
+    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }

@@ -1,7 +1,7 @@
 //! Which rows train and which test.
 
 use linfa::DatasetBase;
-use linfa::dataset::{AsSingleTargets, Label};
+use linfa::dataset::{AsSingleTargets, Label, Records};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, Axis, Data, Ix2};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -134,7 +134,21 @@ where
     T: AsSingleTargets<Elem = L>,
     L: Label,
 {
-    let records = data::select_rows(&dataset.records, rows);
+    with_rows_of(data::select_rows(&dataset.records, rows), dataset, rows)
+}
+
+/// Records that were some rows of a data set, with what else belongs to these rows.
+pub(super) fn with_rows_of<P, R, T, L>(
+    records: P,
+    dataset: &DatasetBase<R, T>,
+    rows: &[usize],
+) -> DatasetBase<P, Array1<L>>
+where
+    P: Records,
+    R: Records,
+    T: AsSingleTargets<Elem = L>,
+    L: Label,
+{
     let targets = dataset.as_single_targets();
     let targets = rows.iter().map(|&row| targets[row].clone()).collect();
     let mut part = DatasetBase::new(records, targets);

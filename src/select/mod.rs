@@ -9,7 +9,7 @@ mod penalty;
 mod search;
 
 pub use folds::{Fold, k_folds, stratified_folds, subset};
-pub use penalty::{AlphaReport, choose_alpha};
+pub use penalty::{AlphaReport, choose_alpha, choose_alpha_sparse};
 pub use search::{Candidate, Point, Range, SearchReport, grid_search, random_search};
 
 use linfa::DatasetBase;

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use linfa::DatasetBase;
-use linfa::dataset::{AsSingleTargets, Label};
+use linfa::dataset::{AsSingleTargets, Label, Records};
 use linfa::traits::Fit;
 use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Ix2};
 
-use super::folds::{Fold, subset};
-use crate::data::ClassIndex;
+use super::folds::{Fold, subset, with_rows_of};
+use crate::data::{ClassIndex, Csr};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::logistic::{LogisticRegression, LogisticRegressionParams};
@@ -119,25 +119,88 @@ where
     T: AsSingleTargets<Elem = L> + Sync,
     L: Label + Send + Sync,
 {
+    choose(params, dataset, alphas, folds, |fold| {
+        let (train, test) = (subset(dataset, &fold.train), subset(dataset, &fold.test));
+        let path = params.fit_path(&train, alphas)?;
+        losses(&path, train.targets(), test.targets(), |model| model.predict_proba(test.records()))
+    })
+}
+
+/// [`choose_alpha`] of sparse records.
+///
+/// # Example
+/// ```
+/// use sapwood::{LogisticRegression, data::Csr, linfa::DatasetBase, ndarray::{Array, Array1}, select, sprs::CsMat};
+///
+/// let counts = Array::from_shape_fn((80, 6), |(i, j)| ((i * (j + 3) + i * i) % 5 / 3) as f64);
+/// let y: Array1<bool> = (0..80).map(|i| counts[[i, 0]] + (i % 3) as f64 / 2.0 > counts[[i, 1]] + 0.6).collect();
+/// let x = CsMat::csr_from_dense(counts.view(), 0.0);
+/// let data = DatasetBase::new(Csr::new(x.view())?, y);
+///
+/// let params = LogisticRegression::params().l1_ratio(1.0).tol(1e-8);
+/// let alphas = params.alpha_path_sparse(&data, 8, 0.01)?;
+/// let folds = select::stratified_folds(data.targets().view(), 4, 0)?;
+/// let (model, report) = select::choose_alpha_sparse(&params, &data, &alphas, &folds)?;
+/// assert!(report.best > 0 && model.report().converged());
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+///
+/// # Errors
+/// As there.
+pub fn choose_alpha_sparse<F, T, L>(
+    params: &LogisticRegressionParams,
+    dataset: &DatasetBase<Csr<'_, F>, T>,
+    alphas: &[f64],
+    folds: &[Fold],
+) -> Result<(LogisticRegression<F, L>, AlphaReport)>
+where
+    F: Float,
+    T: AsSingleTargets<Elem = L> + Sync,
+    L: Label + Send + Sync,
+{
+    choose(params, dataset, alphas, folds, |fold| {
+        let [train, test] = [&fold.train, &fold.test].map(|rows| dataset.records().select_rows(rows));
+        let train = with_rows_of(Csr::new(train.view())?, dataset, &fold.train);
+        let test = with_rows_of(Csr::new(test.view())?, dataset, &fold.test);
+        let path = params.fit_path(&train, alphas)?;
+        losses(&path, train.targets(), test.targets(), |model| model.predict_proba_sparse(test.records()))
+    })
+}
+
+/// The choice by the `losses` of each penalty in a fold.
+fn choose<F, R, T, L>(
+    params: &LogisticRegressionParams,
+    dataset: &DatasetBase<R, T>,
+    alphas: &[f64],
+    folds: &[Fold],
+    losses: impl Fn(&Fold) -> Result<Vec<f64>> + Send + Sync,
+) -> Result<(LogisticRegression<F, L>, AlphaReport)>
+where
+    F: Float,
+    R: Records,
+    L: Label,
+    LogisticRegressionParams: Fit<R, T, Error, Object = LogisticRegression<F, L>>,
+{
     if alphas.is_empty() || folds.is_empty() {
         let name = if alphas.is_empty() { "alphas" } else { "folds" };
         return Err(Error::shape(name, "at least one entry", 0));
     }
-    let losses = par::map(folds.len(), |i| -> Result<Vec<f64>> {
-        let (train, test) = (subset(dataset, &folds[i].train), subset(dataset, &folds[i].test));
-        let path = params.fit_path(&train, alphas)?;
-        let truth = ClassIndex::new(train.targets().view())?.columns(test.targets().view())?;
-        let loss = |model: &LogisticRegression<F, L>| {
-            let p = model.predict_proba(test.records())?.mapv(F::as_f64);
-            score::log_loss(truth.view(), p.view())
-        };
-        path.iter().map(loss).collect()
-    });
-    let losses = losses.into_iter().collect::<Result<Vec<_>>>()?;
+    let losses = par::map(folds.len(), |i| losses(&folds[i])).into_iter().collect::<Result<Vec<_>>>()?;
     let losses = Array2::from_shape_fn((alphas.len(), folds.len()), |(a, fold)| losses[fold][a]);
     let report = AlphaReport::new(alphas, losses);
     let model = params.clone().alpha(report.best_alpha()).fit(dataset)?;
     Ok((model, report))
+}
+
+/// Log-loss of each model on rows with the targets `test`, whose probabilities it has from `predict`.
+fn losses<F: Float, L: Label>(
+    path: &[LogisticRegression<F, L>],
+    train: &Array1<L>,
+    test: &Array1<L>,
+    predict: impl Fn(&LogisticRegression<F, L>) -> Result<Array2<F>>,
+) -> Result<Vec<f64>> {
+    let truth = ClassIndex::new(train.view())?.columns(test.view())?;
+    path.iter().map(|model| score::log_loss(truth.view(), predict(model)?.mapv(F::as_f64).view())).collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use super::super::objective::Objective;
+use super::super::objective::{Objective, Workspace};
 use super::super::report::Report;
 use super::super::solve::Limits;
 use super::model::Model;
@@ -22,8 +22,10 @@ use crate::observe::Observer;
 use crate::optim::lbfgs::{add, dot};
 use crate::par;
 
-/// Part of a step's gain that its last sweep may still have: far from the optimum a new model is worth more than an exact step.
+/// Part of a step's gain that its sweeps may leave: far from the optimum a new model is worth more than an exact step.
 const INEXACT: f64 = 1e-3;
+/// First sweeps of a step, over all features of the set; the next ones pass over those whose weight is 0.
+const FULL_SWEEPS: usize = 8;
 /// Conjugate gradients of a polish, and the part of the residual's square at which they end.
 const MAX_CONJUGATE: usize = 60;
 const CONJUGATE: f64 = 1e-12;
@@ -44,6 +46,21 @@ pub(super) struct Columns {
 struct Scale {
     curvature: f64,
     mean: f64,
+}
+
+/// A step, and what it does to the losses' quadratic model.
+struct Step {
+    /// Change of the set's weights and the intercepts.
+    change: Vec<f64>,
+    /// Change of the margins.
+    z: Vec<f64>,
+    /// First and second derivative of the losses along the step.
+    slope: f64,
+    bend: f64,
+    /// By which at least the penalised model falls beside its own curvature, and what is gained by settling what the logits share.
+    decrease: f64,
+    /// What more sweeps would still gain, about.
+    left: f64,
 }
 
 impl Columns {
@@ -68,8 +85,13 @@ impl Columns {
     }
 
     /// Losses and their gradient by all parameters, at the end of the last [`minimize`](Self::minimize).
-    pub(super) fn losses<F: Float>(&self, objective: &Objective<'_, F>, gradient: &mut [f64]) -> f64 {
-        objective.gradient_of_residuals(&self.point.r, gradient);
+    pub(super) fn losses<F: Float>(
+        &self,
+        objective: &Objective<'_, F>,
+        gradient: &mut [f64],
+        workspace: &mut Workspace,
+    ) -> f64 {
+        objective.gradient_of_residuals(&self.point.r, gradient, workspace);
         self.point.losses
     }
 
@@ -102,19 +124,21 @@ impl Columns {
         };
         let mut point = std::mem::take(&mut self.point);
         let mut next = Point::new(n, m, lanes);
-        let mut value = point.losses + penalty(&w);
+        let (mut value, mut inexact) = (point.losses + penalty(&w), INEXACT);
         let last = limits.max_iter.min(report.iterations + MOST_STEPS);
         while report.iterations < last {
             // The duality gap shrinks with the distance from the optimum, the objective with its square. What rounding moves is no descent.
             let enough = (1e-2 * limits.tol * limits.tol).max(WANDERING) * value;
-            let (step, z, decrease) = self.quadratic_step(objective, &point, &w, l1, 0.1 * enough);
+            let Step { change, z, slope, bend, decrease, left } =
+                self.quadratic_step(objective, &point, &w, l1, (0.1 * enough, inexact));
             if decrease.is_nan() {
                 break;
             }
+            let losses = point.losses;
             let (mut t, halvings) = (1.0, if decrease > enough { MAX_HALVINGS } else { 1 });
             let mut trial = w.clone();
             let accepted = (0..halvings).any(|_| {
-                for ((trial, w), s) in trial.iter_mut().zip(&w).zip(&step) {
+                for ((trial, w), s) in trial.iter_mut().zip(&w).zip(&change) {
                     *trial = w + t * s;
                 }
                 for ((next, margin), z) in next.margins.iter_mut().zip(&point.margins).zip(&z) {
@@ -142,10 +166,16 @@ impl Columns {
             }
             report.iterations += 1;
             tell(observer, report.iterations, limits, value)?;
-            // What the sweeps left out is not worth another step.
-            if INEXACT * decrease <= enough {
+            // Another step would gain what the sweeps left out, and what the losses' third derivative `c` along the step `s` has done. The losses miss
+            // their model by `e = c s^3 / 6`, and the slope misses it by `c s^2 / 2`: to gain is `(c s^2 / 2)^2 / 2 bend = 9/2 e^2 / (bend s^2)`.
+            let missed = point.losses - losses - slope - 0.5 * bend;
+            let bent = 4.5 * missed * missed / decrease;
+            // A whole step has left one half.
+            if t == 0.5 && left + bent <= enough {
                 break;
             }
+            // The better the model, the more sweeps it is worth.
+            inexact = INEXACT.min(bent / decrease);
         }
         for (i, w) in w.iter().enumerate() {
             v[self.place(i, d, lanes)] = *w;
@@ -180,18 +210,15 @@ impl Columns {
         self.point = point;
     }
 
-    /// Minimises the quadratic model at `start` and the penalty until a sweep gains at most `enough`, or little beside the sweeps before it.
-    ///
-    /// Returns the step, by how much it changes the margins, and `s^T H s`, by which at least the model falls beside its own curvature; with it what is
-    /// gained by settling what the logits share.
+    /// Minimises the quadratic model at `start` and the penalty until more sweeps would gain at most `enough`, or `inexact` times what was gained.
     fn quadratic_step<F: Float>(
         &self,
         objective: &Objective<'_, F>,
         point: &Point,
         start: &[f64],
         l1: f64,
-        enough: f64,
-    ) -> (Vec<f64>, Vec<f64>, f64) {
+        (enough, inexact): (f64, f64),
+    ) -> Step {
         let (n, m, lanes, l2) = (objective.rows.n(), objective.m, objective.lanes(), objective.l2);
         let k = self.set.len() + 1;
         let scales = self.scales(point, objective.intercept, (m, lanes));
@@ -199,6 +226,7 @@ impl Columns {
             Model { point, weight: objective.weight, z: vec![0.0; n * lanes], rows: vec![[0.0; 2]; n] };
         let mut w = start.to_vec();
         let (mut everything, mut polish_at, mut gained, mut shifted) = (true, POLISH, 0.0, 0.0);
+        let (mut last_gain, mut left) = (0.0, f64::INFINITY);
         model.load(0, lanes);
         for sweep in 1..=MAX_SWEEPS {
             let mut gain = 0.0;
@@ -218,26 +246,30 @@ impl Columns {
                 shifted += settled;
             }
             gained += gain;
-            let little = gain <= enough.max(INEXACT * gained);
+            // Gains fall by about the same factor from sweep to sweep.
+            let factor = gain / last_gain;
+            left = if factor < 0.5 { gain * factor / (1.0 - factor) } else { gain };
+            last_gain = gain;
+            let goal = enough.max(inexact * gained);
+            let little = left <= goal;
             if little && everything {
                 break;
             }
-            everything = little;
-            // Where features resemble one another, sweeps crawl: solve for those in use at once.
-            if sweep == polish_at {
-                polish_at *= 2;
+            everything = little || sweep < FULL_SWEEPS;
+            // Where features resemble one another, sweeps crawl: solve for those in use at once, unless as many more sweeps would do.
+            if sweep >= polish_at && left * factor.powi(MAX_CONJUGATE as i32) > goal {
+                polish_at = 2 * sweep;
                 self.polish(objective, &mut model, (start, &mut w), &scales, l1);
                 everything = true;
             }
         }
         w.iter_mut().zip(start).for_each(|(w, start)| *w -= start);
         self.change(&mut model.z, &w, lanes);
-        let mut decrease = shifted;
-        for (i, z) in model.z.chunks_exact(lanes).enumerate() {
-            decrease += model.curvature(i, z, z);
-        }
-        decrease += l2 * w.chunks_exact(k).map(|w| dot(&w[..k - 1], &w[..k - 1])).sum::<f64>();
-        (w, model.z, decrease)
+        let bends = model.z.chunks_exact(lanes).enumerate().map(|(i, z)| model.curvature(i, z, z));
+        let bend = bends.sum::<f64>();
+        let ridge = l2 * w.chunks_exact(k).map(|w| dot(&w[..k - 1], &w[..k - 1])).sum::<f64>();
+        let (slope, decrease) = (dot(&point.r, &model.z), shifted + bend + ridge);
+        Step { change: w, z: model.z, slope, bend, decrease, left }
     }
 
     /// Sets `z` to the change of the margins by a step.
@@ -333,21 +365,28 @@ impl Columns {
         let used = |i: usize, w: &[f64]| scales[i].curvature + l2 > 0.0 && (free(i) || w[i] != 0.0);
         // `X^T q + l2 d` of the coordinates in use, `q` the model's derivatives after a change of `z`.
         let slopes = |model: &mut Model<'_>, d: &[f64], w: &[f64], only_curvature: bool| -> Vec<f64> {
-            let mut out = vec![0.0; m * k];
+            let mut out = Vec::with_capacity(m * k);
             for c in 0..m {
                 model.load(c, lanes);
                 if only_curvature {
                     let r = model.point.r.iter().skip(c).step_by(lanes);
                     model.rows.iter_mut().zip(r).for_each(|([_, q], r)| *q -= r);
                 }
-                for i in (c * k..(c + 1) * k).filter(|&i| used(i, w)) {
-                    out[i] = if free(i) {
-                        sum(&model.rows)
-                    } else {
-                        let (rows, values) = self.set.column(i % k);
-                        slope(rows, values, &model.rows) + l2 * d[i]
+                let rows = &model.rows;
+                let runs = par::map(k.div_ceil(RUN), |run| {
+                    let slope = |i: usize| {
+                        if !used(i, w) {
+                            return 0.0;
+                        }
+                        if free(i) {
+                            return sum(rows);
+                        }
+                        let (of, values) = self.set.column(i % k);
+                        slope(of, values, rows) + l2 * d[i]
                     };
-                }
+                    (run * RUN..((run + 1) * RUN).min(k)).map(|j| slope(c * k + j)).collect::<Vec<_>>()
+                });
+                out.extend(runs.into_iter().flatten());
             }
             out
         };

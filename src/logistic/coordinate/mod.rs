@@ -45,6 +45,8 @@ const LEAST_CARE: f64 = 1e-12;
 const POLISH: usize = 16;
 /// Roundings that a slope may suffer, each relative to the sum of the sizes of its terms.
 const ROUNDINGS: f64 = 64.0;
+/// Features in use for one that is missing, above which the set is nearly whole.
+const MANY: usize = 16;
 /// One more feature of those nearest to joining for so many that join, so that some who join later are there already.
 const SPARE: usize = 4;
 
@@ -83,7 +85,7 @@ pub(super) fn minimize<F: Float>(
     let (mut care, mut stuck) = (1.0, false);
     loop {
         let losses = match &part {
-            Part::Columns(columns) => columns.losses(objective, &mut gradient),
+            Part::Columns(columns) => columns.losses(objective, &mut gradient, &mut workspace),
             Part::Gram(_) => losses_only.evaluate(v, &mut gradient, &mut workspace).sum,
         };
         if report.passes == 0 && !by_columns {
@@ -159,8 +161,10 @@ pub(super) fn minimize<F: Float>(
             }
         };
         let before = report.iterations;
-        // While features are missing, a part of the present gap is close enough.
-        let tol = care * limits.tol.max(0.03 * report.gap.min(1.0));
+        // While many features are missing, a part of the present gap is close enough.
+        let many = missing * MANY > set.len();
+        let close = if many || !by_columns { 0.03 * report.gap.min(1.0) } else { 0.0 };
+        let tol = care * limits.tol.max(close);
         let limits_here = Limits { tol, ..limits };
         match &mut part {
             Part::Columns(columns) => {

@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::super::objective::Objective;
 use super::super::rows::Rows;
 use crate::float::Float;
+use crate::kernel::{expect_more, large_pages};
 use crate::par;
 
 /// Most pieces that the rows are cut into, and the fewest stored entries that make a piece worth a thread's while.
@@ -22,7 +23,7 @@ pub(super) struct Set {
     n_rows: usize,
     pieces: usize,
     /// Stored entries of each feature of the records, `(d, pieces)`.
-    counts: Vec<usize>,
+    counts: Vec<u32>,
     batches: Vec<Batch>,
     /// Batch of each column, and its number therein.
     places: Vec<(usize, usize)>,
@@ -41,12 +42,15 @@ impl Set {
     pub(super) fn new<F: Float>(objective: &Objective<'_, F>) -> Self {
         let (n, d, stored) = (objective.rows.n(), objective.rows.d(), objective.rows.stored());
         let pieces = (stored / PIECE_ENTRIES).clamp(1, MAX_PIECES).min(n);
-        let mut counts = vec![0; d * pieces];
+        let mut counts = vec![0_u32; d * pieces];
         if let Rows::Sparse { starts, indices, .. } = objective.rows {
             let found = par::map(pieces, |piece| {
-                let mut counts = vec![0; d];
-                let rows = objective.chunk(piece, pieces);
-                indices[starts[rows.start]..starts[rows.end]].iter().for_each(|&j| counts[j] += 1);
+                let mut counts = vec![0_u32; d];
+                for row in objective.chunk(piece, pieces) {
+                    let indices = &indices[starts[row]..starts[row + 1]];
+                    expect_more(indices);
+                    indices.iter().for_each(|&j| counts[j] += 1);
+                }
                 counts
             });
             for (piece, found) in found.iter().enumerate() {
@@ -81,19 +85,19 @@ impl Set {
 
     /// Copies the columns of features that are not in the set yet.
     pub(super) fn add<F: Float>(&mut self, objective: &Objective<'_, F>, features: &[usize]) {
-        const NOWHERE: u32 = u32::MAX;
         let Rows::Sparse { starts, indices, values, .. } = objective.rows else { return };
         if features.is_empty() {
             return;
         }
         let pieces = self.pieces;
-        let mut place = vec![NOWHERE; self.member.len()];
+        // Which features join, and as which columns of the batch.
+        let (mut wanted, mut place) = (vec![false; self.member.len()], vec![0_u32; self.member.len()]);
         let mut ends = vec![0];
         let mut end = 0;
         for (i, &j) in features.iter().enumerate() {
-            place[j] = i as u32;
-            for count in &self.counts[j * pieces..(j + 1) * pieces] {
-                end += count;
+            (wanted[j], place[j]) = (true, i as u32);
+            for &count in &self.counts[j * pieces..(j + 1) * pieces] {
+                end += count as usize;
                 ends.push(end);
             }
             self.features.push(j);
@@ -101,32 +105,36 @@ impl Set {
             self.member[j] = true;
         }
         let mut batch = Batch { starts: ends, rows: vec![0; end], values: vec![0.0; end] };
+        large_pages(&mut batch.rows);
+        large_pages(&mut batch.values);
         // What is still to be filled of each column, piece after piece.
         let mut parts: Vec<Vec<_>> = (0..pieces).map(|_| Vec::with_capacity(features.len())).collect();
         let (mut rows_left, mut values_left) = (&mut batch.rows[..], &mut batch.values[..]);
         for &j in features {
             for (part, &count) in parts.iter_mut().zip(&self.counts[j * pieces..]) {
                 let (rows, values);
-                (rows, rows_left) = rows_left.split_at_mut(count);
-                (values, values_left) = values_left.split_at_mut(count);
+                (rows, rows_left) = rows_left.split_at_mut(count as usize);
+                (values, values_left) = values_left.split_at_mut(count as usize);
                 part.push(rows.iter_mut().zip(values));
             }
         }
         par::for_each(parts, |piece, mut columns| {
-            // First which entries of a row are wanted, without a branch for each, then these.
-            let mut found = vec![];
             for row in objective.chunk(piece, pieces) {
                 let entries = starts[row]..starts[row + 1];
-                found.resize(found.len().max(entries.len() + 1), 0);
-                let mut n_found = 0;
-                for (e, &j) in entries.clone().zip(&indices[entries]) {
-                    found[n_found] = e;
-                    n_found += usize::from(place[j] != NOWHERE);
-                }
-                for &e in &found[..n_found] {
-                    let next = columns[place[indices[e]] as usize].next();
-                    let (to_row, to_value) = next.expect("room for every entry that was counted");
-                    (*to_row, *to_value) = (row as u32, values[e].as_f64());
+                expect_more(&indices[entries.clone()]);
+                expect_more(&values[entries.clone()]);
+                for start in entries.clone().step_by(64) {
+                    let indices = &indices[start..(start + 64).min(entries.end)];
+                    // First which entries are wanted, without a branch for each, then these.
+                    let bit = |(l, &j): (usize, &usize)| u64::from(wanted[j]) << l;
+                    let mut found = indices.iter().enumerate().map(bit).fold(0, |found, bit| found | bit);
+                    while found != 0 {
+                        let l = found.trailing_zeros() as usize;
+                        found &= found - 1;
+                        let next = columns[place[indices[l]] as usize].next();
+                        let (to_row, to_value) = next.expect("room for every entry that was counted");
+                        (*to_row, *to_value) = (row as u32, values[start + l].as_f64());
+                    }
                 }
             }
         });
