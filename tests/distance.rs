@@ -323,7 +323,7 @@ fn pairs_of_every_kind<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
         match i % 9 {
             0 => row.fill(F::zero()),
             1 => row.mapv_inplace(|v| v * F::cast(-3)),
-            2 => row[i / 9 % d] = row[i / 9 % d] + nearness,
+            2 => row[i / 9 % d] += nearness,
             3 => row.mapv_inplace(|v| v * (F::one() + nearness)),
             4 => row.mapv_inplace(|v| v * F::cast(1e15)),
             5 => row.mapv_inplace(|v| v * F::cast(1e-25)),

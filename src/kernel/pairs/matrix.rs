@@ -2,8 +2,9 @@
 
 use std::mem::MaybeUninit;
 
+use super::block::Block;
 use super::stream::write_rows;
-use super::tile::{Block, TILE, square};
+use super::tile::{TILE, square};
 use crate::kernel::lanes::Element;
 use crate::kernel::large_pages;
 use crate::par;

@@ -1,5 +1,6 @@
 //! Kernels over pairs of rows: distances, matrices of them, and Gram matrices.
 
+mod block;
 mod chord;
 mod find;
 mod finish;
@@ -11,6 +12,7 @@ mod step;
 mod stream;
 mod tile;
 
+pub(crate) use block::Block;
 pub(crate) use chord::squared_chord;
 pub(crate) use find::find_at_most;
 pub(crate) use finish::{
@@ -25,5 +27,4 @@ pub(crate) use step::{
     Difference, LargestDifference, NormalRelativeDifference, Power, Product, RelativeDifference,
     SquaredDifference, SquaredDifferenceInParts, Step, Sum, TwoRelativeDifferences, Unequal,
 };
-pub(crate) use tile::Block;
 pub(crate) use tile::{AsItIs, Panels, TILE, finished_tile, square, tile};

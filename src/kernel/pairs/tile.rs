@@ -14,7 +14,6 @@ use std::mem::MaybeUninit;
 
 use super::finish::Finish;
 use super::step::Step;
-use super::stream::write_rows;
 use crate::kernel::Aligned;
 use crate::kernel::ahead::{LINE, expect_line_later, expect_reads, expect_write};
 use crate::kernel::lanes::{Element, Lanes};
@@ -27,15 +26,15 @@ pub(crate) const DEPTH: usize = 128;
 pub(crate) const TILE: usize = 192;
 
 /// Points of the first panel at a time, at most; every smaller number of them divides it.
-const MOST_ROWS: usize = 8;
+pub(super) const MOST_ROWS: usize = 8;
 
 /// Points of `dim` components each, in panels.
 #[derive(Debug, Clone)]
 pub(crate) struct Panels<F> {
     values: Aligned<F>,
-    n: usize,
-    dim: usize,
-    isa: Isa,
+    pub(super) n: usize,
+    pub(super) dim: usize,
+    pub(super) isa: Isa,
 }
 
 impl<F: Element> Panels<F> {
@@ -48,7 +47,7 @@ impl<F: Element> Panels<F> {
         Self::new_on(isa(), n, dim, write)
     }
 
-    fn new_on<R: Send>(
+    pub(super) fn new_on<R: Send>(
         isa: Isa,
         n: usize,
         dim: usize,
@@ -96,7 +95,7 @@ fn turn<F: Element>(points: &[F], stride: usize, panel: &mut [MaybeUninit<F>], w
 }
 
 /// Points side by side in a panel.
-fn width<F: Element>(isa: Isa) -> usize {
+pub(super) fn width<F: Element>(isa: Isa) -> usize {
     dispatch_on(isa, Width(PhantomData::<F>))
 }
 
@@ -140,93 +139,8 @@ pub(crate) fn finished_tile<F: Element, P: Step<F>, M: Finish<F>>(
     filled(step, map, [(x, i), (y, j)], out, None)
 }
 
-/// A tile of a matrix: a square of its own, copied in the end, or its place in the matrix, where every entry is written once.
-#[derive(Debug)]
-pub struct Block<'a, F> {
-    square: &'a mut [F],
-    /// The matrix from the first entry of the tile on, `stride` places for each row.
-    room: &'a mut [MaybeUninit<F>],
-    stride: usize,
-    rows: usize,
-    columns: usize,
-    in_place: bool,
-}
-
-impl<'a, F: Element> Block<'a, F> {
-    /// `rows` and `columns` of a matrix with `stride` columns, whose memory from the first of these entries on is `room`; `square` has [`TILE`] times
-    /// `TILE` places.
-    pub(crate) fn new(
-        square: &'a mut [F],
-        room: &'a mut [MaybeUninit<F>],
-        stride: usize,
-        rows: usize,
-        columns: usize,
-    ) -> Self {
-        assert!(square.len() == TILE * TILE && rows <= TILE && columns <= TILE && columns <= stride);
-        assert!(rows == 0 || room.len() >= (rows - 1) * stride + columns, "a tile lies in its matrix");
-        Self { square, room, stride, rows, columns, in_place: false }
-    }
-
-    /// A square alone, of `rows` and `columns`.
-    pub(crate) fn of_square(square: &'a mut [F], rows: usize, columns: usize) -> Self {
-        assert!(square.len() == TILE * TILE && rows <= TILE && columns <= TILE);
-        Self { square, room: &mut [], stride: 0, rows, columns, in_place: false }
-    }
-
-    /// The square, to be filled.
-    pub(crate) fn square(&mut self) -> &mut [F] {
-        self.in_place = false;
-        // The lines at both ends of a row are written in part and have to be there; those between come from here alone.
-        for row in self.room.chunks(self.stride.max(1)).take(self.rows) {
-            expect_write(row.as_ptr());
-            expect_write(row.as_ptr().wrapping_add(self.columns.saturating_sub(1)));
-        }
-        self.square
-    }
-
-    /// What [`finished_tile`] makes, in place where the tile is a whole number of the kernel's blocks and no total comes in parts.
-    ///
-    /// Totals of few components follow one another so fast that a second way through the caches shows (a fifth of the time at 64 components in f32);
-    /// where there are more, stores past the caches are the faster ones.
-    pub(crate) fn fill<P: Step<F>, M: Finish<F>>(
-        &mut self,
-        step: P,
-        map: M,
-        x: (&Panels<F>, usize),
-        y: (&Panels<F>, usize),
-    ) -> F {
-        let whole = self.columns.is_multiple_of(width::<F>(y.0.isa)) && self.rows.is_multiple_of(MOST_ROWS);
-        self.in_place = whole && (1..=DEPTH).contains(&x.0.dim) && !self.room.is_empty();
-        let to = self.in_place.then(|| (self.room.as_mut_ptr().cast::<F>(), self.stride));
-        let out = if self.in_place { &mut *self.square } else { self.square() };
-        filled(step, map, [x, y], out, to)
-    }
-
-    /// Calls `f(r, row)` with each row, once it is filled.
-    pub(crate) fn for_each_row(&mut self, mut f: impl FnMut(usize, &mut [F])) {
-        for r in 0..self.rows {
-            let row = if self.in_place {
-                let row = &mut self.room[r * self.stride..][..self.columns];
-                // SAFETY: `fill` has written every entry of the tile, there is nothing in a float but its bits.
-                unsafe { &mut *(std::ptr::from_mut(row) as *mut [F]) }
-            } else {
-                &mut self.square[r * TILE..][..self.columns]
-            };
-            f(r, row);
-        }
-    }
-
-    /// Puts the entries where they belong; `len` is the number of all entries of the matrix.
-    pub(crate) fn finish(self, len: usize) {
-        if !self.in_place {
-            let rows = self.room.chunks_mut(self.stride).take(self.rows).map(|row| &mut row[..self.columns]);
-            write_rows(len, rows.zip(self.square.chunks_exact(TILE)));
-        }
-    }
-}
-
 /// Fills `out`, or the place `to` with so many entries a row; `out` then holds what is not finished.
-fn filled<F: Element, P: Step<F>, M: Finish<F>>(
+pub(super) fn filled<F: Element, P: Step<F>, M: Finish<F>>(
     step: P,
     map: M,
     [(x, i), (y, j)]: [(&Panels<F>, usize); 2],
@@ -347,7 +261,7 @@ impl<F: Element, P: Step<F>, M: Finish<F>> Square<'_, F, P, M> {
                         let sums = (sums.wrapping_add(r * TILE + c), TILE);
                         let to = (to.wrapping_add(r * stride + c), stride);
                         // SAFETY: `x` and `y` have at most `TILE` points and `width` and `ROWS` divide it, so these rows and columns are in the
-                        // square; and in the other place, which has whole blocks of rows and columns for all points.
+                        // square; the other place has rows for all `n` points and columns for those of `y`, whole blocks of both (`Block::fill`).
                         let watched = unsafe { registers::<F, S, P, M, ROWS>(step, part, at, [sums, to]) };
                         if M::WATCHES && end == dim {
                             least = least.min(watched);
@@ -471,8 +385,7 @@ mod tests {
     use super::*;
     use crate::kernel::simd::available;
     use crate::kernel::{
-        LargestDifference, Product, Similarity, SquaredDifference, SquaredDifferenceInParts,
-        TwoRelativeDifferences,
+        LargestDifference, Product, SquaredDifference, SquaredDifferenceInParts, TwoRelativeDifferences,
     };
 
     /// Of the numbers of components, in Miri.
@@ -541,45 +454,6 @@ mod tests {
                         let bound = expected * F::epsilon().to_f64().unwrap() * 40.0;
                         assert!(error <= bound, "{isa:?} dim {dim}, {r} {c}: {got} {expected}");
                         assert_eq!(got, turned[c * TILE + r]);
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_tile_in_its_place_is_the_tile_of_a_square() {
-        for isa in available() {
-            let sizes = [(TILE, TILE), (TILE, 96), (8, 48), (7, 48), (16, 50), (TILE - 1, TILE)];
-            for (rows, columns) in sizes.into_iter().take(FEW) {
-                for dim in [0, 1, 3, 64, DEPTH, DEPTH + 1].into_iter().take(FEW) {
-                    let panels = |n, shift: usize| {
-                        let write = |i: usize, point: &mut [f32]| {
-                            point.iter_mut().enumerate().for_each(|(k, v)| *v = value(i + shift, k) as f32);
-                        };
-                        Panels::new_on(isa, n, dim, write).0
-                    };
-                    let (x, y) = (panels(TILE + rows, 0), panels(2 * TILE + columns, 5));
-                    let (mut square, mut expected) = (vec![0.0; TILE * TILE], vec![0.0; TILE * TILE]);
-                    let stride = columns + 5;
-                    let mut room = vec![-9.0; rows * stride];
-                    let least = {
-                        // SAFETY: numbers stay numbers.
-                        let room =
-                            unsafe { &mut *(std::ptr::from_mut(&mut room[2..]) as *mut [MaybeUninit<f32>]) };
-                        let mut block = Block::new(&mut square, room, stride, rows, columns);
-                        let least = block.fill(Product, Similarity, (&x, TILE), (&y, 2 * TILE));
-                        block.for_each_row(|r, row| row[0] += r as f32);
-                        block.finish(rows * stride);
-                        least
-                    };
-                    let whole = finished_tile(Product, Similarity, &x, TILE, &y, 2 * TILE, &mut expected);
-                    assert_eq!(least, whole);
-                    for (at, &got) in room.iter().enumerate() {
-                        let (r, c) = (at.saturating_sub(2) / stride, at.wrapping_sub(2) % stride);
-                        let entry = if at < 2 || c >= columns { -9.0 } else { expected[r * TILE + c] };
-                        let added = if at >= 2 && c == 0 { r as f32 } else { 0.0 };
-                        assert_eq!(got, entry + added, "{isa:?} {rows} x {columns}, dim {dim}: {r} {c}");
                     }
                 }
             }
