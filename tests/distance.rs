@@ -315,6 +315,52 @@ fn cosine_distances_of_nearly_equal_points_keep_their_digits() {
     assert!((got / exact - 1.0).abs() < 1e-7, "{got} {exact}");
 }
 
+/// Zeros, copies, opposites, neighbours as near as `2^-step` and lengths far apart.
+fn pairs_of_every_kind<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
+    let mut x = rows(n, d, 7).mapv(F::cast);
+    for (i, mut row) in x.outer_iter_mut().enumerate() {
+        let nearness = F::cast(2f64.powi(-((i / 9 + seed as usize) as i32 % 40)));
+        match i % 9 {
+            0 => row.fill(F::zero()),
+            1 => row.mapv_inplace(|v| v * F::cast(-3)),
+            2 => row[i / 9 % d] += nearness,
+            3 => row.mapv_inplace(|v| v * (F::one() + nearness)),
+            4 => row.mapv_inplace(|v| v * F::cast(1e15)),
+            5 => row.mapv_inplace(|v| v * F::cast(1e-25)),
+            6 => row.fill(F::cast(0.3)),
+            _ => {}
+        }
+    }
+    x
+}
+
+fn few_components_are_as_good_as_pairs<F: Float, M: Metric<F> + Copy>(metric: M) {
+    for d in 1..=5 {
+        let (x, y) = (pairs_of_every_kind::<F>(200, d, 0), pairs_of_every_kind::<F>(240, d, 11));
+        let (both, turned) =
+            (distance::between(&x, &y, metric).unwrap(), distance::between(&y, &x, metric).unwrap());
+        assert_eq!(both, turned.t());
+        for ((i, j), &got) in both.indexed_iter() {
+            let expected =
+                metric.distance(x.row(i).as_slice().unwrap(), y.row(j).as_slice().unwrap()).as_f64();
+            // What `1 - s` may have lost in one of the two.
+            let epsilon = F::epsilon().as_f64();
+            let bound = 64.0 * epsilon.powf(0.75) * expected + 16.0 * epsilon * epsilon;
+            let error = (got.as_f64() - expected).abs();
+            assert!(error <= bound, "d {d}, {i} {j}: {got} {expected}");
+            assert!((0.0..=2.0).contains(&got.as_f64()));
+        }
+    }
+}
+
+#[test]
+fn in_few_components_every_pair_has_the_distance_of_its_two_points() {
+    few_components_are_as_good_as_pairs::<f64, _>(Cosine);
+    few_components_are_as_good_as_pairs::<f32, _>(Cosine);
+    few_components_are_as_good_as_pairs::<f64, _>(Correlation);
+    few_components_are_as_good_as_pairs::<f32, _>(Correlation);
+}
+
 #[test]
 fn cosine_is_scaled_where_lengths_overflow_or_underflow() {
     let (a, b) = ([1.0, 2.0, 3.0], [3.0, -1.0, 2.0]);

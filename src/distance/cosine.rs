@@ -8,7 +8,9 @@ use ndarray::ArrayView2;
 use super::metric::{Metric, Rows, TILE, TileError, for_each_row, sum_error, tile_by_pairs};
 use super::radius::{columns_at_most, each_column};
 use crate::float::Float;
-use crate::kernel::{self, Finish, OneMinus, Product, Similarity};
+use crate::kernel::{
+    self, AsItIs, Block, Finish, HalfSquare, OneMinus, Product, Similarity, SquaredDifferenceInParts,
+};
 
 /// Cosine distance `1 - a.b / (|a| |b|)`, in [0, 2].
 ///
@@ -284,37 +286,103 @@ impl Direction {
     }
 }
 
-/// Rows at length 1 (zeros stay zeros), each without its mean if `centred`.
+/// Rows at length 1 (zeros stay zeros), each without its mean if `centred`; the number beside is 0, and NaN for a row that is not finite.
 fn unit_rows<F: Float>(x: ArrayView2<'_, F>, centred: bool) -> Rows<'_, F> {
     let dim = x.ncols();
     Rows::with_panels(x, dim, |row, unit| {
         kernel::expect_more(row);
         let squared = kernel::fold(Product, row, row).as_f64();
-        if !centred && safe::<F>().contains(&squared) {
+        let is_safe = safe::<F>().contains(&squared);
+        if !centred && is_safe {
             let per_length = F::cast(1.0 / squared.sqrt());
             unit.iter_mut().zip(row).for_each(|(unit, &v)| *unit = v * per_length);
         } else if let Some(exact) = Unit::new(&mut Vec::new(), row, centred) {
             unit.iter_mut().zip(exact.point).for_each(|(unit, v)| *unit = F::cast(v * exact.per_length));
+        } else {
+            unit.fill(F::zero());
         }
-        F::zero()
+        if is_safe || kernel::all_finite(row) { F::zero() } else { F::nan() }
     })
 }
 
-/// Fills a tile with what `map` makes of the similarities, and asks `exact` for every entry whose gap is at most `near`: `gap` takes entries to the
-/// number that `map` watches, and that back.
-fn tile<F: Float>(
+/// With so few components, half the squared difference of two unit vectors costs about as much as their product: every distance is taken from it. (In
+/// few dimensions many points are nearly parallel, and each such pair would be worked on alone.)
+const FEW: usize = 4;
+
+/// The same of rows with at most [`FEW`] components, each number in two parts; the number beside is 1 for a zero vector.
+fn unit_rows_in_parts<F: Float>(x: ArrayView2<'_, F>, centred: bool) -> Rows<'_, F> {
+    let dim = x.ncols();
+    Rows::with_panels(x, 2 * dim, |row, unit| {
+        let mut write = |point: &[f64], per_length: f64| {
+            for (parts, &v) in unit.chunks_exact_mut(2).zip(point) {
+                let u = v * per_length;
+                let rest = v.mul_add(per_length, -u);
+                parts[0] = F::cast(u);
+                parts[1] = F::cast((u - parts[0].as_f64()) + rest);
+            }
+        };
+        let mut point = [0.0; FEW];
+        point.iter_mut().zip(row).for_each(|(to, v)| *to = v.as_f64());
+        let squared: f64 = point.iter().map(|v| v * v).sum();
+        if !centred && safe::<f64>().contains(&squared) {
+            write(&point[..dim], 1.0 / squared.sqrt());
+        } else if let Some(exact) = Unit::new(&mut Vec::new(), row, centred) {
+            write(exact.point, exact.per_length);
+        } else {
+            write(&[0.0; FEW][..dim], 1.0);
+            return if kernel::all_finite(row) { F::one() } else { F::nan() };
+        }
+        if kernel::all_finite(row) { F::zero() } else { F::nan() }
+    })
+}
+
+/// Distances from such rows; `exact` is asked for those that are too small even for two parts.
+fn fill_from_parts<F: Float>(
     [x, y]: [&Rows<'_, F>; 2],
     [i, j]: [Range<usize>; 2],
-    out: &mut [F],
+    out: &mut Block<'_, F>,
+    mut exact: impl FnMut(&[F], &[F]) -> F,
+) {
+    // The unit vectors then differ by 700 roundings of a first part, and a second part is wrong by less than one of its own.
+    let near = F::cast(2f64.powi(18)) * F::epsilon() * F::epsilon();
+    let least = x.fill((SquaredDifferenceInParts, HalfSquare), i.start, y, j.start, out);
+    let zeros =
+        |rows: &Rows<'_, F>, i: &Range<usize>| rows.beside()[i.clone()].iter().any(|&zero| zero != F::zero());
+    let some_zero = zeros(x, &i) || zeros(y, &j);
+    if least > near && !some_zero {
+        return;
+    }
+    out.for_each_row(|r, row| {
+        let i = i.start + r;
+        for c in each_column(columns_at_most(row, near)) {
+            let j = j.start + c;
+            let itself = std::ptr::eq(x, y) && i == j;
+            row[c] = if itself { F::zero() } else { exact(x.point(i), y.point(j)) };
+        }
+        if some_zero {
+            let is_zero = x.beside()[i] != F::zero();
+            let zeros =
+                row.iter_mut().zip(&y.beside()[j.clone()]).filter(|(_, zero)| is_zero || **zero != F::zero());
+            zeros.for_each(|(value, _)| *value = F::one());
+        }
+    });
+}
+
+/// Fills a block with what `map` makes of the similarities, and asks `exact` for every entry whose gap is at most `near`: `gap` takes entries to the
+/// number that `map` watches, and that back.
+fn fill<F: Float>(
+    [x, y]: [&Rows<'_, F>; 2],
+    [i, j]: [Range<usize>; 2],
+    out: &mut Block<'_, F>,
     map: impl Finish<F>,
     (gap, near): (impl Fn(F) -> F, F),
     mut exact: impl FnMut(&[F], &[F]) -> F,
 ) {
-    if x.finished((Product, map), i.start, y, j.start, out) > near {
+    if x.fill((Product, map), i.start, y, j.start, out) > near {
         return;
     }
     let mut gaps = [F::zero(); TILE];
-    for_each_row(out, &i, &j, |r, row| {
+    out.for_each_row(|r, row| {
         let i = i.start + r;
         let gaps = &mut gaps[..row.len()];
         gaps.iter_mut().zip(&*row).for_each(|(to, &value)| *to = gap(value));
@@ -334,6 +402,7 @@ fn similarity_error<F: Float>(dim: usize) -> F {
 }
 
 impl<F: Float> Metric<F> for Cosine {
+    const ROWS_SHOW_NON_FINITE: bool = true;
     const SHOWS_NON_FINITE: bool = true;
 
     fn distance(&self, a: &[F], b: &[F]) -> F {
@@ -345,15 +414,33 @@ impl<F: Float> Metric<F> for Cosine {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        unit_rows(x, false)
+        if x.ncols() <= FEW { unit_rows_in_parts(x, false) } else { unit_rows(x, false) }
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        let block = &mut Block::of_square(out, i.len(), j.len());
+        self.block(x, i, y, j, block);
+    }
+
+    fn block(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         let exact = |a: &[F], b: &[F]| F::cast(near_direction(a, b).distance());
-        tile([x, y], [i, j], out, OneMinus, (|d| d, near()), exact);
+        if x.dim() <= FEW {
+            return fill_from_parts([x, y], [i, j], out, exact);
+        }
+        fill([x, y], [i, j], out, OneMinus, (|d| d, near()), exact);
     }
 
     fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        if x.dim() <= FEW {
+            return self.tile(x, i, y, j, out);
+        }
         x.finished((Product, OneMinus), i.start, y, j.start, out);
     }
 
@@ -363,6 +450,7 @@ impl<F: Float> Metric<F> for Cosine {
 }
 
 impl<F: Float> Metric<F> for CosineSimilarity {
+    const ROWS_SHOW_NON_FINITE: bool = true;
     const SIMILARITY: bool = true;
     const SHOWS_NON_FINITE: bool = true;
 
@@ -379,9 +467,21 @@ impl<F: Float> Metric<F> for CosineSimilarity {
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        let block = &mut Block::of_square(out, i.len(), j.len());
+        self.block(x, i, y, j, block);
+    }
+
+    fn block(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         // As near to 1 as equal points can be, which have to have exactly 1.
         let equal = similarity_error(x.dim());
-        tile([x, y], [i, j], out, Similarity, (|s| F::one() - s, equal), |a, b| self.distance(a, b));
+        fill([x, y], [i, j], out, Similarity, (|s| F::one() - s, equal), |a, b| self.distance(a, b));
     }
 
     fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
@@ -394,6 +494,7 @@ impl<F: Float> Metric<F> for CosineSimilarity {
 }
 
 impl<F: Float> Metric<F> for Angular {
+    const ROWS_SHOW_NON_FINITE: bool = true;
     const SHOWS_NON_FINITE: bool = true;
 
     fn distance(&self, a: &[F], b: &[F]) -> F {
@@ -431,20 +532,40 @@ fn correlation<F: Float>(a: &[F], b: &[F], rooms: &mut [Vec<f64>; 2]) -> F {
 }
 
 impl<F: Float> Metric<F> for Correlation {
+    const ROWS_SHOW_NON_FINITE: bool = true;
     fn distance(&self, a: &[F], b: &[F]) -> F {
         correlation(a, b, &mut Default::default())
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        unit_rows(x, true)
+        if x.ncols() <= FEW { unit_rows_in_parts(x, true) } else { unit_rows(x, true) }
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        let block = &mut Block::of_square(out, i.len(), j.len());
+        self.block(x, i, y, j, block);
+    }
+
+    fn block(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         let mut rooms = Default::default();
-        tile([x, y], [i, j], out, OneMinus, (|d| d, near()), |a, b| correlation(a, b, &mut rooms));
+        let exact = |a: &[F], b: &[F]| correlation(a, b, &mut rooms);
+        if x.dim() <= FEW {
+            return fill_from_parts([x, y], [i, j], out, exact);
+        }
+        fill([x, y], [i, j], out, OneMinus, (|d| d, near()), exact);
     }
 
     fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        if x.dim() <= FEW {
+            return self.tile(x, i, y, j, out);
+        }
         x.finished((Product, OneMinus), i.start, y, j.start, out);
     }
 
@@ -473,10 +594,22 @@ impl<F: Float> Metric<F> for Dot {
     }
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+        let block = &mut Block::of_square(out, i.len(), j.len());
+        self.block(x, i, y, j, block);
+    }
+
+    fn block(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         if largest_product(x, y).is_finite() {
-            x.totals(Product, i.start, y, j.start, out);
+            x.fill((Product, AsItIs), i.start, y, j.start, out);
         } else {
-            tile_by_pairs(self, x, i, y, j, out);
+            tile_by_pairs(self, x, i, y, j, out.square());
         }
     }
 

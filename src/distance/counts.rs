@@ -103,12 +103,11 @@ impl<F: Float> Metric<F> for Jaccard {
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
         let dim = x.ncols();
         Rows::with_panels(x, dim, |row, member| {
-            let mut n = 0;
+            let mut n = 0_usize;
             for (member, &v) in member.iter_mut().zip(row) {
-                if v != F::zero() {
-                    *member = F::one();
-                    n += 1;
-                }
+                let is_one = v != F::zero();
+                *member = if is_one { F::one() } else { F::zero() };
+                n += usize::from(is_one);
             }
             F::cast(n)
         })

@@ -8,7 +8,7 @@ use ndarray::ArrayView2;
 use crate::data;
 use crate::error::Result;
 use crate::float::Float;
-use crate::kernel::{self, LargestDifference, Panels, Product};
+use crate::kernel::{self, Block, LargestDifference, Panels, Product};
 
 /// Rows on each side of the block that [`Metric::tile`] fills.
 ///
@@ -51,6 +51,10 @@ pub trait Metric<F: Float>: Sync {
     /// look for them itself.
     const SHOWS_NON_FINITE: bool = false;
 
+    /// Whether [`rows`](Self::rows) takes rows with a NaN or an infinity, and what it makes of them knows that they have some.
+    #[doc(hidden)]
+    const ROWS_SHOW_NON_FINITE: bool = false;
+
     /// The distance between two points of the same number of finite components.
     ///
     /// Nothing is checked here but the lengths: the functions of this module check all rows once, before the first call.
@@ -91,6 +95,19 @@ pub trait Metric<F: Float>: Sync {
         tile_by_pairs(self, x, i, y, j, out);
     }
 
+    /// As [`tile`](Self::tile), for a tile of a matrix, which some metrics write in its place.
+    #[doc(hidden)]
+    fn block(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
+        self.tile(x, i, y, j, out.square());
+    }
+
     /// As [`tile`](Self::tile), for searches that decide by [`tile_error`](Self::tile_error) and ask [`distance`](Self::distance) where that
     /// leaves a doubt: small values need not keep their digits.
     fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
@@ -109,6 +126,7 @@ impl<F: Float, M: Metric<F>> Metric<F> for &M {
     const SYMMETRIC: bool = M::SYMMETRIC;
     const SIMILARITY: bool = M::SIMILARITY;
     const SHOWS_NON_FINITE: bool = M::SHOWS_NON_FINITE;
+    const ROWS_SHOW_NON_FINITE: bool = M::ROWS_SHOW_NON_FINITE;
 
     fn distance(&self, a: &[F], b: &[F]) -> F {
         (**self).distance(a, b)
@@ -128,6 +146,17 @@ impl<F: Float, M: Metric<F>> Metric<F> for &M {
 
     fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
         (**self).tile(x, i, y, j, out);
+    }
+
+    fn block(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
+        (**self).block(x, i, y, j, out);
     }
 
     fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
@@ -170,6 +199,8 @@ pub struct Rows<'a, F: Clone> {
     panels: Option<Panels<F>>,
     beside: Vec<F>,
     largest: F,
+    /// Whether the numbers beside are finite: where [`Metric::ROWS_SHOW_NON_FINITE`] says so, they are if and only if the rows are.
+    is_finite: bool,
 }
 
 impl<'a, F: Float> Rows<'a, F> {
@@ -177,11 +208,19 @@ impl<'a, F: Float> Rows<'a, F> {
     #[must_use]
     pub fn new(x: ArrayView2<'a, F>) -> Self {
         let (n, dim) = x.dim();
-        Self { values: data::rows(&x), n, dim, panels: None, beside: Vec::new(), largest: F::zero() }
+        Self {
+            values: data::rows(&x),
+            n,
+            dim,
+            panels: None,
+            beside: Vec::new(),
+            largest: F::zero(),
+            is_finite: true,
+        }
     }
 
     /// The rows of `x`, a transformed copy of `width` components for the kernels, and a number beside each: `write(row, copy)` fills the
-    /// copy, which comes in as zeros, and returns the number.
+    /// copy, every component, and returns the number.
     pub(crate) fn with_panels(
         x: ArrayView2<'a, F>,
         width: usize,
@@ -189,8 +228,14 @@ impl<'a, F: Float> Rows<'a, F> {
     ) -> Self {
         let mut rows = Self::new(x);
         let (panels, beside) = Panels::new(rows.n, width, |i, copy| write(rows.point(i), copy));
+        rows.is_finite = beside.iter().all(|number| number.is_finite());
         (rows.panels, rows.beside) = (Some(panels), beside);
         rows
+    }
+
+    /// Whether the numbers beside the rows are finite.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.is_finite
     }
 
     /// The rows of `x`, copies for the kernels, the squared length beside each, and the largest absolute value of all.
@@ -250,6 +295,21 @@ impl<'a, F: Float> Rows<'a, F> {
     ) -> F {
         match (&self.panels, &y.panels) {
             (Some(x), Some(y)) => kernel::finished_tile(step, map, x, i, y, j, out),
+            _ => unreachable!("rows for a kernel are made with panels"),
+        }
+    }
+
+    /// The same, into a tile of a matrix.
+    pub(crate) fn fill<S: kernel::Step<F>, M: kernel::Finish<F>>(
+        &self,
+        (step, map): (S, M),
+        i: usize,
+        y: &Self,
+        j: usize,
+        out: &mut Block<'_, F>,
+    ) -> F {
+        match (&self.panels, &y.panels) {
+            (Some(x), Some(y)) => out.fill(step, map, (x, i), (y, j)),
             _ => unreachable!("rows for a kernel are made with panels"),
         }
     }

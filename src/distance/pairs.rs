@@ -10,7 +10,8 @@ use super::metric::{Metric, Rows, TILE};
 use crate::data::{check_finite, check_not_empty, rows, standard_layout};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::{kernel, par};
+use crate::kernel::{self, Block};
+use crate::par;
 
 /// Distance between two points.
 ///
@@ -125,8 +126,7 @@ where
 {
     let n = x.nrows();
     entries::<F>(n, n)?;
-    check("x", &x.view(), &metric)?;
-    let rows = metric.rows(x.view());
+    let rows = checked_rows("x", x.view(), &metric)?;
     let mut out = if M::SYMMETRIC {
         matrix(kernel::symmetric(n, tiles(&rows, &metric)), n, n)
     } else {
@@ -158,10 +158,9 @@ where
     S: Data<Elem = F>,
     M: Metric<F>,
 {
-    check("x", &x.view(), &metric)?;
+    let rows = checked_rows("x", x.view(), &metric)?;
     let n = x.nrows();
     let values = slice_of(&mut out, n, n)?;
-    let rows = metric.rows(x.view());
     if M::SYMMETRIC {
         kernel::symmetric_into(values, n, tiles(&rows, &metric));
     } else {
@@ -259,8 +258,29 @@ where
     M: Metric<F>,
 {
     entries::<F>(x.nrows(), y.nrows())?;
-    check_both(&x.view(), &y.view(), &metric)?;
-    Ok(rectangle(x.view(), &metric.rows(y.view()), &metric))
+    let (x, y) = (x.view(), y.view());
+    check_columns(&y, &x)?;
+    if !M::ROWS_SHOW_NON_FINITE {
+        check("x", &x, &metric)?;
+        return Ok(rectangle(x, &checked_rows("y", y, &metric)?, &metric));
+    }
+    // What is in the bands of `x` is known when they are made; the first error is that of `x` all the same.
+    check_not_empty("x", &x).and_then(|()| metric.check("x", &x))?;
+    let y_rows =
+        checked_rows("y", y, &metric).map_err(|error| check("x", &x, &metric).err().unwrap_or(error))?;
+    let is_finite = AtomicBool::new(true);
+    let band = bands(x, &metric);
+    let band = |i| {
+        let rows = band(i);
+        is_finite.fetch_and(rows.is_finite(), Ordering::Relaxed);
+        rows
+    };
+    let (n, m) = (x.nrows(), y.nrows());
+    let values = kernel::rectangle(n, m, band, band_tiles(&y_rows, &metric));
+    if !is_finite.into_inner() {
+        check_finite("x", &x)?;
+    }
+    Ok(matrix(values, n, m))
 }
 
 /// As [`between`], into an array of the caller: row after row, `(n_x, n_y)`.
@@ -411,6 +431,25 @@ pub(super) fn check<F: Float>(
     metric.check(name, x)
 }
 
+/// The rows made ready for the metric, if they are what it works on.
+fn checked_rows<'a, F: Float, M: Metric<F>>(
+    name: &'static str,
+    x: ArrayView2<'a, F>,
+    metric: &M,
+) -> Result<Rows<'a, F>> {
+    if !M::ROWS_SHOW_NON_FINITE {
+        check(name, &x, metric)?;
+        return Ok(metric.rows(x));
+    }
+    check_not_empty(name, &x)?;
+    metric.check(name, &x)?;
+    let rows = metric.rows(x);
+    if !rows.is_finite() {
+        check_finite(name, &x)?;
+    }
+    Ok(rows)
+}
+
 /// The same for two sets, which also have to have the same number of columns.
 pub(super) fn check_both<F: Float>(
     x: &ArrayView2<'_, F>,
@@ -468,8 +507,11 @@ fn bands<'a, F: Float>(x: ArrayView2<'a, F>, metric: &impl Metric<F>) -> impl Fn
 }
 
 /// What fills the tiles of a band.
-fn band_tiles<F: Float>(y: &Rows<'_, F>, metric: &impl Metric<F>) -> impl Fn(&Rows<'_, F>, usize, &mut [F]) {
-    move |band, j, square| metric.tile(band, 0..band.n(), y, j..y.n().min(j + TILE), square)
+fn band_tiles<F: Float>(
+    y: &Rows<'_, F>,
+    metric: &impl Metric<F>,
+) -> impl Fn(&Rows<'_, F>, usize, &mut Block<'_, F>) {
+    move |band, j, block| metric.block(band, 0..band.n(), y, j..y.n().min(j + TILE), block)
 }
 
 fn rectangle<F: Float>(x: ArrayView2<'_, F>, y: &Rows<'_, F>, metric: &impl Metric<F>) -> Array2<F> {

@@ -39,14 +39,14 @@ pub(crate) fn expect_line_later<F>(start: *const F) {
     let _ = start;
 }
 
-/// The line of `place` is going to be written in part.
+/// The line of `place` is going to be written.
 #[inline(always)]
-pub(crate) fn expect_write<T>(place: &T) {
+pub(crate) fn expect_write<T>(place: *const T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
         // SAFETY: a hint, which reads and writes nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(std::ptr::from_ref(place).cast::<i8>()) };
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(place.cast::<i8>()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = place;

@@ -20,6 +20,10 @@ pub(crate) struct Similarity;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OneMinus;
 
+/// Half of the entry, not above 2, watched: the cosine distance of two points whose unit vectors differ by the root of the entry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HalfSquare;
+
 /// The square root, watched below `low` and above `high` of the entry itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Root<F> {
@@ -66,6 +70,15 @@ impl<F: Element> Finish<F> for OneMinus {
     fn finish<S: Simd>(self, total: Lanes<F, S>, _: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
         let one = Lanes::splat(F::ONE);
         let d = (one - total).max(Lanes::zero()).min(one + one);
+        (d, d)
+    }
+}
+
+impl<F: Element> Finish<F> for HalfSquare {
+    #[inline(always)]
+    fn finish<S: Simd>(self, total: Lanes<F, S>, _: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+        let one = Lanes::splat(F::ONE);
+        let d = (total * Lanes::of(0.5)).min(one + one);
         (d, d)
     }
 }
@@ -222,6 +235,7 @@ mod tests {
     fn every_map_agrees<F: Element + linfa::Float>() {
         agrees::<F, _>(Similarity, |v, _| (v.clamp(-1.0, 1.0), 1.0 - v.clamp(-1.0, 1.0)));
         agrees::<F, _>(OneMinus, |v, _| ((1.0 - v).clamp(0.0, 2.0), (1.0 - v).clamp(0.0, 2.0)));
+        agrees::<F, _>(HalfSquare, |v, _| ((0.5 * v).min(2.0), (0.5 * v).min(2.0)));
         agrees::<F, _>(Times(F::cast(-2)), |v, _| (-2.0 * v, -2.0 * v));
         agrees::<F, _>(SquaredDistance { x: F::cast(0.5), share: F::cast(0.25) }, |v, y| {
             let squared = (0.5 + y - 2.0 * v).max(0.0);

@@ -2,22 +2,22 @@
 
 use std::mem::MaybeUninit;
 
+use super::block::Block;
 use super::stream::write_rows;
 use super::tile::{TILE, square};
-use crate::kernel::ahead::expect_write;
 use crate::kernel::lanes::Element;
 use crate::kernel::large_pages;
 use crate::par;
 
 /// The `n x m` matrix of what `compute` makes of each tile.
 ///
-/// Tiles come in bands of [`TILE`] rows: `band(i)` makes ready what the tiles of the rows from `i` on have in common, and `compute(&band, j, square)` puts
-/// the entry of `(i + r, j + c)` into `square[r * TILE + c]`.
+/// Tiles come in bands of [`TILE`] rows: `band(i)` makes ready what the tiles of the rows from `i` on have in common, and `compute(&band, j, block)` puts
+/// the entry of `(i + r, j + c)` into row `r` and column `c` of the block.
 pub(crate) fn rectangle<F: Element, B>(
     n: usize,
     m: usize,
     band: impl Fn(usize) -> B + Sync,
-    compute: impl Fn(&B, usize, &mut [F]) + Sync,
+    compute: impl Fn(&B, usize, &mut Block<'_, F>) + Sync,
 ) -> Vec<F> {
     filled(n * m, |room| fill_rectangle(room, n, m, band, compute))
 }
@@ -31,7 +31,7 @@ pub(crate) fn rectangle_into<F: Element, B>(
     n: usize,
     m: usize,
     band: impl Fn(usize) -> B + Sync,
-    compute: impl Fn(&B, usize, &mut [F]) + Sync,
+    compute: impl Fn(&B, usize, &mut Block<'_, F>) + Sync,
 ) {
     fill_rectangle(room_of(out), n, m, band, compute);
 }
@@ -59,22 +59,16 @@ fn fill_rectangle<F: Element, B>(
     n: usize,
     m: usize,
     band: impl Fn(usize) -> B + Sync,
-    compute: impl Fn(&B, usize, &mut [F]) + Sync,
+    compute: impl Fn(&B, usize, &mut Block<'_, F>) + Sync,
 ) {
     assert_eq!(Some(room.len()), n.checked_mul(m), "a matrix has rows times columns");
     par::for_each_chunk_mut(room, TILE * m, |number, room| {
-        let band = band(number * TILE);
+        let (band, rows) = (band(number * TILE), room.len() / m);
         let mut square = square();
         for j in (0..m).step_by(TILE) {
-            let columns = j..m.min(j + TILE);
-            // The lines at both ends of a run are written in part and have to be there; those between come from here alone.
-            for row in room.chunks_exact(m) {
-                expect_write(&row[columns.start]);
-                expect_write(&row[columns.end - 1]);
-            }
-            compute(&band, j, &mut square);
-            let rows = room.chunks_exact_mut(m).map(|row| &mut row[columns.clone()]);
-            write_rows(n * m, rows.zip(square.chunks_exact(TILE)));
+            let mut block = Block::new(&mut square, &mut room[j..], m, rows, TILE.min(m - j));
+            compute(&band, j, &mut block);
+            block.finish(n * m);
         }
     });
 }
@@ -176,8 +170,8 @@ mod tests {
     }
 
     /// A band is its first row.
-    fn fill_band(i: &usize, j: usize, square: &mut [f64]) {
-        fill(*i, j, square);
+    fn fill_band(i: &usize, j: usize, block: &mut Block<'_, f64>) {
+        fill(*i, j, block.square());
     }
 
     #[test]

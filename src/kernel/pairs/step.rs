@@ -40,6 +40,12 @@ pub(crate) struct Product;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SquaredDifference;
 
+/// `sum ((a - b) + (a' - b'))^2` over numbers in two parts each, `a + a'` and `b + b'`, the second far below the first and behind it.
+///
+/// Where the first parts nearly agree their difference is exact, and the second parts have the digits that it lost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SquaredDifferenceInParts;
+
 /// `sum |a - b|`
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Difference;
@@ -84,6 +90,23 @@ impl<F: Element> Step<F> for SquaredDifference {
     #[inline(always)]
     fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
         let d = a - b;
+        d.mul_add(d, total)
+    }
+}
+
+impl<F: Element> Step<F> for SquaredDifferenceInParts {
+    const TWOS: bool = true;
+
+    /// Of first parts alone.
+    #[inline(always)]
+    fn step<S: Simd>(self, total: Lanes<F, S>, a: Lanes<F, S>, b: Lanes<F, S>) -> Lanes<F, S> {
+        let d = a - b;
+        d.mul_add(d, total)
+    }
+
+    #[inline(always)]
+    fn two<S: Simd>(self, total: Lanes<F, S>, a: [Lanes<F, S>; 2], b: [Lanes<F, S>; 2]) -> Lanes<F, S> {
+        let d = (a[0] - b[0]) + (a[1] - b[1]);
         d.mul_add(d, total)
     }
 }

@@ -15,7 +15,7 @@ use std::mem::MaybeUninit;
 use super::finish::Finish;
 use super::step::Step;
 use crate::kernel::Aligned;
-use crate::kernel::ahead::{LINE, expect_line_later, expect_reads};
+use crate::kernel::ahead::{LINE, expect_line_later, expect_reads, expect_write};
 use crate::kernel::lanes::{Element, Lanes};
 use crate::kernel::simd::{Isa, Simd, Task, dispatch_on, isa};
 
@@ -25,17 +25,20 @@ pub(crate) const DEPTH: usize = 128;
 /// The side of a square of totals; a multiple of every panel's width. Three of them in f64 fit into 1 MiB of second-level cache.
 pub(crate) const TILE: usize = 192;
 
+/// Points of the first panel at a time, at most; every smaller number of them divides it.
+pub(super) const MOST_ROWS: usize = 8;
+
 /// Points of `dim` components each, in panels.
 #[derive(Debug, Clone)]
 pub(crate) struct Panels<F> {
     values: Aligned<F>,
-    n: usize,
-    dim: usize,
-    isa: Isa,
+    pub(super) n: usize,
+    pub(super) dim: usize,
+    pub(super) isa: Isa,
 }
 
 impl<F: Element> Panels<F> {
-    /// Lays `n` points into panels; `write(i, point)` fills point `i`, which comes in as zeros, and returns a number that is kept beside it.
+    /// Lays `n` points into panels; `write(i, point)` fills point `i`, every component, and returns a number that is kept beside it.
     pub(crate) fn new<R: Send>(
         n: usize,
         dim: usize,
@@ -44,7 +47,7 @@ impl<F: Element> Panels<F> {
         Self::new_on(isa(), n, dim, write)
     }
 
-    fn new_on<R: Send>(
+    pub(super) fn new_on<R: Send>(
         isa: Isa,
         n: usize,
         dim: usize,
@@ -63,7 +66,8 @@ impl<F: Element> Panels<F> {
                 let mut points = vec![F::ZERO; width * stride];
                 let parts = panels.chunks_exact_mut(width * dim).zip(beside.chunks_mut(width));
                 for (panel, (out, beside)) in parts.enumerate() {
-                    points.fill(F::ZERO);
+                    // No points of this panel, but those of the one before.
+                    points[beside.len() * stride..].fill(F::ZERO);
                     let first = part * TILE + panel * width;
                     for (i, (point, beside)) in points.chunks_exact_mut(stride).zip(beside).enumerate() {
                         *beside = Some(write(first + i, &mut point[..dim]));
@@ -91,7 +95,7 @@ fn turn<F: Element>(points: &[F], stride: usize, panel: &mut [MaybeUninit<F>], w
 }
 
 /// Points side by side in a panel.
-fn width<F: Element>(isa: Isa) -> usize {
+pub(super) fn width<F: Element>(isa: Isa) -> usize {
     dispatch_on(isa, Width(PhantomData::<F>))
 }
 
@@ -132,6 +136,17 @@ pub(crate) fn finished_tile<F: Element, P: Step<F>, M: Finish<F>>(
     j: usize,
     out: &mut [F],
 ) -> F {
+    filled(step, map, [(x, i), (y, j)], out, None)
+}
+
+/// Fills `out`, or the place `to` with so many entries a row; `out` then holds what is not finished.
+pub(super) fn filled<F: Element, P: Step<F>, M: Finish<F>>(
+    step: P,
+    map: M,
+    [(x, i), (y, j)]: [(&Panels<F>, usize); 2],
+    out: &mut [F],
+    to: Option<(*mut F, usize)>,
+) -> F {
     assert!(
         x.dim == y.dim
             && x.isa == y.isa
@@ -141,14 +156,14 @@ pub(crate) fn finished_tile<F: Element, P: Step<F>, M: Finish<F>>(
     );
     let (x_part, y_part) = (part(x, i), part(y, j));
     // Points against themselves: half of the totals are the other half.
-    let half = std::ptr::eq(x, y) && i == j;
+    let half = std::ptr::eq(x, y) && i == j && to.is_none();
     let n = TILE.min(x.n.saturating_sub(i));
-    dispatch_on(x.isa, Square { step, map, dim: x.dim, x: x_part, n, y: y_part, half, out })
+    dispatch_on(x.isa, Square { step, map, dim: x.dim, x: x_part, n, y: y_part, half, out, to })
 }
 
 /// A total, not watched.
 #[derive(Debug, Clone, Copy)]
-struct AsItIs;
+pub(crate) struct AsItIs;
 
 impl<F: Element> Finish<F> for AsItIs {
     const WATCHES: bool = false;
@@ -182,6 +197,8 @@ struct Square<'a, F, P, M> {
     y: &'a [F],
     half: bool,
     out: &'a mut [F],
+    /// Where the finished totals go if not there, and how many entries there are from one row to the next.
+    to: Option<(*mut F, usize)>,
 }
 
 impl<F: Element, P: Step<F>, M: Finish<F>> Task for Square<'_, F, P, M> {
@@ -204,7 +221,7 @@ impl<F: Element, P: Step<F>, M: Finish<F>> Task for Square<'_, F, P, M> {
 impl<F: Element, P: Step<F>, M: Finish<F>> Square<'_, F, P, M> {
     #[inline(always)]
     fn by_rows<S: Simd, const ROWS: usize>(self) -> F {
-        let Self { step, map, dim, x, n, y, half, out } = self;
+        let Self { step, map, dim, x, n, y, half, out, to } = self;
         let width = 3 * Lanes::<F, S>::N;
         let (nothing, mut least) = map.finish(Lanes::<F, S>::zero(), Lanes::zero());
         if dim == 0 {
@@ -212,9 +229,12 @@ impl<F: Element, P: Step<F>, M: Finish<F>> Square<'_, F, P, M> {
             return least.least();
         }
         let (panel, rows) = (width * dim, x.len() / (width * dim));
+        assert!(out.len() == TILE * TILE && n <= TILE && x.len() <= TILE * dim && y.len() <= TILE * dim);
+        let sums = out.as_mut_ptr();
+        let (away, (to, stride)) = (to.is_some(), to.unwrap_or((sums, TILE)));
         for start in (0..dim).step_by(DEPTH) {
             let end = dim.min(start + DEPTH);
-            let part = Part { more: start > 0, last: (end == dim).then_some(map) };
+            let part = Part { more: start > 0, last: (end == dim).then_some(map), away };
             // Components that are wanted after these: of the same points, or the first ones of the next square to the right.
             let later = if end < dim {
                 [&x[end * width..], &y[end * width..]].map(<[F]>::as_ptr)
@@ -236,9 +256,13 @@ impl<F: Element, P: Step<F>, M: Finish<F>> Square<'_, F, P, M> {
                             / far::<F>(width, ROWS)
                             * per_line::<F>();
                         let later = later.map(|start| start.wrapping_add(column * panel + piece));
-                        let out = &mut out[(row * width + first) * TILE + column * width..];
+                        let (r, c) = (row * width + first, column * width);
                         let at = (first, [x, y], Ahead { soon, later });
-                        let watched = registers::<F, S, P, M, ROWS>(step, part, at, out);
+                        let sums = (sums.wrapping_add(r * TILE + c), TILE);
+                        let to = (to.wrapping_add(r * stride + c), stride);
+                        // SAFETY: `x` and `y` have at most `TILE` points and `width` and `ROWS` divide it, so these rows and columns are in the
+                        // square; the other place has rows for all `n` points and columns for those of `y`, whole blocks of both (`Block::fill`).
+                        let watched = unsafe { registers::<F, S, P, M, ROWS>(step, part, at, [sums, to]) };
                         if M::WATCHES && end == dim {
                             least = least.min(watched);
                         }
@@ -264,6 +288,8 @@ struct Part<M> {
     more: bool,
     /// They are the last, and what becomes of the totals.
     last: Option<M>,
+    /// That is written into a matrix, away from the sums.
+    away: bool,
 }
 
 /// Where numbers lie that are wanted next, from one on in each place of a panel, and those wanted later, line after line.
@@ -284,17 +310,26 @@ const fn far<F>(width: usize, rows: usize) -> usize {
 }
 
 /// Totals of points `first .. first + ROWS` of panel `x` against all points of panel `y`, and the least of the watched numbers.
+///
+/// # Safety
+/// Both places, for `sums` on the way and for what becomes of the last of them, have `ROWS` rows, so many entries apart as is said with each, of as
+/// many entries as `y` has points.
 #[inline(always)]
-fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: usize>(
+unsafe fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: usize>(
     step: P,
     part: Part<M>,
     (first, [x, y], ahead): (usize, [&[F]; 2], Ahead<F>),
-    out: &mut [F],
+    [(sums, from_sum_to_sum), (to, stride)]: [(*mut F, usize); 2],
 ) -> Lanes<F, S> {
     let n = Lanes::<F, S>::N;
     let width = 3 * n;
     assert!(first + ROWS <= width);
     let mut totals = [[Lanes::<F, S>::zero(); 3]; ROWS];
+    if part.away {
+        for row in 0..ROWS {
+            (0..3).for_each(|l| expect_write(to.wrapping_add(row * stride + l * n)));
+        }
+    }
     let run = far::<F>(width, ROWS) * width;
     for (line, (x, y)) in x.chunks(run).zip(y.chunks(run)).enumerate() {
         ahead.later.iter().for_each(|start| expect_line_later(start.wrapping_add(line * per_line::<F>())));
@@ -327,15 +362,19 @@ fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: usize>(
     }
     let mut least: Option<Lanes<F, S>> = None;
     for (row, totals) in totals.into_iter().enumerate() {
-        let out = &mut out[row * TILE..][..width];
-        for (total, out) in totals.into_iter().zip(out.chunks_exact_mut(n)) {
-            let mut total = if part.more { step.join(Lanes::load(out), total) } else { total };
-            if let Some(map) = part.last {
-                let (value, watched) = map.finish(total, Lanes::zero());
-                least = Some(least.map_or(watched, |least| least.min(watched)));
-                total = value;
+        for (l, total) in totals.into_iter().enumerate() {
+            let sum = sums.wrapping_add(row * from_sum_to_sum + l * n);
+            // SAFETY: in each of the two places that the caller promises.
+            unsafe {
+                let total = if part.more { step.join(Lanes::read(sum), total) } else { total };
+                if let Some(map) = part.last {
+                    let (value, watched) = map.finish(total, Lanes::zero());
+                    least = Some(least.map_or(watched, |least| least.min(watched)));
+                    value.write(to.wrapping_add(row * stride + l * n));
+                } else {
+                    total.write(sum);
+                }
             }
-            total.store(out);
         }
     }
     least.unwrap_or(Lanes::zero())
@@ -345,7 +384,9 @@ fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: usize>(
 mod tests {
     use super::*;
     use crate::kernel::simd::available;
-    use crate::kernel::{LargestDifference, Product, SquaredDifference, TwoRelativeDifferences};
+    use crate::kernel::{
+        LargestDifference, Product, SquaredDifference, SquaredDifferenceInParts, TwoRelativeDifferences,
+    };
 
     /// Of the numbers of components, in Miri.
     const FEW: usize = if cfg!(miri) { 4 } else { usize::MAX };
@@ -423,6 +464,39 @@ mod tests {
     fn two_terms_over_one_denominator_are_the_naive_terms() {
         terms_agree::<f64>();
         terms_agree::<f32>();
+    }
+
+    #[test]
+    fn differences_of_numbers_in_two_parts_keep_the_digits_of_the_second() {
+        for isa in available() {
+            // One third and what is left of it, and a number that differs in the last place of the second part.
+            let first = 1.0 / 3.0_f32;
+            let second = (1.0 / 3.0 - f64::from(first)) as f32;
+            let component = |i: usize, k: usize| match k % 2 {
+                0 => first,
+                _ => second + i as f32 * 2f32.powi(-48),
+            };
+            for dim in [2, 4, 6, 8].into_iter().take(FEW) {
+                let write = |i: usize, point: &mut [f32]| {
+                    point.iter_mut().enumerate().for_each(|(k, v)| *v = component(i, k));
+                };
+                let (x, _) = Panels::new_on(isa, 20, dim, write);
+                let mut out = vec![0.0_f32; TILE * TILE];
+                tile(SquaredDifferenceInParts, &x, 0, &x, 0, &mut out);
+                for r in 0..20 {
+                    for c in 0..20 {
+                        let d = f64::from(component(r, 1)) - f64::from(component(c, 1));
+                        let expected = (dim / 2) as f64 * d * d;
+                        let got = f64::from(out[r * TILE + c]);
+                        assert!(
+                            (got - expected).abs() <= 1e-6 * expected,
+                            "{isa:?} {r} {c}: {got} {expected}"
+                        );
+                        assert_eq!(out[r * TILE + c], out[c * TILE + r]);
+                    }
+                }
+            }
+        }
     }
 
     #[test]
