@@ -99,8 +99,8 @@ pub(super) struct Found {
     /// The cluster in the low 31 bits, all set for noise, and [`CORE`](Self::CORE).
     rows: Vec<AtomicU32>,
     n_clusters: usize,
-    /// Room for the labels.
-    room: Room<Option<usize>>,
+    /// Room for the labels, if there is some already.
+    room: Option<Room<Option<usize>>>,
 }
 
 impl Found {
@@ -108,11 +108,11 @@ impl Found {
     const NOISE: u32 = Self::CORE - 1;
 
     pub(super) fn new(n: usize, n_clusters: usize) -> Self {
-        Self::in_room(n, n_clusters, Room::new(n))
+        Self::in_room(n, n_clusters, None)
     }
 
-    /// With room for `n` labels.
-    pub(super) fn in_room(n: usize, n_clusters: usize, room: Room<Option<usize>>) -> Self {
+    /// With room for `n` labels, if there is some.
+    pub(super) fn in_room(n: usize, n_clusters: usize, room: Option<Room<Option<usize>>>) -> Self {
         Self { rows: par::tabulate(n, |_| AtomicU32::new(0)), n_clusters, room }
     }
 
@@ -140,7 +140,7 @@ impl Found {
         let chunks: Vec<&[u32]> = rows.chunks(CHUNK).collect();
         let n_cores = par::map(chunks.len(), |i| chunks[i].iter().filter(|row| is_core(row)).count());
         let n_core: usize = n_cores.iter().sum();
-        let mut labels = self.room;
+        let mut labels = self.room.unwrap_or_else(|| Room::new(rows.len()));
         let (mut core_samples, mut components) = (Room::new(n_core), Room::new(n_core * d));
         {
             let (mut labels, mut cores, mut components) =

@@ -7,7 +7,7 @@
 //! sample; each chunk of rows is put in the order of buckets. Then each bucket is fetched from all chunks and sorted digit by digit. Points of one
 //! sub-cell stay in the order of rows.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use super::CHUNK;
 use super::scale::Scale;
@@ -114,6 +114,7 @@ impl<const W: usize> Grid<W> {
 
 /// A point on its way into the grid: its row, its position, and the lowest `K` words of its key, which tell keys of a bucket apart.
 #[derive(Clone, Copy)]
+#[repr(align(8))]
 struct Entry<const W: usize, const K: usize> {
     key: [u32; K],
     row: u32,
@@ -143,11 +144,11 @@ struct Bucket {
     last: u64,
 }
 
-/// Sorts the points into their cells; in `room`, if there is enough.
+/// Sorts the points into their cells; in `room`, if there is some and enough.
 pub(super) fn build<F: Float, const D: usize, const W: usize>(
     records: &[F],
     scale: &Scale<D>,
-    room: &mut Room<Option<usize>>,
+    room: Option<&mut Room<Option<usize>>>,
 ) -> Grid<W> {
     let table_bits = TABLE_BITS.min((records.len() / D).ilog2()).min(scale.key_bits() - D as u32);
     let shift = scale.key_bits() - table_bits;
@@ -163,7 +164,7 @@ fn build_with<F: Float, const D: usize, const W: usize, const K: usize>(
     records: &[F],
     scale: &Scale<D>,
     shift: u32,
-    room: &mut Room<Option<usize>>,
+    room: Option<&mut Room<Option<usize>>>,
 ) -> Grid<W> {
     let (points, _) = records.as_chunks::<D>();
     let n = points.len();
@@ -176,14 +177,14 @@ fn build_with<F: Float, const D: usize, const W: usize, const K: usize>(
     let full = (BUCKET / step).max((n / step) >> 10);
     let (buckets, bucket_of) = buckets(&counts, full, 1 << (32 * K as u32 - shift).min(TABLE_BITS));
 
-    let scatter = |rest| scatter(points, scale, &bucket_of, (buckets.len(), shift), rest);
-    if let Some(mut room) = room.lend(n) {
+    let scatter = |rest| scatter::<F, D, W, K>(points, scale, &bucket_of, (buckets.len(), shift), rest);
+    if let Some(mut room) = room.and_then(|room| room.lend(n)) {
         let ends = scatter(room.fill());
-        sort::<D, W, K>(room.into_slice(), &ends, &buckets, shift, scale)
+        sort(room.into_slice(), &ends, &buckets, shift, scale)
     } else {
         let mut room = Room::new(n);
         let ends = scatter(room.fill());
-        sort::<D, W, K>(&room.into_vec(), &ends, &buckets, shift, scale)
+        sort(room.into_vec(), &ends, &buckets, shift, scale)
     }
 }
 
@@ -248,7 +249,7 @@ fn buckets(counts: &[u32], full: usize, most: u64) -> (Vec<Bucket>, Vec<u16>) {
 
 /// Sorts the points of each bucket and tells the cells. The points of a bucket are those before `ends` in each chunk.
 fn sort<const D: usize, const W: usize, const K: usize>(
-    entries: &[Entry<W, K>],
+    entries: impl Deref<Target = [Entry<W, K>]>,
     ends: &[Vec<u32>],
     buckets: &[Bucket],
     shift: u32,
@@ -325,6 +326,8 @@ fn sort<const D: usize, const W: usize, const K: usize>(
         });
     }
 
+    // The tables are about to be copied.
+    drop(entries);
     let mut first_cell = 0;
     let parts = tables
         .iter()

@@ -59,6 +59,10 @@ const NONE: u32 = u32::MAX;
 /// Neighbours of a point that is no core point up to which they are kept.
 const KEPT: usize = 16;
 
+/// Bytes above which each array has pages of its own, cleared by the system: so it is with the allocator of most Linux systems. Smaller ones have memory
+/// that was in use before.
+const KEPT_BY_ALLOCATOR: usize = 32 << 20;
+
 /// Points of a chunk of rows: with their keys they stay in the cache.
 const CHUNK: usize = 1 << 15;
 
@@ -89,8 +93,9 @@ fn cluster_in<F: Float, const D: usize, const W: usize>(
 ) -> Result<Option<Found>> {
     let Some(scale) = Scale::<D>::new(records, eps) else { return Ok(None) };
     // Sorting the points takes memory for a moment, in which the labels will be.
-    let mut room = Room::new(records.len() / D);
-    let grid = grid::build::<F, D, W>(records, &scale, &mut room);
+    let n = records.len() / D;
+    let mut room = (size_of::<Option<usize>>() * n > KEPT_BY_ALLOCATOR).then(|| Room::new(n));
+    let grid = grid::build::<F, D, W>(records, &scale, room.as_mut());
     report(observer, Progress::new("index", 1, 1))?;
     let (points, _) = records.as_chunks::<D>();
     // No point has more neighbours than there are points, and those are fewer than 2^32.
@@ -216,7 +221,7 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
         par::for_each(later.collect(), |_, later| dispatch(Connect { search: self, later, cores, sets }));
     }
 
-    fn label(&self, cores: &Cores, sets: &UnionFind, room: Room<Option<usize>>) -> Found {
+    fn label(&self, cores: &Cores, sets: &UnionFind, room: Option<Room<Option<usize>>>) -> Found {
         let grid = self.grid;
         let n_subs = cores.has_cores.len();
         // The smallest row of each set, at its root.

@@ -67,10 +67,11 @@ pub(crate) fn copy_runs<S: Simd, const W: usize>(
 /// Appends the names whose bits are set.
 ///
 /// # Panics
-/// When there are no names for some words of 64 bits.
+/// When there are fewer names than bits.
 #[inline(always)]
 pub(crate) fn append_named<S: Simd>(bits: &[u64], names: &[u32], to: &mut Vec<u32>) {
     let len = S::U32::N;
+    assert!(names.len() >= 64 * bits.len(), "a name for each bit");
     for (bits, names) in bits.iter().zip(names.chunks(64)) {
         for (at, names) in (0..64).step_by(len).zip(names.chunks_exact(len)) {
             let bits = (bits >> at & (u64::MAX >> (64 - len))) as u32;
@@ -129,8 +130,9 @@ mod tests {
             let starts = [0, n / 7, n / 7, n / 3, n / 2, n];
             let lens = [n / 7, 0, n / 5, n / 9, n - n / 2, 0];
             let runs: Vec<Range<usize>> = starts.iter().zip(lens).map(|(&s, len)| s..s + len).collect();
-            let column =
-                |seed: u32| (0..(n + PAD) as u32).map(|i| i * 2_654_435_761 ^ seed).collect::<Vec<_>>();
+            let column = |seed: u32| {
+                (0..(n + PAD) as u32).map(|i| i.wrapping_mul(2_654_435_761) ^ seed).collect::<Vec<_>>()
+            };
             let columns = [column(1), column(2)];
             let expected: Vec<u32> = runs.iter().flat_map(|run| run.clone().map(|i| i as u32)).collect();
             for set in available() {
