@@ -64,9 +64,9 @@ impl Words for [u32; 8] {
 
     #[inline(always)]
     unsafe fn read_behind(mut self, first: usize, from: *const u32) -> Self {
-        for i in first..8 {
+        for (i, word) in self[first..].iter_mut().enumerate() {
             // SAFETY: the caller's promise.
-            self[i] = unsafe { from.add(i - first).read() };
+            *word = unsafe { from.add(i).read() };
         }
         self
     }
@@ -85,11 +85,9 @@ impl Words for [u32; 8] {
 
     #[inline(always)]
     unsafe fn write_some(self, bits: u32, to: *mut u32) {
-        let mut n = 0;
-        for i in (0..8).filter(|i| bits >> i & 1 == 1) {
+        for (n, i) in (0..8).filter(|i| bits >> i & 1 == 1).enumerate() {
             // SAFETY: `n < 8`, and the caller's promise.
             unsafe { to.add(n).write(self[i]) };
-            n += 1;
         }
     }
 
