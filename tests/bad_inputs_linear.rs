@@ -1,13 +1,15 @@
 //! What hostile input gets from logistic regression, its generative counterparts, optimisers and searches: an error that names it, or the answer
 //! that the definition gives. Beyond these, `contract.rs` holds for every model what is common to all.
 
+use sapwood::data::Csr;
 use sapwood::discriminant::Shrinkage;
-use sapwood::linfa::traits::{Fit, Predict};
+use sapwood::linfa::traits::{Fit, FitWith, Predict};
 use sapwood::linfa::{Dataset, DatasetBase};
 use sapwood::logistic::{ChunkedFit, LogisticRegressionParams, Outcome, Solver};
 use sapwood::ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder, array, s};
 use sapwood::optim::{Adam, Clip, MiniBatches, RmsProp, Rule, Sgd, State, clip_norm, clip_value, init};
 use sapwood::select::{Range, grid_search, k_folds, random_search, stratified_folds};
+use sapwood::sprs::CsMat;
 use sapwood::{
     CategoricalNb, Error, Float, LinearDiscriminant, LogisticRegression, QuadraticDiscriminant, Result,
 };
@@ -431,6 +433,28 @@ fn n60_n64_batches_and_clips_of_nothing_are_refused() {
 }
 
 #[test]
+fn n58_a_column_that_hides_the_intercept_is_no_silent_end() {
+    // Sparse and chunked rows are not moved: the Hessian cannot tell such a column from the intercept.
+    let x = Array2::from_shape_fn((600, 1), |(i, _)| 1.7e18 + i as f64 * 1e8);
+    let y: Array1<usize> = (0..600).map(|i| usize::from((i * 7919) % 600 < 60 + 4 * i / 5)).collect();
+    let thin = CsMat::csr_from_dense(x.view(), 0.0);
+    let thin = DatasetBase::new(Csr::new(thin.view()).expect("valid"), y.clone());
+    let text = message(LogisticRegression::params().fit(&thin));
+    assert!(text.contains("not yet `tol`"), "{text}");
+    let params = sapwood::linfa::ParamGuard::check(LogisticRegression::params()).expect("valid");
+    let data = Dataset::new(x, y);
+    let mut fit: Option<ChunkedFit<usize>> = None;
+    let mut report = None;
+    for _ in 0..5 {
+        let mut chunks = params.fit_with(fit.take(), &data).expect("valid");
+        report = Some(chunks.end_pass().expect("a pass"));
+        fit = Some(chunks);
+    }
+    let report = report.expect("five passes");
+    assert!(!report.converged(), "{report}");
+}
+
+#[test]
 fn n66_n67_empty_and_huge_searches_are_refused() {
     let nothing = |_: &sapwood::select::Point| -> Result<Vec<f64>> { Ok(vec![0.0]) };
     assert!(grid_search(&[], nothing).is_err());
@@ -461,7 +485,6 @@ fn n68_first_values_without_inputs_and_outputs_are_refused() {
 
 #[test]
 fn chunks_that_do_not_belong_together_are_refused() {
-    use sapwood::linfa::traits::FitWith;
     let (x, y) = rows();
     let data = DatasetBase::new(x.clone(), y.clone());
     let params = sapwood::linfa::ParamGuard::check(LogisticRegression::params()).expect("valid");

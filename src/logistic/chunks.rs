@@ -421,10 +421,12 @@ impl<L: Label> ChunkedFit<L> {
             hessian[[i, i]] += l2;
         }
         let mut step: Vec<f64> = gradient.iter().map(|g| -g).collect();
-        Factor::new(hessian.into_iter().collect(), m * k).solve(&mut step);
+        let factor = Factor::new(hessian.into_iter().collect(), m * k);
+        factor.solve(&mut step);
         let slope = dot(&gradient, &step);
         self.report.objective = objective;
-        self.report.gap = -0.5 * slope / objective.max(f64::MIN_POSITIVE);
+        self.report.gap =
+            (factor.unseen(&gradient, objective) - 0.5 * slope) / objective.max(f64::MIN_POSITIVE);
         self.report.gradient_norm = gradient.iter().fold(0.0, |a, g| g.abs().max(a));
         if l2 == 0.0 && sums.worst < std::f64::consts::LN_2 {
             self.report.outcome = Outcome::Separable;

@@ -10,9 +10,9 @@ use crate::optim::lbfgs::{add, dot};
 #[derive(Debug)]
 pub(super) struct Factor {
     n: usize,
-    /// `S`, 0 for rows left out.
+    /// `S`, 0 for rows that are empty.
     scale: Vec<f64>,
-    /// `(n, n)`, row after row; only the lower triangle is used.
+    /// `(n, n)`, row after row; only the lower triangle is used. The pivots of dependent rows are infinite.
     lower: Vec<f64>,
 }
 
@@ -26,7 +26,7 @@ impl Factor {
     pub(super) fn new(mut a: Vec<f64>, n: usize) -> Self {
         assert_eq!(a.len(), n * n);
         let usable = |diagonal: f64| diagonal > 0.0 && diagonal.is_finite();
-        let mut scale: Vec<f64> =
+        let scale: Vec<f64> =
             (0..n).map(|i| if usable(a[i * n + i]) { a[i * n + i].sqrt().recip() } else { 0.0 }).collect();
         for i in 0..n {
             for j in 0..i {
@@ -60,8 +60,7 @@ impl Factor {
                     } else if value > DEPENDENT {
                         value.sqrt()
                     } else {
-                        // An infinite pivot makes the rest of its column and its entry of every solution 0.
-                        scale[start + i] = 0.0;
+                        // The rest of its column and its entry of every solution are 0 then.
                         f64::INFINITY
                     };
                 }
@@ -75,7 +74,30 @@ impl Factor {
 
     /// Rows that were left out, in order.
     pub(super) fn dependent(&self) -> impl Iterator<Item = usize> {
-        (0..self.n).filter(|&i| self.scale[i] == 0.0)
+        (0..self.n).filter(|&i| self.scale[i] == 0.0 || self.is_left_out(i))
+    }
+
+    fn is_left_out(&self, i: usize) -> bool {
+        self.lower[i * self.n + i].is_infinite()
+    }
+
+    /// What `b^T A^-1 b / 2` would be more, at least, if dependent rows were not left out: 0 where they truly are dependent, as far as a sum of the size
+    /// `of` can tell.
+    ///
+    /// Their pivots are not known, only that these are at most [`DEPENDENT`].
+    pub(super) fn unseen(&self, b: &[f64], of: f64) -> f64 {
+        let Some(last) = (0..self.n).rfind(|&i| self.is_left_out(i)) else { return 0.0 };
+        let mut y: Vec<f64> = b.iter().zip(&self.scale).map(|(b, s)| b * s).collect();
+        let mut unseen = 0.0;
+        for i in 0..=last {
+            let row = &self.lower[i * self.n..=i * self.n + i];
+            let rest = y[i] - dot(&row[..i], &y[..i]);
+            if self.is_left_out(i) {
+                unseen += 0.5 * rest * rest / DEPENDENT;
+            }
+            y[i] = rest / row[i];
+        }
+        if unseen > f64::EPSILON * of { unseen } else { 0.0 }
     }
 
     /// Replaces `b` by `A^-1 b`.
@@ -143,5 +165,8 @@ mod tests {
         let mut b = [2.0, 8.0, 10.0, 0.0];
         factor.solve(&mut b);
         assert!((b[0] - 1.0).abs() < 1e-15 && (b[1] - 2.0).abs() < 1e-15 && b[2] == 0.0 && b[3] == 0.0);
+        assert_eq!(factor.unseen(&[2.0, 8.0, 10.0, 0.0], 1.0), 0.0);
+        // Along the third row alone there is a slope that no solution sees.
+        assert!(factor.unseen(&[2.0, 8.0, 10.1, 0.0], 1.0) > 1e9);
     }
 }

@@ -9,6 +9,7 @@ use super::objective::Objective;
 use super::params::{ClassWeight, LogisticRegressionValidParams, Solver};
 use super::report::{Outcome, Report};
 use super::rows::Rows;
+use super::shift::Shifted;
 use super::solve::{self, Limits, Plan};
 use super::stochastic::{self, Steps};
 use super::{LogisticRegression, coordinate};
@@ -200,8 +201,13 @@ impl LogisticRegressionValidParams {
         let layout = Layout::new(targets.classes.n_classes(), self.alpha);
         let d = rows.d();
         let offset = self.offsets(rows.n(), layout)?;
-        let objective = layout.objective(self, rows, &targets, &offset);
+        let shifted = if self.fit_intercept { Shifted::new(&rows) } else { None };
+        let objective =
+            layout.objective(self, shifted.as_ref().map_or(rows, Shifted::rows), &targets, &offset);
         let mut v = self.start(layout, d)?;
+        if let Some(shifted) = &shifted {
+            shifted.move_intercepts(1.0, &mut v);
+        }
         let limits = Limits { tol: self.tol, max_iter: self.max_iter };
         let mut by_plan = |plan| solve::minimize(&objective, plan, &mut v, limits, observer);
         let report = match self.solver {
@@ -216,6 +222,9 @@ impl LogisticRegressionValidParams {
             }
         }?;
         self.judge(&report)?;
+        if let Some(shifted) = &shifted {
+            shifted.move_intercepts(-1.0, &mut v);
+        }
         let (coefficients, intercepts) = layout.unpack(&v, d);
         Ok(LogisticRegression {
             coefficients: coefficients.mapv(F::cast),

@@ -12,10 +12,12 @@ use super::factor::Factor;
 use super::fit::{Layout, Targets};
 use super::params::LogisticRegressionParams;
 use super::rows::Rows;
+use super::shift::Shifted;
 use super::{LogisticRegression, LogisticRegressionValidParams};
 use crate::data;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::optim::lbfgs::dot;
 use crate::params::require;
 
 /// The table that belongs to a fit without a penalty: how sure each coefficient is, and how well the model fits.
@@ -134,10 +136,16 @@ where
     let layout = Layout::new(k, params.alpha);
     let slice = data::rows(&x);
     let offset = params.offsets(n, layout)?;
-    let objective = layout.objective(params, Rows::Dense { x: &slice, d }, &targets, &offset);
+    let rows = Rows::Dense { x: &slice, d };
+    let shifted = if params.fit_intercept { Shifted::new(&rows) } else { None };
+    let objective = layout.objective(params, shifted.as_ref().map_or(rows, Shifted::rows), &targets, &offset);
     let v = layout.pack(&model.coefficients.mapv(F::as_f64), &model.intercepts.mapv(F::as_f64));
+    let mut at = v.clone();
+    if let Some(shifted) = &shifted {
+        shifted.move_intercepts(1.0, &mut at);
+    }
     let order = objective.order();
-    let factor = Factor::new(objective.hessian(&v, Blocks::All), order);
+    let factor = Factor::new(objective.hessian(&at, Blocks::All), order);
     let names = dataset.feature_names();
     let name = |j: usize| names.get(j).cloned().unwrap_or_else(|| format!("x{j}"));
     // Without intercepts their rows are empty, and only theirs may be.
@@ -150,15 +158,21 @@ where
     let quantile = normal_quantile(0.5 + 0.5 * level);
     let lanes = objective.lanes();
     let mut estimates = Vec::new();
-    let mut unit = vec![0.0; order];
+    let mut combination = vec![0.0; order];
     for c in 0..objective.m {
         let class = format!("{:?}", targets.classes.label(k - objective.m + c));
         for j in 0..free {
             let i = c * (d + 1) + j;
-            unit.fill(0.0);
-            unit[i] = 1.0;
-            factor.solve(&mut unit);
-            let (value, std_error) = (v[j * lanes + c], unit[i].sqrt());
+            combination.fill(0.0);
+            combination[i] = 1.0;
+            // An intercept is that of the moved rows less the weights times what these were moved by.
+            if let (true, Some(shifted)) = (j == d, &shifted) {
+                let weights = &mut combination[i - d..i];
+                weights.iter_mut().zip(shifted.a()).for_each(|(w, a)| *w = -a);
+            }
+            let mut covariance = combination.clone();
+            factor.solve(&mut covariance);
+            let (value, std_error) = (v[j * lanes + c], dot(&combination, &covariance).sqrt());
             let z = value / std_error;
             estimates.push(Estimate {
                 class: class.clone(),

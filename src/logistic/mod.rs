@@ -13,6 +13,7 @@ mod params;
 mod path;
 mod report;
 mod rows;
+mod shift;
 mod solve;
 mod sparse;
 mod stochastic;

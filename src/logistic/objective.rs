@@ -65,6 +65,8 @@ const MAX_CHUNKS: usize = 32;
 const CHUNK_ENTRIES: usize = 1 << 15;
 /// Loss below which a row's true class is nearly certain, and `1 - p` has lost digits.
 const SURE: f64 = 1e-4;
+/// A logit that is lower by so much than the row's greatest has a probability, `e^-100`, that no value of a record makes count.
+const RULED_OUT: f64 = 100.0;
 /// Largest order of a Hessian that is summed in the same pass as the gradient: all of it stays in the nearer caches.
 const FUSED_ORDER: usize = 128;
 
@@ -367,26 +369,43 @@ impl<'a, F: Float> Objective<'a, F> {
         kernel::softmax(z, n, self.reference, &mut top, &mut sum);
     }
 
-    /// Largest absolute change of a margin for a step in the parameters: what a direction does to the predictions.
-    pub(super) fn largest_margin(&self, step: &[f64]) -> f64 {
-        let n_chunks = self.n_chunks(1);
+    /// Whether the step `d` from `v` moves two logits of some row against one another by more than `most`, and neither is one that is ruled out.
+    ///
+    /// The curvature along a longer step is another than at `v`. The largest value of the records, known from the first pass, bounds what a short step
+    /// can do without a look at the rows.
+    pub(super) fn is_moved(&self, v: &[f64], d: &[f64], most: f64, workspace: &Workspace) -> bool {
+        let largest = workspace.parts.iter().fold(0.0_f64, |a, part| a.max(part.largest));
+        let (weights, intercepts) = d.split_at(d.len() - self.lanes());
+        let size = |d: &[f64]| d.iter().map(|d| d.abs()).sum::<f64>();
+        if size(weights) * largest + size(intercepts) <= most {
+            return false;
+        }
+        let (m, block, n_chunks) = (self.m, self.rows.block(), self.n_chunks(1));
+        let fixed = (self.reference || m == 1).then_some((0.0, 0.0));
         let parts = par::map(n_chunks, |i| {
-            let block = self.rows.block();
-            let mut z = vec![0.0; self.m * block];
-            let mut largest = 0.0_f64;
+            let (mut z, mut dz) = (vec![0.0; m * block], vec![0.0; m * block]);
             let chunk = self.chunk(i, n_chunks);
-            for start in chunk.clone().step_by(block) {
+            chunk.clone().step_by(block).any(|start| {
                 let rows = start..(start + block).min(chunk.end);
-                let z = &mut z[..self.m * rows.len()];
-                for (c, z) in z.chunks_exact_mut(rows.len()).enumerate() {
-                    z.fill(step[step.len() - self.lanes() + c]);
+                let n = rows.len();
+                let (z, dz) = (&mut z[..m * n], &mut dz[..m * n]);
+                self.margins(rows.clone(), v, z);
+                for (dz, intercept) in dz.chunks_exact_mut(n).zip(intercepts) {
+                    dz.fill(*intercept);
                 }
-                self.rows.margins(rows, self.m, step, z);
-                largest = z.iter().fold(largest, |a, z| a.max(z.abs()));
-            }
-            largest
+                self.rows.margins(rows, m, d, dz);
+                (0..n).any(|row| {
+                    let logits = || (row..m * n).step_by(n).map(|i| (z[i], dz[i])).chain(fixed);
+                    let top = logits().fold(f64::NEG_INFINITY, |top, (z, _)| top.max(z));
+                    let moves = logits().filter(|(z, _)| top - z <= RULED_OUT).map(|(_, dz)| dz);
+                    let (low, high) = moves.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), dz| {
+                        (low.min(dz), high.max(dz))
+                    });
+                    high - low > most
+                })
+            })
         });
-        parts.into_iter().fold(0.0, f64::max)
+        parts.contains(&true)
     }
 
     /// `sum_i s_i KL(q_i || p_i)` with `q = (1 - c) e_y + c p`: what shrinking the residuals by `c` costs the dual objective.

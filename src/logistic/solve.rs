@@ -69,6 +69,9 @@ const SAMPLE_GAIN: usize = 4;
 /// and the coefficients grow for ever, each step by about as much as the last.
 const RUNAWAY_STEPS: usize = 4;
 const MOVING: f64 = 1e-2;
+/// Largest move of a margin for which the decrement of a penalised fit is believed. A step that moves one by 1 as the last did, down the tail of its loss,
+/// may have a wall before it that ends there, and all that lies behind still to gain.
+const BELIEVED: f64 = 0.5;
 /// Least part of the losses' curvature to which a diagonal is scaled down: what is left then belongs to few rows.
 const LEAST_RATIO: f64 = 0.1;
 
@@ -127,6 +130,22 @@ impl Preconditioner {
     fn diagonal<F: Float>(objective: &Objective<'_, F>, v: &[f64], losses: &Losses) -> Self {
         let (diagonal, mean) = objective.centred_diagonal(v);
         Self::Diagonal { diagonal, mean, l2: objective.l2, curvature: losses.curvature }
+    }
+
+    /// What [`Factor::unseen`] tells of the gradient `q` of an objective of the size `of`.
+    fn unseen(&self, q: &[f64], m: usize, lanes: usize, of: f64) -> f64 {
+        let k = q.len() / lanes;
+        match self {
+            Self::Full(factor) => {
+                let b: Vec<f64> = (0..m * k).map(|i| q[i % k * lanes + i / k]).collect();
+                factor.unseen(&b, of)
+            }
+            Self::Blocks(factors) => {
+                let of_logit = |c| (0..k).map(|j| q[j * lanes + c]).collect::<Vec<_>>();
+                factors.iter().enumerate().map(|(c, factor)| factor.unseen(&of_logit(c), of)).sum()
+            }
+            Self::Diagonal { .. } => 0.0,
+        }
     }
 
     /// Replaces `q` by `P q`; `m` logits in rows of `lanes`, where the losses are `now`.
@@ -204,8 +223,8 @@ impl Sample {
 
 /// Moves `v` to the minimum of the objective.
 ///
-/// Stops where half the Newton decrement, an estimate of what is left to gain, is at most `tol` times the objective. Quasi-Newton decrements can be
-/// too small, so there a third is asked for.
+/// Stops where half the Newton decrement, an estimate of what is left to gain, is at most `tol` times the objective, and the step that it belongs to
+/// moves no margin far. Quasi-Newton decrements can be too small, so there a third is asked for.
 pub(super) fn minimize<F: Float>(
     objective: &Objective<'_, F>,
     plan: Plan,
@@ -377,11 +396,16 @@ fn descend<F: Float>(
             return Ok((report, preconditioner));
         }
         if report.gap <= limits.tol * safety {
-            if objective.l2 > 0.0 || objective.largest_margin(&direction) <= MOVING {
+            report.gap +=
+                preconditioner.unseen(&gradient, m, lanes, losses.sum) / losses.sum.max(f64::MIN_POSITIVE);
+        }
+        if report.gap <= limits.tol * safety {
+            let most = if objective.l2 > 0.0 { BELIEVED } else { MOVING };
+            if !objective.is_moved(v, &direction, most, &workspace) {
                 report.outcome = Outcome::Converged;
                 return Ok((report, preconditioner));
             }
-            runaway += 1;
+            runaway += usize::from(objective.l2 == 0.0);
             if runaway > RUNAWAY_STEPS {
                 report.outcome = Outcome::Separable;
                 return Ok((report, preconditioner));
@@ -400,8 +424,9 @@ fn descend<F: Float>(
         });
         if step.is_none() {
             // Rounding hides every further descent: the best point is the present one, as far as this arithmetic can tell.
-            let rounding = 1e3 * f64::EPSILON;
-            report.outcome = if report.gap <= rounding { Outcome::Converged } else { Outcome::RanOut };
+            let hidden =
+                report.gap <= 1e3 * f64::EPSILON && !objective.is_moved(v, &direction, BELIEVED, &workspace);
+            report.outcome = if hidden { Outcome::Converged } else { Outcome::RanOut };
             return Ok((report, preconditioner));
         }
         for i in 0..size {
