@@ -79,11 +79,12 @@ impl crate::stored::Stored for Clusters {
 /// Numbers sets by their smallest row: where a root holds that row (all ones elsewhere), it holds the number of its set afterwards. Returns how many there
 /// are.
 pub(super) fn number_by_smallest_row(of_roots: &[AtomicU32]) -> usize {
-    let mut first_rows: Vec<(u32, u32)> = (0..)
-        .zip(of_roots)
-        .map(|(root, row)| (row.load(Relaxed), root))
-        .filter(|&(row, _)| row != u32::MAX)
-        .collect();
+    let chunks: Vec<_> = of_roots.chunks(CHUNK).collect();
+    let of_chunks = par::map(chunks.len(), |chunk| {
+        let rows = (chunk * CHUNK..).zip(chunks[chunk]).map(|(root, row)| (row.load(Relaxed), root as u32));
+        rows.filter(|&(row, _)| row != u32::MAX).collect::<Vec<_>>()
+    });
+    let mut first_rows = of_chunks.concat();
     first_rows.sort_unstable();
     for (label, &(_, root)) in (0..).zip(&first_rows) {
         of_roots[root as usize].store(label, Relaxed);
@@ -98,6 +99,8 @@ pub(super) struct Found {
     /// The cluster in the low 31 bits, all set for noise, and [`CORE`](Self::CORE).
     rows: Vec<AtomicU32>,
     n_clusters: usize,
+    /// Room for the labels, if there is some already.
+    room: Option<Room<Option<usize>>>,
 }
 
 impl Found {
@@ -105,7 +108,12 @@ impl Found {
     const NOISE: u32 = Self::CORE - 1;
 
     pub(super) fn new(n: usize, n_clusters: usize) -> Self {
-        Self { rows: par::tabulate(n, |_| AtomicU32::new(0)), n_clusters }
+        Self::in_room(n, n_clusters, None)
+    }
+
+    /// With room for `n` labels, if there is some.
+    pub(super) fn in_room(n: usize, n_clusters: usize, room: Option<Room<Option<usize>>>) -> Self {
+        Self { rows: par::tabulate(n, |_| AtomicU32::new(0)), n_clusters, room }
     }
 
     #[inline]
@@ -126,15 +134,14 @@ impl Found {
 
     /// The clusters, and the core points among `points`, rows of `d` numbers.
     pub(super) fn clusters_with<F: Float>(self, points: &[F], d: usize) -> (Clusters, Array2<F>) {
-        let n = self.rows.len();
         // In place: atomic numbers could not be looked at several at a time.
         let rows: Vec<u32> = self.rows.into_iter().map(AtomicU32::into_inner).collect();
         let is_core = |row: &u32| row & Self::CORE != 0;
         let chunks: Vec<&[u32]> = rows.chunks(CHUNK).collect();
         let n_cores = par::map(chunks.len(), |i| chunks[i].iter().filter(|row| is_core(row)).count());
         let n_core: usize = n_cores.iter().sum();
-        let (mut labels, mut core_samples, mut components) =
-            (Room::new(n), Room::new(n_core), Room::new(n_core * d));
+        let mut labels = self.room.unwrap_or_else(|| Room::new(rows.len()));
+        let (mut core_samples, mut components) = (Room::new(n_core), Room::new(n_core * d));
         {
             let (mut labels, mut cores, mut components) =
                 (labels.fill(), core_samples.fill(), components.fill());

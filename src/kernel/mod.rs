@@ -20,12 +20,12 @@ mod pages;
 pub(crate) mod pairs;
 pub(crate) mod simd;
 
-pub(crate) use ahead::{expect_more, expect_reads, expect_write};
+pub(crate) use ahead::{LINE, expect_line_later, expect_more, expect_reads, expect_write};
 pub(crate) use aligned::Aligned;
 pub(crate) use blocks::{
     Absolutes, BLOCK, Band, Between, Blocks, Columns, LOOK, Largest, Movable, Norm, PAD, Radius, Run,
-    Squares, WIDE, bits, boxes_in, count_near, each_near, hits_among, hits_in, join_hits, n_below, n_words,
-    partition, totals_in, totals_of,
+    Squares, WIDE, append_named, bits, boxes_in, copy_runs, count_near, each_near, hits_among, hits_in,
+    join_hits, n_below, n_words, partition, totals_in, totals_of,
 };
 pub(crate) use lanes::Element;
 pub(crate) use pages::{Fill, Room, large_pages};

@@ -58,6 +58,24 @@ impl<T: Copy + Send> Room<T> {
         Fill { room: &mut self.values.spare_capacity_mut()[..self.len], n: 0, written: &self.written }
     }
 
+    /// Room for `len` values of another kind in the same memory, until it is filled itself; none where that is too little or not aligned for them.
+    ///
+    /// A page that was written once need not be cleared again.
+    ///
+    /// # Panics
+    /// When it was given to be filled.
+    pub(crate) fn lend<U: Copy + Send>(&mut self, len: usize) -> Option<Lent<'_, U>> {
+        assert!(!self.is_given, "room is lent before it is filled");
+        let room = &mut self.values.spare_capacity_mut()[..self.len];
+        if align_of::<U>() > align_of::<T>() || size_of_val(room).checked_div(size_of::<U>())? < len {
+            return None;
+        }
+        // SAFETY: the memory is as long and as aligned as `len` values of `U` need, and borrowed for as long as they are; anything is a value that may
+        // not have been written, for both kinds.
+        let room = unsafe { std::slice::from_raw_parts_mut(room.as_mut_ptr().cast(), len) };
+        Some(Lent { room, written: AtomicUsize::new(0), is_given: false })
+    }
+
     /// The values.
     ///
     /// # Panics
@@ -68,6 +86,36 @@ impl<T: Copy + Send> Room<T> {
         // a gap and counted once, and the counts add up to `len`: so every value was written, before the borrow of `self` ended.
         unsafe { self.values.set_len(self.len) };
         self.values
+    }
+}
+
+/// The memory of a [`Room`] with values of another kind, filled in the same way.
+#[derive(Debug)]
+pub(crate) struct Lent<'a, U> {
+    room: &'a mut [MaybeUninit<U>],
+    written: AtomicUsize,
+    is_given: bool,
+}
+
+impl<'a, U: Copy + Send> Lent<'a, U> {
+    /// The whole of it, to be filled.
+    ///
+    /// # Panics
+    /// When called again.
+    pub(crate) fn fill(&mut self) -> Fill<'_, U> {
+        assert!(!self.is_given, "room is filled once");
+        self.is_given = true;
+        Fill { room: self.room, n: 0, written: &self.written }
+    }
+
+    /// The values.
+    ///
+    /// # Panics
+    /// When some were not written.
+    pub(crate) fn into_slice(mut self) -> &'a [U] {
+        assert_eq!(*self.written.get_mut(), self.room.len(), "room is filled to its end");
+        // SAFETY: as in `Room::into_vec`, every value was written, before the borrow of `self` ended.
+        unsafe { std::slice::from_raw_parts(self.room.as_ptr().cast(), self.room.len()) }
     }
 }
 
@@ -157,6 +205,32 @@ mod tests {
             }
             assert_eq!(room.into_vec(), (0..n).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn room_is_lent_before_it_is_filled() {
+        let mut room: Room<[u64; 2]> = Room::new(5);
+        {
+            let mut lent = room.lend::<[u32; 3]>(6).expect("80 bytes for 72");
+            let mut all = lent.fill();
+            let mut first = all.split_off(2);
+            (0..4).for_each(|i| all.push([i; 3]));
+            first.copy(&[[8; 3]; 2]);
+            drop((first, all));
+            assert_eq!(lent.into_slice(), [[8; 3], [8; 3], [0; 3], [1; 3], [2; 3], [3; 3]]);
+        }
+        assert!(room.lend::<[u32; 3]>(7).is_none() && room.lend::<u128>(1).is_none());
+        room.fill().copy(&[[1, 2]; 5]);
+        assert_eq!(room.into_vec(), [[1, 2]; 5]);
+    }
+
+    #[test]
+    #[should_panic(expected = "filled to its end")]
+    fn lent_room_with_a_gap_is_no_slice() {
+        let mut room: Room<u64> = Room::new(2);
+        let mut lent = room.lend::<u32>(4).unwrap();
+        lent.fill().copy(&[1, 2, 3]);
+        lent.into_slice();
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::grid::Grid;
-use super::{NONE, Search};
+use super::{KEPT, NONE, Search};
 use crate::dbscan::union_find::UnionFind;
 use crate::float::Float;
 use crate::kernel::simd::Simd;
 use crate::kernel::{
-    Between, LOOK, PAD, Run, bits, count_near, each_near, hits_among, join_hits, n_below, n_words,
+    Between, LOOK, PAD, Run, append_named, bits, copy_runs, count_near, each_near, hits_among, join_hits,
+    n_below, n_words,
 };
 
 /// Points around a cell up to which they are copied into one run.
@@ -108,36 +109,27 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
 
     /// Copies the points around, of which there are at most [`GATHERED`], into one run.
     #[inline(always)]
-    pub(super) fn gather(&mut self) {
-        let grid = self.search.grid;
-        for (row, run) in self.runs.iter().enumerate() {
-            if row == self.own_row {
-                self.own = self.gathered + (self.here.start - run.start);
-            }
-            let mut to = self.gathered;
-            for from in run.clone().step_by(PAD) {
-                for (to_column, column) in self.columns.iter_mut().zip(&grid.columns) {
-                    to_column[to..to + PAD].copy_from_slice(&column[from..from + PAD]);
-                }
-                let which = self.which[to..to + PAD].iter_mut();
-                which.zip(from as u32..).for_each(|(which, i)| *which = i);
-                to += PAD;
-            }
-            self.gathered += run.len();
-        }
+    pub(super) fn gather<S: Simd>(&mut self) {
+        let columns = self.search.grid.columns.each_ref().map(Vec::as_slice);
+        let before: usize = self.runs[..self.own_row].iter().map(Range::len).sum();
+        self.own = before + (self.here.start - self.runs[self.own_row].start);
+        self.gathered = copy_runs::<S, W>(columns, &self.runs, &mut self.columns, &mut self.which);
     }
 
     /// Finds the neighbours of some points of the present cells among the copies.
     #[inline(always)]
-    pub(super) fn find_hits(&mut self, asked: Range<usize>) {
+    pub(super) fn find_hits<S: Simd>(&mut self, asked: Range<usize>) {
         let Search { grid, .. } = *self.search;
         let copy = |i: usize| self.own + (i - self.here.start);
         let run = Run { columns: self.columns.each_ref().map(Vec::as_slice), start: 0, end: self.gathered };
         let n_words = n_words(self.gathered);
-        self.hits.resize(asked.len() * n_words, 0);
+        let all = asked.len() * n_words;
+        if self.hits.len() < all {
+            self.hits.resize(all, 0);
+        }
         self.between.clear();
         let copies = copy(asked.start)..copy(asked.end);
-        hits_among(copies, run, grid.band, &mut self.hits, &mut self.between);
+        hits_among::<S, W>(copies, run, grid.band, &mut self.hits[..all], &mut self.between);
         for &Between { point, word, bits } in &self.between {
             let hits = &mut self.hits[(point - copy(asked.start)) * n_words + word];
             for k in ones(&[bits]) {
@@ -158,7 +150,7 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
 
     /// Joins the sets of the core points of the present cells, whose hits were found, with those of the core points before them and among them.
     #[inline(always)]
-    pub(super) fn join(&mut self, homes: &[AtomicU32], sets: &UnionFind) {
+    pub(super) fn join<S: Simd>(&mut self, homes: &[AtomicU32], sets: &UnionFind) {
         let own = self.own..self.own + self.here.len();
         let n_words_all = n_words(self.gathered);
         let n_words = n_words(own.end);
@@ -174,7 +166,7 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
             }
         }
         let hits = (&self.hits[..], n_words_all);
-        join_hits(own.clone(), own.start, hits, marks, |own, other| sets.union(own, other));
+        join_hits::<S>(own.clone(), own.start, hits, marks, |own, other| sets.union(own, other));
     }
 
     /// Whether as many points as are needed lie within the radius of point `i`, whose hits were found if there are copies.
@@ -216,13 +208,39 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
         n
     }
 
+    /// Appends the number of points within the radius of point `i`, but for itself, and they themselves to `neighbours`; or [`NONE`] where they may be too
+    /// many.
+    #[inline(always)]
+    pub(super) fn keep_hits<S: Simd>(&mut self, i: usize, neighbours: &mut Vec<u32>) {
+        let count = neighbours.len();
+        neighbours.push(NONE);
+        if self.search.need > KEPT + 1 {
+            return;
+        }
+        if self.gathered > 0 {
+            let n_words = n_words(self.gathered);
+            let own = self.own + (i - self.here.start);
+            let hits = &mut self.hits[(i - self.asked.start) * n_words..][..n_words];
+            hits[own / 64] &= !(1 << (own % 64));
+            append_named::<S>(hits, &self.which, neighbours);
+        } else {
+            self.each_hit::<S>(i, |j| {
+                if j != i {
+                    neighbours.push(j as u32);
+                }
+                true
+            });
+        }
+        neighbours[count] = (neighbours.len() - count - 1) as u32;
+    }
+
     /// Visits the points within the radius of point `i` until `visit` returns false.
     #[inline(always)]
-    pub(super) fn each_hit(&mut self, i: usize, mut visit: impl FnMut(usize) -> bool) {
+    pub(super) fn each_hit<S: Simd>(&mut self, i: usize, mut visit: impl FnMut(usize) -> bool) {
         let Search { grid, .. } = *self.search;
         if self.gathered > 0 {
             if !self.asked.contains(&i) {
-                self.find_hits(i..i + 1);
+                self.find_hits::<S>(i..i + 1);
             }
             ones(self.hits(i)).all(|k| visit(self.which[k] as usize));
             return;

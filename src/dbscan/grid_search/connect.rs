@@ -31,9 +31,9 @@ impl<F: Float, const D: usize, const W: usize> Task for Connect<'_, F, D, W> {
             let mut around = Around::new(search, first.start, true);
             for here in &later.by_points {
                 around.enter::<S>(here.clone());
-                around.gather();
-                around.find_hits(search.grid.points(here.clone()));
-                around.join(&cores.homes, sets);
+                around.gather::<S>();
+                around.find_hits::<S>(search.grid.points(here.clone()));
+                around.join::<S>(&cores.homes, sets);
             }
         }
         if let Some(first) = later.by_subs.first() {

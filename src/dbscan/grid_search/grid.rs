@@ -7,12 +7,12 @@
 //! sample; each chunk of rows is put in the order of buckets. Then each bucket is fetched from all chunks and sorted digit by digit. Points of one
 //! sub-cell stay in the order of rows.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use super::CHUNK;
 use super::scale::Scale;
 use crate::float::Float;
-use crate::kernel::{Band, Fill, LOOK, PAD, Room, Run};
+use crate::kernel::{Band, Fill, LINE, LOOK, PAD, Room, Run, expect_line_later};
 use crate::par;
 
 /// Bits of a key that choose a bucket, at most.
@@ -112,16 +112,29 @@ impl<const W: usize> Grid<W> {
     }
 }
 
-/// A point on its way into the grid.
+/// A point on its way into the grid: its row, its position, and the lowest `K` words of its key, which tell keys of a bucket apart.
 #[derive(Clone, Copy)]
-struct Entry<const W: usize> {
-    key: u64,
+#[repr(align(8))]
+struct Entry<const W: usize, const K: usize> {
+    key: [u32; K],
     row: u32,
     words: [u32; W],
 }
 
-impl<const W: usize> Entry<W> {
-    const NONE: Self = Self { key: 0, row: 0, words: [0; W] };
+impl<const W: usize, const K: usize> Entry<W, K> {
+    const NONE: Self = Self { key: [0; K], row: 0, words: [0; W] };
+
+    #[inline(always)]
+    fn new(key: u64, row: u32, words: [u32; W]) -> Self {
+        Self { key: std::array::from_fn(|k| (key >> (32 * k)) as u32), row, words }
+    }
+
+    /// By how much the key is above that at which the bucket begins.
+    #[inline(always)]
+    fn above(&self, base: u64) -> u64 {
+        let low = self.key.iter().rev().fold(0, |key, &word| key << 32 | u64::from(word));
+        low.wrapping_sub(base) & (u64::MAX >> (64 - 32 * K))
+    }
 }
 
 /// A run of values of the high bits of a key.
@@ -131,61 +144,96 @@ struct Bucket {
     last: u64,
 }
 
-/// Sorts the points into their cells.
-pub(super) fn build<F: Float, const D: usize, const W: usize>(records: &[F], scale: &Scale<D>) -> Grid<W> {
+/// Sorts the points into their cells; in `room`, if there is some and enough.
+pub(super) fn build<F: Float, const D: usize, const W: usize>(
+    records: &[F],
+    scale: &Scale<D>,
+    room: Option<&mut Room<Option<usize>>>,
+) -> Grid<W> {
+    let table_bits = TABLE_BITS.min((records.len() / D).ilog2()).min(scale.key_bits() - D as u32);
+    let shift = scale.key_bits() - table_bits;
+    // The fewer bytes are moved the better.
+    if shift <= u32::BITS {
+        build_with::<F, D, W, 1>(records, scale, shift, room)
+    } else {
+        build_with::<F, D, W, 2>(records, scale, shift, room)
+    }
+}
+
+fn build_with<F: Float, const D: usize, const W: usize, const K: usize>(
+    records: &[F],
+    scale: &Scale<D>,
+    shift: u32,
+    room: Option<&mut Room<Option<usize>>>,
+) -> Grid<W> {
     let (points, _) = records.as_chunks::<D>();
     let n = points.len();
-    let table_bits = TABLE_BITS.min(n.ilog2()).min(scale.key_bits() - D as u32);
-    let shift = scale.key_bits() - table_bits;
     // The more points, the fewer of them tell as well; the step is odd, so that no line of a scanner is passed over.
     let step = SAMPLE.max(n >> 17 | 1);
-    let mut counts = vec![0; 1 << table_bits];
+    let mut counts = vec![0; 1 << (scale.key_bits() - shift)];
     for point in points.iter().step_by(step) {
         counts[(scale.key(&scale.positions(point)) >> shift) as usize] += 1;
     }
-    let (buckets, bucket_of) = buckets(&counts, (BUCKET / step).max((n / step) >> 10));
+    let full = (BUCKET / step).max((n / step) >> 10);
+    let (buckets, bucket_of) = buckets(&counts, full, 1 << (32 * K as u32 - shift).min(TABLE_BITS));
 
-    // Each chunk sorts its points by bucket, in the cache; with where each bucket ends there.
+    let scatter = |rest| scatter::<F, D, W, K>(points, scale, &bucket_of, (buckets.len(), shift), rest);
+    if let Some(mut room) = room.and_then(|room| room.lend(n)) {
+        let ends = scatter(room.fill());
+        sort(room.into_slice(), &ends, &buckets, shift, scale)
+    } else {
+        let mut room = Room::new(n);
+        let ends = scatter(room.fill());
+        sort(room.into_vec(), &ends, &buckets, shift, scale)
+    }
+}
+
+/// Each chunk sorts its points by bucket, in the cache; returns where each bucket ends there.
+fn scatter<F: Float, const D: usize, const W: usize, const K: usize>(
+    points: &[[F; D]],
+    scale: &Scale<D>,
+    bucket_of: &[u16],
+    (n_buckets, shift): (usize, u32),
+    mut rest: Fill<'_, Entry<W, K>>,
+) -> Vec<Vec<u32>> {
     let chunks: Vec<&[[F; D]]> = points.chunks(CHUNK).collect();
-    let mut room = Room::new(n);
-    let mut rest = room.fill();
-    let mut parts: Vec<(Fill<'_, Entry<W>>, Vec<u32>)> =
-        chunks.iter().map(|chunk| (rest.split_off(chunk.len()), vec![0; buckets.len()])).collect();
+    let mut parts: Vec<(Fill<'_, Entry<W, K>>, Vec<u32>)> =
+        chunks.iter().map(|chunk| (rest.split_off(chunk.len()), vec![0; n_buckets])).collect();
     drop(rest);
     par::for_each(parts.iter_mut().collect(), |chunk, (fill, ends)| {
         let first = (chunk * CHUNK) as u32;
         let chunk = chunks[chunk];
-        let bucket = |entry: &Entry<W>| usize::from(bucket_of[(entry.key >> shift) as usize]);
-        let mut entries = Vec::with_capacity(chunk.len());
+        let (mut entries, mut of) = (Vec::with_capacity(chunk.len()), Vec::with_capacity(chunk.len()));
         entries.extend((first..).zip(chunk).map(|(row, point)| {
             let at = scale.positions(point);
             let key = scale.key(&at);
             let half = |j: usize| if j < D { at[j] as u32 & 0xffff } else { 0 };
             let words = std::array::from_fn(|w| half(2 * w) | half(2 * w + 1) << 16);
-            Entry { key, row, words }
+            of.push(bucket_of[(key >> shift) as usize]);
+            Entry::new(key, row, words)
         }));
-        entries.iter().for_each(|entry| ends[bucket(entry)] += 1);
+        of.iter().for_each(|&bucket| ends[usize::from(bucket)] += 1);
         let mut fills: Vec<_> = ends.iter().map(|&n| fill.split_off(n as usize)).collect();
-        entries.iter().for_each(|entry| fills[bucket(entry)].push(*entry));
+        of.iter().zip(&entries).for_each(|(&bucket, entry)| fills[usize::from(bucket)].push(*entry));
         let mut end = 0;
         for n in ends {
             end += *n;
             *n = end;
         }
     });
-    let ends: Vec<Vec<u32>> = parts.into_iter().map(|(_, ends)| ends).collect();
-    sort(room.into_vec(), &ends, &buckets, shift, scale)
+    parts.into_iter().map(|(_, ends)| ends).collect()
 }
 
-/// Cuts the values of the high bits into buckets of up to `full` points of a sample, where they can be cut; with the bucket of each value.
-fn buckets(counts: &[u32], full: usize) -> (Vec<Bucket>, Vec<u16>) {
+/// Cuts the values of the high bits into buckets of up to `full` points of a sample, where they can be cut, and of up to `most` values; with the bucket of
+/// each value.
+fn buckets(counts: &[u32], full: usize, most: u64) -> (Vec<Bucket>, Vec<u16>) {
     let mut buckets: Vec<Bucket> = Vec::new();
     let mut bucket_of = vec![0; counts.len()];
     let mut sum = 0;
     for (value, (&n, bucket_of)) in (0..).zip(counts.iter().zip(&mut bucket_of)) {
         let n = n as usize;
         match buckets.last_mut() {
-            Some(bucket) if sum + n <= full || n == 0 => {
+            Some(bucket) if (sum + n <= full || n == 0) && value - bucket.first < most => {
                 bucket.last = value;
                 sum += n;
             }
@@ -200,8 +248,8 @@ fn buckets(counts: &[u32], full: usize) -> (Vec<Bucket>, Vec<u16>) {
 }
 
 /// Sorts the points of each bucket and tells the cells. The points of a bucket are those before `ends` in each chunk.
-fn sort<const D: usize, const W: usize>(
-    entries: Vec<Entry<W>>,
+fn sort<const D: usize, const W: usize, const K: usize>(
+    entries: impl Deref<Target = [Entry<W, K>]>,
     ends: &[Vec<u32>],
     buckets: &[Bucket],
     shift: u32,
@@ -216,7 +264,7 @@ fn sort<const D: usize, const W: usize>(
     }
 
     let n = entries.len();
-    let of_chunks: Vec<(&[Entry<W>], &Vec<u32>)> = entries.chunks(CHUNK).zip(ends).collect();
+    let of_chunks: Vec<(&[Entry<W, K>], &Vec<u32>)> = entries.chunks(CHUNK).zip(ends).collect();
     let in_chunk = |ends: &[u32], bucket: usize| {
         let start = if bucket == 0 { 0 } else { ends[bucket - 1] };
         start as usize..ends[bucket] as usize
@@ -253,11 +301,16 @@ fn sort<const D: usize, const W: usize>(
         let parts: Vec<_> = groups.into_iter().zip(&mut tables).map(part).collect();
         columns.iter_mut().for_each(|column| column.copy(&[0; PAD]));
         par::for_each(parts, |_, mut part| {
-            let (mut points, mut spare) = (Vec::new(), Vec::new());
+            let (mut points, mut spare, mut room) = (Vec::new(), Vec::new(), Tables::default());
             let mut first = part.first;
-            for bucket in part.buckets {
-                let pieces: Vec<&[Entry<W>]> =
-                    of_chunks.iter().map(|&(entries, ends)| &entries[in_chunk(ends, bucket)]).collect();
+            let pieces_of = |bucket: usize| -> Vec<&[Entry<W, K>]> {
+                of_chunks.iter().map(|&(entries, ends)| &entries[in_chunk(ends, bucket)]).collect()
+            };
+            for bucket in part.buckets.clone() {
+                let pieces = pieces_of(bucket);
+                if bucket + 1 < part.buckets.end {
+                    pieces_of(bucket + 1).iter().for_each(|piece| expect_all(piece));
+                }
                 let Bucket { first: low, last: high } = buckets[bucket];
                 let base = low << shift;
                 let last = (high << shift) + ((1 << shift) - 1);
@@ -267,7 +320,7 @@ fn sort<const D: usize, const W: usize>(
                     column.extend(sorted.iter().map(|entry| entry.words[w]));
                 }
                 part.rows.extend(sorted.iter().map(|entry| entry.row));
-                part.tables.add::<D, W>(sorted, first);
+                part.tables.add::<D, W, K>(sorted, base, first, &mut room);
                 first += sorted.len();
             }
         });
@@ -304,6 +357,11 @@ fn sort<const D: usize, const W: usize>(
     }
 }
 
+/// A hint that these points are soon going to be read.
+fn expect_all<T>(points: &[T]) {
+    points.iter().step_by(LINE / size_of::<T>()).for_each(|point| expect_line_later(point));
+}
+
 /// What one part adds to the tables of the grid.
 #[derive(Default)]
 struct Tables {
@@ -314,19 +372,40 @@ struct Tables {
 }
 
 impl Tables {
-    /// Adds the cells and sub-cells of sorted points.
-    fn add<const D: usize, const W: usize>(&mut self, sorted: &[Entry<W>], first: usize) {
-        let (mut cell, mut key) = (u64::MAX, u64::MAX);
+    /// Adds the cells and sub-cells of sorted points, by way of `room`.
+    fn add<const D: usize, const W: usize, const K: usize>(
+        &mut self,
+        sorted: &[Entry<W, K>],
+        base: u64,
+        first: usize,
+        room: &mut Self,
+    ) {
+        room.lengthen(sorted.len());
+        let Self { keys, starts, cells, subs } = room;
+        let before = self.subs.len() as u32;
+        // Each point is written as if a cell began with it, and over the one before if none did: in thin data no branch foretells that.
+        let (mut n_cells, mut n_subs) = (0, 0);
+        let mut last = u64::MAX;
         for (i, entry) in (first as u32..).zip(sorted) {
-            if entry.key != key {
-                key = entry.key;
-                if key >> D != cell {
-                    cell = key >> D;
-                    self.keys.push(cell);
-                    self.starts.push(i);
-                    self.cells.push(self.subs.len() as u32);
-                }
-                self.subs.push(i);
+            let key = base + entry.above(base);
+            (keys[n_cells], starts[n_cells], cells[n_cells]) = (key >> D, i, before + n_subs as u32);
+            subs[n_subs] = i;
+            n_cells += usize::from(key >> D != last >> D);
+            n_subs += usize::from(key != last);
+            last = key;
+        }
+        self.keys.extend_from_slice(&keys[..n_cells]);
+        self.starts.extend_from_slice(&starts[..n_cells]);
+        self.cells.extend_from_slice(&cells[..n_cells]);
+        self.subs.extend_from_slice(&subs[..n_subs]);
+    }
+
+    /// Makes all at least as long as `n`.
+    fn lengthen(&mut self, n: usize) {
+        if self.keys.len() < n {
+            self.keys.resize(n, 0);
+            for table in [&mut self.starts, &mut self.cells, &mut self.subs] {
+                table.resize(n, 0);
             }
         }
     }
@@ -339,42 +418,45 @@ fn concat<T: Copy + Send + Sync + std::ops::Add<Output = T>>(
     (last, n_last): (T, usize),
 ) -> Vec<T> {
     let len: usize = (0..).zip(tables).map(|(i, tables)| table(i, tables).0.len()).sum();
-    let mut all = par::filled(len + n_last, last);
-    let mut rest = all.as_mut_slice();
-    let parts = (0..)
-        .zip(tables)
-        .map(|(i, tables)| rest.split_off_mut(..table(i, tables).0.len()).expect("the lengths add up"));
-    par::for_each(parts.collect(), |i, to: &mut [T]| {
-        let (from, added) = table(i, &tables[i]);
-        to.iter_mut().zip(from).for_each(|(to, &from)| *to = from + added);
-    });
-    all
+    let mut all = Room::new(len + n_last);
+    {
+        let mut rest = all.fill();
+        let parts = (0..).zip(tables).map(|(i, tables)| rest.split_off(table(i, tables).0.len())).collect();
+        rest.extend((0..n_last).map(|_| last));
+        par::for_each(parts, |i, mut to: Fill<'_, T>| {
+            let (from, added) = table(i, &tables[i]);
+            to.extend(from.iter().map(|&from| from + added));
+        });
+    }
+    all.into_vec()
 }
 
-/// Sorts the `n` entries of some pieces by the low `bits` of `key - base`, which are all that differ; they come to be in one of two vectors.
+/// Sorts the `n` entries of some pieces by the low `bits` of their keys above `base`, which are all that differ; they come to be in one of two vectors.
 ///
 /// The second of them is only used where digits of more than one place differ.
-fn sort_bucket<'a, const W: usize>(
-    pieces: &[&[Entry<W>]],
+fn sort_bucket<'a, const W: usize, const K: usize>(
+    pieces: &[&[Entry<W, K>]],
     n: usize,
-    mut to: &'a mut Vec<Entry<W>>,
-    mut spare: &'a mut Vec<Entry<W>>,
+    mut to: &'a mut Vec<Entry<W, K>>,
+    mut spare: &'a mut Vec<Entry<W, K>>,
     base: u64,
     bits: u32,
-) -> &'a [Entry<W>] {
+) -> &'a [Entry<W, K>] {
     if n <= 64 {
         to.clear();
         pieces.iter().for_each(|piece| to.extend_from_slice(piece));
-        to.sort_unstable_by_key(|entry| (entry.key, entry.row));
+        to.sort_unstable_by_key(|entry| (entry.above(base), entry.row));
         return to;
     }
-    // Digits of about the logarithm of the number of points, so that counters cost no more than points.
-    let digit_bits = bits.div_ceil(bits.div_ceil((n.ilog2() - 1).min(11)));
+    // Digits of about the logarithm of the number of points, so that counters cost no more than points; a third pass costs more than they do.
+    let n_digits = |most: u32| bits.div_ceil(most);
+    let few = n_digits((n.ilog2() - 1).min(11));
+    let digit_bits = bits.div_ceil(if few <= 2 { few } else { n_digits(n.ilog2().min(13)) });
     let mask = (1_u64 << digit_bits) - 1;
     let mut counts = vec![0_u32; 1 << digit_bits];
     let mut is_copied = false;
     for at in (0..bits).step_by(digit_bits as usize) {
-        let digit = |entry: &Entry<W>| ((entry.key - base) >> at & mask) as usize;
+        let digit = |entry: &Entry<W, K>| (entry.above(base) >> at & mask) as usize;
         let whole = [spare.as_slice()];
         let from = if is_copied { &whole } else { pieces };
         counts.fill(0);

@@ -1,6 +1,7 @@
 //! The labels of one part of the grid.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::around::{Around, GATHERED};
 use super::{Cores, NONE, Search};
@@ -19,7 +20,7 @@ pub(super) struct Label<'a, F, const D: usize, const W: usize> {
     pub(super) neighbours: &'a [u32],
     pub(super) cores: &'a Cores,
     /// The label of each sub-cell with core points; a last entry, [`NONE`], stands for no sub-cell.
-    pub(super) labels: &'a [u32],
+    pub(super) labels: &'a [AtomicU32],
     pub(super) found: &'a Found,
 }
 
@@ -39,18 +40,18 @@ impl<F: Float, const D: usize, const W: usize> Task for Label<'_, F, D, W> {
                 found.expect(grid.rows[(i + AHEAD).min(grid.rows.len() - 1)]);
                 let home = cores.home(i);
                 if home != NONE {
-                    found.set(grid.rows[i], Some(labels[home as usize]), true);
+                    found.set(grid.rows[i], Some(labels[home as usize].load(Relaxed)), true);
                     continue;
                 }
                 // Without a branch: most borders are near core points and others.
-                let label = |j: usize| labels[(cores.home(j) as usize).min(none)];
+                let label = |j: usize| labels[(cores.home(j) as usize).min(none)].load(Relaxed);
                 let mut best = NONE;
                 let n = neighbours[0];
                 neighbours = &neighbours[1..];
                 if n == NONE {
                     let around = around.get_or_insert_with(|| Around::new(search, cell, false));
                     if *cores_around.get_or_insert_with(|| search.enter_for_cores::<S>(around, cell, cores)) {
-                        around.each_hit(i, |j| {
+                        around.each_hit::<S>(i, |j| {
                             best = best.min(label(j));
                             best != 0
                         });
@@ -79,7 +80,7 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
         let mut subs = around.cells.iter().flat_map(|cells| self.grid.subs(cells.clone()));
         let some = subs.any(|sub| cores.has_cores[sub]);
         if some && n <= GATHERED {
-            around.gather();
+            around.gather::<S>();
         }
         some
     }

@@ -40,6 +40,7 @@ use super::clusters::{Found, number_by_smallest_row};
 use super::union_find::UnionFind;
 use crate::error::Result;
 use crate::float::Float;
+use crate::kernel::Room;
 use crate::kernel::simd::dispatch;
 use crate::observe::{Observer, Progress, report};
 use crate::par;
@@ -57,6 +58,10 @@ const NONE: u32 = u32::MAX;
 
 /// Neighbours of a point that is no core point up to which they are kept.
 const KEPT: usize = 16;
+
+/// Bytes above which each array has pages of its own, cleared by the system: so it is with the allocator of most Linux systems. Smaller ones have memory
+/// that was in use before.
+const KEPT_BY_ALLOCATOR: usize = 32 << 20;
 
 /// Points of a chunk of rows: with their keys they stay in the cache.
 const CHUNK: usize = 1 << 15;
@@ -87,7 +92,10 @@ fn cluster_in<F: Float, const D: usize, const W: usize>(
     observer: &mut dyn Observer,
 ) -> Result<Option<Found>> {
     let Some(scale) = Scale::<D>::new(records, eps) else { return Ok(None) };
-    let grid = grid::build::<F, D, W>(records, &scale);
+    // Sorting the points takes memory for a moment, in which the labels will be.
+    let n = records.len() / D;
+    let mut room = (size_of::<Option<usize>>() * n > KEPT_BY_ALLOCATOR).then(|| Room::new(n));
+    let grid = grid::build::<F, D, W>(records, &scale, room.as_mut());
     report(observer, Progress::new("index", 1, 1))?;
     let (points, _) = records.as_chunks::<D>();
     // No point has more neighbours than there are points, and those are fewer than 2^32.
@@ -99,7 +107,7 @@ fn cluster_in<F: Float, const D: usize, const W: usize>(
         .core_samples(&sets, |done| report(observer, Progress::new("core samples", done as u64, steps)))?;
     search.connect(&cores, &later, &sets);
     report(observer, Progress::new("connections", steps, steps))?;
-    let found = search.label(&cores, &sets);
+    let found = search.label(&cores, &sets, room);
     report(observer, Progress::new("labels", steps, steps))?;
     Ok(Some(found))
 }
@@ -213,11 +221,11 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
         par::for_each(later.collect(), |_, later| dispatch(Connect { search: self, later, cores, sets }));
     }
 
-    fn label(&self, cores: &Cores, sets: &UnionFind) -> Found {
+    fn label(&self, cores: &Cores, sets: &UnionFind, room: Option<Room<Option<usize>>>) -> Found {
         let grid = self.grid;
         let n_subs = cores.has_cores.len();
         // The smallest row of each set, at its root.
-        let smallest = par::tabulate(n_subs, |_| AtomicU32::new(NONE));
+        let smallest = par::tabulate(n_subs + 1, |_| AtomicU32::new(NONE));
         par::for_each(grid.parts.iter().collect(), |_, cells| {
             let (mut set, mut row) = (NONE, NONE);
             for sub in grid.subs(cells.clone()).filter(|&sub| cores.has_cores[sub]) {
@@ -237,13 +245,18 @@ impl<F: Float, const D: usize, const W: usize> Search<'_, F, D, W> {
             }
         });
         let n_clusters = number_by_smallest_row(&smallest);
-        let labels = par::tabulate(n_subs + 1, |sub| match cores.has_cores.get(sub) {
-            Some(true) => smallest[sets.find(sub as u32) as usize].load(Relaxed),
-            _ => NONE,
+        // The roots have their labels, and give them to the others.
+        let labels = smallest;
+        par::for_each(grid.parts.iter().collect(), |_, cells| {
+            for sub in grid.subs(cells.clone()).filter(|&sub| cores.has_cores[sub]) {
+                let root = sets.find(sub as u32) as usize;
+                if root != sub {
+                    labels[sub].store(labels[root].load(Relaxed), Relaxed);
+                }
+            }
         });
-        drop(smallest);
 
-        let found = Found::new(self.points.len(), n_clusters);
+        let found = Found::in_room(self.points.len(), n_clusters, room);
         par::for_each(grid.parts.iter().zip(&cores.neighbours).collect(), |_, (cells, neighbours)| {
             dispatch(Label { search: self, cells, neighbours, cores, labels: &labels, found: &found });
         });

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::around::{Around, GATHERED};
-use super::{KEPT, NONE, Part, Search};
+use super::{KEPT, Part, Search};
 use crate::dbscan::union_find::UnionFind;
 use crate::float::Float;
 use crate::kernel::simd::{Simd, Task};
@@ -38,14 +38,24 @@ impl<F: Float, const D: usize, const W: usize> Task for Sweep<'_, F, D, W> {
             let subs = grid.subs(here.clone());
             let n_thin = || subs.clone().map(|sub| grid.sub(sub).len()).filter(|&n| n < need).sum::<usize>();
             let n = around.enter::<S>(here.clone());
+            if n < need {
+                // No core point is here.
+                let points = grid.points(here);
+                if need <= KEPT + 1 {
+                    around.gather::<S>();
+                    around.find_hits::<S>(points.clone());
+                }
+                points.for_each(|i| around.keep_hits::<S>(i, neighbours));
+                continue;
+            }
             let by_points = search.is_searched_by_points(&here, &around.cells, n);
             // The more points ask, the more a copy is worth.
             let gathered = by_points || n <= GATHERED && n <= 64 * n_thin();
             if gathered {
-                around.gather();
+                around.gather::<S>();
             }
             if by_points {
-                around.find_hits(grid.points(here.clone()));
+                around.find_hits::<S>(grid.points(here.clone()));
             }
             for sub in subs.clone() {
                 let points = grid.sub(sub);
@@ -55,22 +65,14 @@ impl<F: Float, const D: usize, const W: usize> Task for Sweep<'_, F, D, W> {
                     continue;
                 }
                 if gathered && !by_points {
-                    around.find_hits(points.clone());
+                    around.find_hits::<S>(points.clone());
                 }
                 for i in points {
-                    if n >= need && around.has_enough(i) {
+                    if around.has_enough(i) {
                         has_cores[sub - first_sub] = true;
                         homes[i].store(sub as u32, Relaxed);
-                        continue;
-                    }
-                    let count = neighbours.len();
-                    neighbours.push(NONE);
-                    if need <= KEPT + 1 {
-                        around.each_hit(i, |j| {
-                            neighbours.push(j as u32);
-                            true
-                        });
-                        neighbours[count] = (neighbours.len() - count - 1) as u32;
+                    } else {
+                        around.keep_hits::<S>(i, neighbours);
                     }
                 }
             }
@@ -79,7 +81,7 @@ impl<F: Float, const D: usize, const W: usize> Task for Sweep<'_, F, D, W> {
                 _ if !some_core => {}
                 false => later.by_subs.push(here),
                 true if around.cells[0].start < known => later.by_points.push(here),
-                true => around.join(homes, sets),
+                true => around.join::<S>(homes, sets),
             }
         }
     }

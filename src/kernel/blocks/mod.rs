@@ -2,6 +2,7 @@
 
 mod block;
 mod boxes;
+mod copies;
 mod near;
 mod partition;
 
@@ -9,6 +10,7 @@ pub(crate) use block::{
     Absolutes, BLOCK, Blocks, Largest, Norm, Radius, Squares, bits, hits_in, totals_in, totals_of,
 };
 pub(crate) use boxes::{WIDE, boxes_in};
+pub(crate) use copies::{append_named, copy_runs};
 pub(crate) use near::{
     Band, Between, LOOK, PAD, Run, count_near, each_near, hits_among, join_hits, n_below, n_words,
 };

@@ -35,7 +35,7 @@ impl<const W: usize> Run<'_, W> {
     /// # Panics
     /// When a column ends less than [`PAD`] entries behind the run.
     #[inline(always)]
-    fn check(&self) {
+    pub(super) fn check(&self) {
         assert!(self.columns.iter().all(|column| column.len() >= self.end + PAD), "a run without padding");
     }
 }
@@ -53,18 +53,6 @@ pub(crate) fn each_near<const W: usize>(
     dispatch(EachNear { point, run: &run, band, visit });
 }
 
-/// For each of `points` of a run, which points of the run are within the radius: bit `i % 64` of word `i / 64` of its [`n_words`] words of `hits` is
-/// set for point `i`. Bits of points in the band are set too, and put into `between`.
-pub(crate) fn hits_among<const W: usize>(
-    points: Range<usize>,
-    run: Run<'_, W>,
-    band: Band,
-    hits: &mut [u64],
-    between: &mut Vec<Between>,
-) {
-    dispatch(HitsAmong { points, run: &run, band, hits, between });
-}
-
 /// Some points in the band of a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Between {
@@ -78,20 +66,6 @@ pub(crate) struct Between {
 /// Words of 64 bits for a run of `n` points.
 pub(crate) fn n_words(n: usize) -> usize {
     n.div_ceil(u64::BITS as usize)
-}
-
-/// Calls `union(own, other)` until no hit of one of `points` is of another set than it: where their marks differ, and neither is all ones, which stands for no set.
-/// The other mark becomes the own everywhere.
-///
-/// `hits` are those of the points from `first` on, `n_words` words each, and `marks` a mark for each bit of as many words, or of fewer.
-pub(crate) fn join_hits(
-    points: Range<usize>,
-    first: usize,
-    (hits, n_words): (&[u64], usize),
-    marks: &mut [u32],
-    union: impl FnMut(u32, u32),
-) {
-    dispatch(JoinHits { points, first, hits, n_words, marks, union });
 }
 
 /// Number of points of a run that are within the radius, or `None` where one is in the band.
@@ -142,89 +116,101 @@ impl<const W: usize, V: FnMut(usize, u32, u32) -> bool> Task for EachNear<'_, W,
     }
 }
 
-struct HitsAmong<'a, const W: usize> {
+/// For each of `points` of a run, which points of the run are within the radius: bit `i % 64` of word `i / 64` of its [`n_words`] words of `hits` is
+/// set for point `i`. Bits of points in the band are set too, and put into `between`.
+#[inline(always)]
+pub(crate) fn hits_among<S: Simd, const W: usize>(
     points: Range<usize>,
-    run: &'a Run<'a, W>,
+    run: Run<'_, W>,
     band: Band,
-    hits: &'a mut [u64],
-    between: &'a mut Vec<Between>,
+    hits: &mut [u64],
+    between: &mut Vec<Between>,
+) {
+    // Of few registers, their number is a constant: points are too few to learn where a loop over them ends.
+    match run.end.div_ceil(S::U32::N) {
+        1 => hits_among_few::<S, W, 1>(points, run, band, hits, between),
+        2 => hits_among_few::<S, W, 2>(points, run, band, hits, between),
+        3 => hits_among_few::<S, W, 3>(points, run, band, hits, between),
+        4 => hits_among_few::<S, W, 4>(points, run, band, hits, between),
+        _ => hits_among_few::<S, W, 0>(points, run, band, hits, between),
+    }
 }
 
-impl<const W: usize> Task for HitsAmong<'_, W> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        let Self { points, run, band, hits, between } = self;
-        run.check();
-        let n_words = n_words(run.end);
-        assert!(run.start == 0 && points.end <= run.end && hits.len() == points.len() * n_words);
-        let (to_inside, to_outside) = (S::U32::splat(band.inside), S::U32::splat(band.outside));
-        for (i, hits) in points.zip(hits.chunks_exact_mut(n_words.max(1))) {
-            let point = run.columns.map(|column| S::U32::splat(column[i]));
-            for (word, to) in hits.iter_mut().enumerate() {
-                let from = word * 64;
-                let (mut inside, mut outside) = (0, 0);
-                for at in (0..64.min(run.end - from)).step_by(S::U32::N) {
-                    // SAFETY: `from + at` is in the run, and a register is at most as long as the padding behind it.
-                    let sq = unsafe { sq_distances::<S, W>(&point, run, from + at) };
-                    inside |= u64::from(sq.at_most(to_inside)) << at;
-                    outside |= u64::from(sq.at_most(to_outside)) << at;
-                }
-                let here = u64::MAX >> (64 - 64.min(run.end - from));
-                *to = outside & here;
-                let bits = (inside ^ outside) & here;
-                if bits != 0 {
-                    between.push(Between { point: i, word, bits });
-                }
+/// The same, with the number of registers, or 0 for any number.
+#[inline(always)]
+fn hits_among_few<S: Simd, const W: usize, const FEW: usize>(
+    points: Range<usize>,
+    run: Run<'_, W>,
+    band: Band,
+    hits: &mut [u64],
+    between: &mut Vec<Between>,
+) {
+    run.check();
+    let n_words = if FEW > 0 { 1 } else { n_words(run.end) };
+    assert!(run.start == 0 && points.end <= run.end && hits.len() == points.len() * n_words);
+    assert!(FEW == 0 || FEW == run.end.div_ceil(S::U32::N));
+    let (to_inside, to_outside) = (S::U32::splat(band.inside), S::U32::splat(band.outside));
+    for (i, hits) in points.zip(hits.chunks_exact_mut(n_words.max(1))) {
+        let point = run.columns.map(|column| S::U32::splat(column[i]));
+        for (word, to) in hits.iter_mut().enumerate() {
+            let from = word * 64;
+            let n = if FEW > 0 { FEW * S::U32::N } else { 64.min(run.end - from) };
+            let (mut inside, mut outside) = (0, 0);
+            for at in (0..n).step_by(S::U32::N) {
+                // SAFETY: `from + at` is in the run, and a register is at most as long as the padding behind it.
+                let sq = unsafe { sq_distances::<S, W>(&point, &run, from + at) };
+                inside |= u64::from(sq.at_most(to_inside)) << at;
+                outside |= u64::from(sq.at_most(to_outside)) << at;
+            }
+            let here = u64::MAX >> (64 - 64.min(run.end - from));
+            *to = outside & here;
+            let bits = (inside ^ outside) & here;
+            if bits != 0 {
+                between.push(Between { point: i, word, bits });
             }
         }
     }
 }
 
-struct JoinHits<'a, U> {
+/// Calls `union(own, other)` until no hit of one of `points` is of another set than it: where their marks differ, and neither is all ones, which stands for no set.
+/// The other mark becomes the own everywhere.
+///
+/// `hits` are those of the points from `first` on, `n_words` words each, and `marks` a mark for each bit of as many words, or of fewer.
+#[inline(always)]
+pub(crate) fn join_hits<S: Simd>(
     points: Range<usize>,
     first: usize,
-    hits: &'a [u64],
-    n_words: usize,
-    marks: &'a mut [u32],
-    union: U,
-}
-
-impl<U: FnMut(u32, u32)> Task for JoinHits<'_, U> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        let Self { points, first, hits, n_words, marks, mut union } = self;
-        let none = S::U32::splat(u32::MAX);
-        let n_marked = n_words.min(marks.len() / 64);
-        for i in points {
-            let own = marks[i];
-            if own == u32::MAX {
-                continue;
-            }
-            let mark = S::U32::splat(own);
-            let hits = &hits[(i - first) * n_words..][..n_marked];
-            for (word, &hits) in hits.iter().enumerate() {
-                for at in (0..64).step_by(S::U32::N) {
-                    let hits = hits >> at & (u64::MAX >> (64 - S::U32::N));
-                    if hits == 0 {
-                        continue;
+    (hits, n_words): (&[u64], usize),
+    marks: &mut [u32],
+    mut union: impl FnMut(u32, u32),
+) {
+    let none = S::U32::splat(u32::MAX);
+    let n_marked = n_words.min(marks.len() / 64);
+    for i in points {
+        let own = marks[i];
+        if own == u32::MAX {
+            continue;
+        }
+        let mark = S::U32::splat(own);
+        let hits = &hits[(i - first) * n_words..][..n_marked];
+        for (word, &hits) in hits.iter().enumerate() {
+            for at in (0..64).step_by(S::U32::N) {
+                let hits = hits >> at & (u64::MAX >> (64 - S::U32::N));
+                if hits == 0 {
+                    continue;
+                }
+                loop {
+                    // SAFETY: there are `64 n_marked` marks and more, and `N` divides 64.
+                    let theirs = unsafe { S::U32::read(marks.as_ptr().add(64 * word + at)) };
+                    let same = theirs.equal(mark) | theirs.equal(none);
+                    let others = hits & u64::from(!same);
+                    if others == 0 {
+                        break;
                     }
-                    loop {
-                        // SAFETY: there are `64 n_marked` marks and more, and `N` divides 64.
-                        let theirs = unsafe { S::U32::read(marks.as_ptr().add(64 * word + at)) };
-                        let same = theirs.equal(mark) | theirs.equal(none);
-                        let others = hits & u64::from(!same);
-                        if others == 0 {
-                            break;
-                        }
-                        let other = marks[64 * word + at + others.trailing_zeros() as usize];
-                        union(own, other);
-                        for mark in &mut *marks {
-                            *mark = if *mark == other { own } else { *mark };
-                        }
+                    let other = marks[64 * word + at + others.trailing_zeros() as usize];
+                    union(own, other);
+                    for mark in &mut *marks {
+                        *mark = if *mark == other { own } else { *mark };
                     }
                 }
             }
@@ -306,6 +292,39 @@ mod tests {
         columns.iter().map(|c| sq_diff(c[a], c[b]) + sq_diff(c[a] >> 16, c[b] >> 16)).sum()
     }
 
+    struct HitsAmong<'a, const W: usize> {
+        points: Range<usize>,
+        run: Run<'a, W>,
+        hits: &'a mut [u64],
+        between: &'a mut Vec<Between>,
+    }
+
+    impl<const W: usize> Task for HitsAmong<'_, W> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self) {
+            hits_among::<S, W>(self.points, self.run, BAND, self.hits, self.between);
+        }
+    }
+
+    struct JoinHits<'a, U> {
+        points: Range<usize>,
+        first: usize,
+        hits: (&'a [u64], usize),
+        marks: &'a mut [u32],
+        union: U,
+    }
+
+    impl<U: FnMut(u32, u32)> Task for JoinHits<'_, U> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self) {
+            join_hits::<S>(self.points, self.first, self.hits, self.marks, self.union);
+        }
+    }
+
     const BAND: Band = Band { inside: 200_000_000, outside: 300_000_000 };
 
     fn agrees_near<const W: usize>() {
@@ -362,7 +381,7 @@ mod tests {
             for set in available() {
                 let (mut hits, mut between) = (vec![7; of.len() * n_words(n)], vec![]);
                 let (points, hits_to) = (of.clone(), &mut hits);
-                let task = HitsAmong { points, run: &run, band: BAND, hits: hits_to, between: &mut between };
+                let task = HitsAmong { points, run, hits: hits_to, between: &mut between };
                 dispatch_on(set, task);
                 let of_word = |to: &Between| {
                     let Between { point, word, bits } = *to;
@@ -381,8 +400,7 @@ mod tests {
                 let task = JoinHits {
                     points: of.start..of.end.min(n / 2),
                     first: of.start,
-                    hits: &hits,
-                    n_words: n_words(n),
+                    hits: (&hits, n_words(n)),
                     marks: &mut joined,
                     union: |own, other| unions.push((own, other)),
                 };

@@ -16,6 +16,25 @@ pub trait Words: Copy + Debug {
     /// `N` words are readable at `from`.
     unsafe fn read(from: *const u32) -> Self;
 
+    /// Words from `first` on, up to `N`, are read at `from`; those before them stay.
+    ///
+    /// # Safety
+    /// `N - first` words are readable at `from`.
+    unsafe fn read_behind(self, first: usize, from: *const u32) -> Self;
+
+    /// Words from `first` on, up to `N`, become `x`, `x + 1` and so on; those before them stay.
+    fn count_behind(self, first: usize, x: u32) -> Self;
+
+    /// # Safety
+    /// `N` words are writable at `to`.
+    unsafe fn write(self, to: *mut u32);
+
+    /// Writes the words whose bits are set, one behind the other.
+    ///
+    /// # Safety
+    /// `N` words are writable at `to`.
+    unsafe fn write_some(self, bits: u32, to: *mut u32);
+
     /// `self` and the squared differences of both halves.
     fn add_sq_diff_of_halves(self, a: Self, b: Self) -> Self;
 
@@ -41,6 +60,35 @@ impl Words for [u32; 8] {
     unsafe fn read(from: *const u32) -> Self {
         // SAFETY: the caller's promise; an array needs no more alignment than its elements.
         unsafe { from.cast::<Self>().read() }
+    }
+
+    #[inline(always)]
+    unsafe fn read_behind(mut self, first: usize, from: *const u32) -> Self {
+        for (i, word) in self[first..].iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            *word = unsafe { from.add(i).read() };
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn count_behind(mut self, first: usize, x: u32) -> Self {
+        (first..8).zip(x..).for_each(|(i, x)| self[i] = x);
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn write(self, to: *mut u32) {
+        // SAFETY: the caller's promise; an array needs no more alignment than its elements.
+        unsafe { to.cast::<Self>().write(self) }
+    }
+
+    #[inline(always)]
+    unsafe fn write_some(self, bits: u32, to: *mut u32) {
+        for (n, i) in (0..8).filter(|i| bits >> i & 1 == 1).enumerate() {
+            // SAFETY: `n < 8`, and the caller's promise.
+            unsafe { to.add(n).write(self[i]) };
+        }
     }
 
     #[inline(always)]
@@ -71,7 +119,12 @@ impl Words for [u32; 8] {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "words are bits")]
+#[allow(
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_truncation,
+    reason = "words are bits"
+)]
 impl Words for __m256i {
     const N: usize = 8;
 
@@ -85,6 +138,41 @@ impl Words for __m256i {
     unsafe fn read(from: *const u32) -> Self {
         // SAFETY: AVX2 is there; the address is the caller's promise.
         unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn read_behind(self, first: usize, from: *const u32) -> Self {
+        // SAFETY: AVX2 is there; words are read where the mask is set, which is from `first` on.
+        unsafe {
+            let mask = behind(first);
+            let read = _mm256_maskload_epi32(from.wrapping_sub(first).cast(), mask);
+            _mm256_blendv_epi8(self, read, mask)
+        }
+    }
+
+    #[inline(always)]
+    fn count_behind(self, first: usize, x: u32) -> Self {
+        // SAFETY: AVX2 is there.
+        unsafe {
+            let count = _mm256_add_epi32(_mm256_set1_epi32(x.wrapping_sub(first as u32) as i32), places());
+            _mm256_blendv_epi8(self, count, behind(first))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn write(self, to: *mut u32) {
+        // SAFETY: AVX2 is there; the address is the caller's promise.
+        unsafe { _mm256_storeu_si256(to.cast(), self) }
+    }
+
+    #[inline(always)]
+    unsafe fn write_some(self, bits: u32, to: *mut u32) {
+        let mut words = [0; 8];
+        // SAFETY: AVX2 is there, the array has room for all; the rest is the caller's promise.
+        unsafe {
+            _mm256_storeu_si256(words.as_mut_ptr().cast(), self);
+            words.write_some(bits, to);
+        }
     }
 
     #[inline(always)]
@@ -123,8 +211,25 @@ impl Words for __m256i {
     }
 }
 
+/// The numbers of the places.
 #[cfg(target_arch = "x86_64")]
-#[allow(clippy::cast_possible_wrap, reason = "words are bits")]
+#[inline]
+#[target_feature(enable = "avx2")]
+fn places() -> __m256i {
+    _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)
+}
+
+/// All bits of the words from `first` on.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+#[allow(clippy::cast_possible_wrap, reason = "at most 8")]
+fn behind(first: usize) -> __m256i {
+    _mm256_cmpgt_epi32(places(), _mm256_set1_epi32(first as i32 - 1))
+}
+
+#[cfg(target_arch = "x86_64")]
+#[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "words are bits")]
 impl Words for __m512i {
     const N: usize = 16;
 
@@ -138,6 +243,36 @@ impl Words for __m512i {
     unsafe fn read(from: *const u32) -> Self {
         // SAFETY: AVX-512 is there; the address is the caller's promise.
         unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn read_behind(self, first: usize, from: *const u32) -> Self {
+        // SAFETY: AVX-512 is there; words are read where the mask is set, which is from `first` on.
+        unsafe {
+            _mm512_mask_loadu_epi32(self, (0xffff_u32 << first) as u16, from.wrapping_sub(first).cast())
+        }
+    }
+
+    #[inline(always)]
+    fn count_behind(self, first: usize, x: u32) -> Self {
+        // SAFETY: AVX-512 is there.
+        unsafe {
+            let places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let x = _mm512_set1_epi32(x.wrapping_sub(first as u32) as i32);
+            _mm512_mask_add_epi32(self, (0xffff_u32 << first) as u16, x, places)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn write(self, to: *mut u32) {
+        // SAFETY: AVX-512 is there; the address is the caller's promise.
+        unsafe { _mm512_storeu_si512(to.cast(), self) }
+    }
+
+    #[inline(always)]
+    unsafe fn write_some(self, bits: u32, to: *mut u32) {
+        // SAFETY: AVX-512 is there; the address is the caller's promise. All are written, those of the bits first: faster than some.
+        unsafe { _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi32(bits as u16, self)) }
     }
 
     #[inline(always)]
