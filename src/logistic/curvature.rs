@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::objective::Objective;
 use crate::float::Float;
 use crate::kernel::linear::gram::{gram, padded};
+use crate::kernel::linear::logistic as kernel;
 use crate::par;
 
 /// Rows that a Hessian takes at a time.
@@ -114,19 +115,33 @@ impl<F: Float> Objective<'_, F> {
         let mut x = vec![0.0; GRAM_ROWS * k];
         let mut h = vec![0.0; GRAM_ROWS];
         let mut p = vec![0.0; GRAM_ROWS * self.m];
+        let (mut top, mut sum) = (vec![0.0; GRAM_ROWS], vec![0.0; GRAM_ROWS]);
         for start in range.clone().step_by(GRAM_ROWS) {
             let rows = start..(start + GRAM_ROWS).min(range.end);
             let n = rows.len();
             let (x, h, p) = (&mut x[..n * k], &mut h[..n], &mut p[..n * self.m]);
             self.rows.widen(rows.clone(), features, x);
-            self.probabilities(rows.clone(), v, p);
+            self.margins(rows, v, p);
+            kernel::softmax(p, n, self.reference, &mut top[..n], &mut sum[..n]);
             if least > 0.0 {
                 self.rule_out(p, n, least);
             }
+            // Beside a class that is nearly certain, the sum of the others: the blocks of a row sum to 0 to the last digit.
+            let others = |a: usize, i: usize| {
+                let reference = if self.reference { (-top[i]).exp() / sum[i] } else { 0.0 };
+                (0..self.m).filter(|&c| c != a).map(|c| p[c * n + i]).sum::<f64>() + reference
+            };
             for (&(a, b), out) in pairs.iter().zip(out.chunks_exact_mut(k * k)) {
                 for i in 0..n {
-                    let q = if a == b { 1.0 - p[a * n + i] } else { -p[b * n + i] };
-                    h[i] = self.weight[start + i] * p[a * n + i] * q;
+                    let p_a = p[a * n + i];
+                    let q = if a != b {
+                        -p[b * n + i]
+                    } else if p_a > 0.5 && least == 0.0 {
+                        others(a, i)
+                    } else {
+                        1.0 - p_a
+                    };
+                    h[i] = self.weight[start + i] * p_a * q;
                 }
                 gram(x, h, k, out);
             }

@@ -401,7 +401,8 @@ fn descend<F: Float>(
         }
         if report.gap <= limits.tol * safety {
             let most = if objective.l2 > 0.0 { BELIEVED } else { MOVING };
-            if !objective.is_moved(v, &direction, most, &workspace) {
+            // No objective is below 0, so a gap of 1 is everywhere.
+            if limits.tol >= 1.0 || !objective.is_moved(v, &direction, most, &workspace) {
                 report.outcome = Outcome::Converged;
                 return Ok((report, preconditioner));
             }
@@ -424,9 +425,10 @@ fn descend<F: Float>(
         });
         if step.is_none() {
             // Rounding hides every further descent: the best point is the present one, as far as this arithmetic can tell.
-            let hidden =
-                report.gap <= 1e3 * f64::EPSILON && !objective.is_moved(v, &direction, BELIEVED, &workspace);
-            report.outcome = if hidden { Outcome::Converged } else { Outcome::RanOut };
+            let is_hidden = report.gap <= 2.0 * f64::EPSILON
+                || report.gap <= 1e3 * f64::EPSILON
+                    && !objective.is_moved(v, &direction, BELIEVED, &workspace);
+            report.outcome = if is_hidden { Outcome::Converged } else { Outcome::RanOut };
             return Ok((report, preconditioner));
         }
         for i in 0..size {
