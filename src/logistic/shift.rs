@@ -27,7 +27,8 @@ impl<F: Float> Shifted<F> {
         let Rows::Dense { x, d } = *rows else { return None };
         let first = &x[..d];
         let close = F::cast(CLOSE);
-        let mut columns: Vec<usize> = (0..d).filter(|&j| first[j] != F::zero()).collect();
+        let mut columns: Vec<usize> =
+            (0..d).filter(|&j| first[j].is_finite() && first[j] != F::zero()).collect();
         let mut varies = vec![false; d];
         for row in x.chunks_exact(d).skip(1) {
             columns.retain(|&j| {
