@@ -390,11 +390,14 @@ impl<'a, F: Float> Objective<'a, F> {
                 let rows = start..(start + block).min(chunk.end);
                 let n = rows.len();
                 let (z, dz) = (&mut z[..m * n], &mut dz[..m * n]);
-                self.margins(rows.clone(), v, z);
                 for (dz, intercept) in dz.chunks_exact_mut(n).zip(intercepts) {
                     dz.fill(*intercept);
                 }
-                self.rows.margins(rows, m, d, dz);
+                self.rows.margins(rows.clone(), m, d, dz);
+                if dz.iter().all(|dz| 2.0 * dz.abs() <= most) {
+                    return false;
+                }
+                self.margins(rows, v, z);
                 (0..n).any(|row| {
                     let logits = || (row..m * n).step_by(n).map(|i| (z[i], dz[i])).chain(fixed);
                     let top = logits().fold(f64::NEG_INFINITY, |top, (z, _)| top.max(z));
