@@ -114,8 +114,10 @@ fn sparse<F: Float>(params: &LogisticRegressionParams, data: &Dataset<F, usize, 
     let is_near = |report: &Report| report.converged() && report.gap <= 1e-7;
     if is_near(model.report()) && is_near(dense.report()) {
         let expected = dense.predict_proba(data.records()).expect("its own rows");
+        // Of a row with a larger value the margin is the last digit of a coefficient, in `f32` at least.
+        let is_tame = |i: usize| data.records().row(i).iter().all(|v| v.as_f64().abs() < 1e5);
         assert!(
-            (&p - &expected).iter().all(|gap| gap.as_f64().abs() < 1e-2),
+            (&p - &expected).indexed_iter().all(|((i, _), gap)| gap.as_f64().abs() < 1e-2 || !is_tame(i)),
             "{p} {expected} {params:?} {data:?}"
         );
     }
