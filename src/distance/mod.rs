@@ -19,7 +19,7 @@
 //! ```
 //! use sapwood::{distance::{self, Cosine, Euclidean}, ndarray::array};
 //!
-//! let x = array![[3.0, 4.0], [6.0, 8.0], [-4.0, 3.0]];
+//! let x = array![[3.0_f64, 4.0], [6.0, 8.0], [-4.0, 3.0]];
 //! let cosine = distance::pairwise(&x, Cosine)?;
 //! assert!(cosine[[0, 1]] == 0.0 && (cosine[[0, 2]] - 1.0).abs() < 1e-15);
 //! assert_eq!(distance::top_k(&x, &x, 2, Euclidean)?.indices, array![[0, 1], [1, 0], [2, 0]]);
