@@ -126,18 +126,14 @@ impl<F: Float> Objective<'_, F> {
             if least > 0.0 {
                 self.rule_out(p, n, least);
             }
-            // Beside a class that is nearly certain, the sum of the others: the blocks of a row sum to 0 to the last digit.
-            let others = |a: usize, i: usize| {
-                let reference = if self.reference { (-top[i]).exp() / sum[i] } else { 0.0 };
-                (0..self.m).filter(|&c| c != a).map(|c| p[c * n + i]).sum::<f64>() + reference
-            };
             for (&(a, b), out) in pairs.iter().zip(out.chunks_exact_mut(k * k)) {
                 for i in 0..n {
                     let p_a = p[a * n + i];
                     let q = if a != b {
                         -p[b * n + i]
                     } else if p_a > 0.5 && least == 0.0 {
-                        others(a, i)
+                        // The blocks of a row sum to 0 to the last digit, where a class is nearly certain too.
+                        self.others(Some(a), p, n, i, (top[i], sum[i]))
                     } else {
                         1.0 - p_a
                     };

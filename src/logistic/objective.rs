@@ -305,6 +305,20 @@ impl<'a, F: Float> Objective<'a, F> {
         }
     }
 
+    /// Probability of all classes but that of logit `column`, or but the reference class, in row `i` of `n`: a sum of small numbers. `top` and `sum` are
+    /// the row's, of [`kernel::softmax`].
+    pub(super) fn others(
+        &self,
+        column: Option<usize>,
+        p: &[f64],
+        n: usize,
+        i: usize,
+        (top, sum): (f64, f64),
+    ) -> f64 {
+        let reference = if self.reference && column.is_some() { (-top).exp() / sum } else { 0.0 };
+        (0..self.m).filter(|&c| Some(c) != column).map(|c| p[c * n + i]).sum::<f64>() + reference
+    }
+
     /// Loss `log sum exp - z_y` and residual `p - [y = c]` of several logits; the margins become probabilities.
     fn softmax_residuals(
         &self,
@@ -325,12 +339,7 @@ impl<'a, F: Float> Objective<'a, F> {
             r[i] = column(y).map_or(0.0, |c| z[c * n + i]);
         }
         kernel::softmax(z, n, self.reference, top, sum);
-        // Probability of all classes but one in row `i`, as a sum of small numbers.
-        let (m, reference) = (self.m, self.reference);
-        let others = |i: usize, column: Option<usize>, p: &[f64]| -> f64 {
-            let zero = if reference && column.is_some() { (-top[i]).exp() / sum[i] } else { 0.0 };
-            (0..m).filter(|&c| Some(c) != column).map(|c| p[c * n + i]).sum::<f64>() + zero
-        };
+        let others = |i: usize, column, p: &[f64]| self.others(column, p, n, i, (top[i], sum[i]));
         for i in 0..n {
             let mut loss = (top[i] - r[i]) + sum[i].ln();
             if loss < SURE {

@@ -134,16 +134,14 @@ impl Preconditioner {
 
     /// What [`Factor::unseen`] tells of the gradient `q` of an objective of the size `of`.
     fn unseen(&self, q: &[f64], m: usize, lanes: usize, of: f64) -> f64 {
-        let k = q.len() / lanes;
+        let b = by_logit(q, m, lanes);
         match self {
-            Self::Full(factor) => {
-                let b: Vec<f64> = (0..m * k).map(|i| q[i % k * lanes + i / k]).collect();
-                factor.unseen(&b, of)
-            }
-            Self::Blocks(factors) => {
-                let of_logit = |c| (0..k).map(|j| q[j * lanes + c]).collect::<Vec<_>>();
-                factors.iter().enumerate().map(|(c, factor)| factor.unseen(&of_logit(c), of)).sum()
-            }
+            Self::Full(factor) => factor.unseen(&b, of),
+            Self::Blocks(factors) => factors
+                .iter()
+                .zip(b.chunks_exact(q.len() / lanes))
+                .map(|(factor, b)| factor.unseen(b, of))
+                .sum(),
             Self::Diagonal { .. } => 0.0,
         }
     }
@@ -151,18 +149,19 @@ impl Preconditioner {
     /// Replaces `q` by `P q`; `m` logits in rows of `lanes`, where the losses are `now`.
     fn apply(&self, q: &mut [f64], m: usize, lanes: usize, now: &Losses) {
         let k = q.len() / lanes;
+        let put_back = |b: Vec<f64>, q: &mut [f64]| {
+            b.iter().enumerate().for_each(|(i, &b)| q[i % k * lanes + i / k] = b);
+        };
         match self {
             Self::Full(factor) => {
-                let mut b: Vec<f64> = (0..m * k).map(|i| q[i % k * lanes + i / k]).collect();
+                let mut b = by_logit(q, m, lanes);
                 factor.solve(&mut b);
-                b.iter().enumerate().for_each(|(i, &b)| q[i % k * lanes + i / k] = b);
+                put_back(b, q);
             }
             Self::Blocks(factors) => {
-                for (c, factor) in factors.iter().enumerate() {
-                    let mut b: Vec<f64> = (0..k).map(|j| q[j * lanes + c]).collect();
-                    factor.solve(&mut b);
-                    b.iter().enumerate().for_each(|(j, &b)| q[j * lanes + c] = b);
-                }
+                let mut b = by_logit(q, m, lanes);
+                factors.iter().zip(b.chunks_exact_mut(k)).for_each(|(factor, b)| factor.solve(b));
+                put_back(b, q);
             }
             Self::Diagonal { diagonal, mean, l2, curvature } => {
                 let (weights, intercepts) = q.split_at_mut((k - 1) * lanes);
@@ -185,6 +184,12 @@ impl Preconditioner {
             }
         }
     }
+}
+
+/// Parameters of `m` logits in rows of `lanes`, as a Hessian has them: those of one logit after those of the other.
+fn by_logit(q: &[f64], m: usize, lanes: usize) -> Vec<f64> {
+    let k = q.len() / lanes;
+    (0..m * k).map(|i| q[i % k * lanes + i / k]).collect()
 }
 
 /// Rows drawn from all, with weights that make up for the others.
