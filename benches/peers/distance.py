@@ -134,6 +134,18 @@ for dtype, float_name in ((np.float64, "f64"), (np.float32, "f32")):
             if wanted(name):
                 x, y = (np.abs(points(1000, d, seed, dtype)) for seed in (0, 1))
                 run(name, "scipy", lambda: cdist(x, y, metric.split("_")[0], **options), corner)
+        for n in (256, 1):
+            name = f"in_cache/{ours.get(metric, metric)}/{n}/{float_name}"
+            if wanted(name):
+                x, y = (np.abs(points(n, 3, seed, dtype)) for seed in (0, 1))
+                out = np.empty((n, n))
+
+                def hundred():
+                    for _ in range(100):
+                        cdist(x, y, metric.split("_")[0], out=out, **options)
+                    return out
+
+                run(name, "scipy", hundred, corner)
 
 if wanted("one_to_many/cosine_similarity/384/f32", "one_to_many/dot/384/f32"):
     x, query = points(100_000, 384, 0, np.float32), points(1, 384, 1, np.float32)

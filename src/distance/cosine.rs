@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::metric::{Metric, Rows, TILE, TileError, for_each_row, sum_error, tile_by_pairs};
+use super::metric::{Metric, Rows, TILE, TileError, sum_error, tile_by_pairs};
 use super::radius::{columns_at_most, each_column};
 use crate::float::Float;
 use crate::kernel::{
@@ -133,15 +133,19 @@ impl<'a> Unit<'a> {
         }
         scale(point)?;
         if centred {
-            let mean = point.iter().sum::<f64>() / point.len() as f64;
-            // The second pass takes off what the rounding of the first mean left.
-            point.iter_mut().for_each(|v| *v -= mean);
-            let rest = point.iter().sum::<f64>() / point.len() as f64;
-            point.iter_mut().for_each(|v| *v -= rest);
+            centre(point);
             scale(point)?;
         }
         let per_length = 1.0 / kernel::fold(Product, point, point).sqrt();
         Some(Self { point, per_length })
+    }
+}
+
+/// Takes off the mean, in a second pass what the rounding of the first left.
+fn centre(point: &mut [f64]) {
+    for _ in 0..2 {
+        let mean = point.iter().sum::<f64>() / point.len() as f64;
+        point.iter_mut().for_each(|v| *v -= mean);
     }
 }
 
@@ -321,18 +325,25 @@ fn unit_rows_in_parts<F: Float>(x: ArrayView2<'_, F>, centred: bool) -> Rows<'_,
                 parts[1] = F::cast((u - parts[0].as_f64()) + rest);
             }
         };
-        let mut point = [0.0; FEW];
+        let (mut room, safe) = ([0.0; FEW], safe::<f64>());
+        let point = &mut room[..dim];
         point.iter_mut().zip(row).for_each(|(to, v)| *to = v.as_f64());
-        let squared: f64 = point.iter().map(|v| v * v).sum();
-        if !centred && safe::<f64>().contains(&squared) {
-            write(&point[..dim], 1.0 / squared.sqrt());
+        let squared = |point: &[f64]| point.iter().map(|v| v * v).sum::<f64>();
+        let mut length = squared(point);
+        if centred && safe.contains(&length) {
+            let is_constant = point.iter().all(|&v| v == point[0]);
+            centre(point);
+            length = if is_constant { 0.0 } else { squared(point) };
+        }
+        if safe.contains(&length) {
+            write(point, 1.0 / length.sqrt());
         } else if let Some(exact) = Unit::new(&mut Vec::new(), row, centred) {
             write(exact.point, exact.per_length);
         } else {
             write(&[0.0; FEW][..dim], 1.0);
             return if kernel::all_finite(row) { F::one() } else { F::nan() };
         }
-        if kernel::all_finite(row) { F::zero() } else { F::nan() }
+        if safe.contains(&length) || kernel::all_finite(row) { F::zero() } else { F::nan() }
     })
 }
 
@@ -417,12 +428,7 @@ impl<F: Float> Metric<F> for Cosine {
         if x.ncols() <= FEW { unit_rows_in_parts(x, false) } else { unit_rows(x, false) }
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        let block = &mut Block::of_square(out, i.len(), j.len());
-        self.block(x, i, y, j, block);
-    }
-
-    fn block(
+    fn tile(
         &self,
         x: &Rows<'_, F>,
         i: Range<usize>,
@@ -437,11 +443,18 @@ impl<F: Float> Metric<F> for Cosine {
         fill([x, y], [i, j], out, OneMinus, (|d| d, near()), exact);
     }
 
-    fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+    fn estimate(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         if x.dim() <= FEW {
             return self.tile(x, i, y, j, out);
         }
-        x.finished((Product, OneMinus), i.start, y, j.start, out);
+        x.fill((Product, OneMinus), i.start, y, j.start, out);
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
@@ -466,12 +479,7 @@ impl<F: Float> Metric<F> for CosineSimilarity {
         unit_rows(x, false)
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        let block = &mut Block::of_square(out, i.len(), j.len());
-        self.block(x, i, y, j, block);
-    }
-
-    fn block(
+    fn tile(
         &self,
         x: &Rows<'_, F>,
         i: Range<usize>,
@@ -484,8 +492,15 @@ impl<F: Float> Metric<F> for CosineSimilarity {
         fill([x, y], [i, j], out, Similarity, (|s| F::one() - s, equal), |a, b| self.distance(a, b));
     }
 
-    fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        x.finished((Product, Similarity), i.start, y, j.start, out);
+    fn estimate(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
+        x.fill((Product, Similarity), i.start, y, j.start, out);
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
@@ -505,9 +520,16 @@ impl<F: Float> Metric<F> for Angular {
         unit_rows(x, false)
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        x.totals(Product, i.start, y, j.start, out);
-        for_each_row(out, &i, &j, |r, row| {
+    fn tile(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
+        x.fill((Product, AsItIs), i.start, y, j.start, out);
+        out.for_each_row(|r, row| {
             for (value, j) in row.iter_mut().zip(j.clone()) {
                 // The slope of the arc cosine grows without bound towards both ends.
                 *value = if value.abs() < F::one() - near() {
@@ -541,12 +563,7 @@ impl<F: Float> Metric<F> for Correlation {
         if x.ncols() <= FEW { unit_rows_in_parts(x, true) } else { unit_rows(x, true) }
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        let block = &mut Block::of_square(out, i.len(), j.len());
-        self.block(x, i, y, j, block);
-    }
-
-    fn block(
+    fn tile(
         &self,
         x: &Rows<'_, F>,
         i: Range<usize>,
@@ -562,11 +579,18 @@ impl<F: Float> Metric<F> for Correlation {
         fill([x, y], [i, j], out, OneMinus, (|d| d, near()), exact);
     }
 
-    fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+    fn estimate(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         if x.dim() <= FEW {
             return self.tile(x, i, y, j, out);
         }
-        x.finished((Product, OneMinus), i.start, y, j.start, out);
+        x.fill((Product, OneMinus), i.start, y, j.start, out);
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
@@ -590,15 +614,10 @@ impl<F: Float> Metric<F> for Dot {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        Rows::copied(x)
+        Rows::copied(x, |_| F::zero())
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        let block = &mut Block::of_square(out, i.len(), j.len());
-        self.block(x, i, y, j, block);
-    }
-
-    fn block(
+    fn tile(
         &self,
         x: &Rows<'_, F>,
         i: Range<usize>,
@@ -609,7 +628,7 @@ impl<F: Float> Metric<F> for Dot {
         if largest_product(x, y).is_finite() {
             x.fill((Product, AsItIs), i.start, y, j.start, out);
         } else {
-            tile_by_pairs(self, x, i, y, j, out.square());
+            tile_by_pairs(self, x, i, y, j, out);
         }
     }
 

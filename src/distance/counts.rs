@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::metric::{Metric, Rows, TILE, TileError, for_each_row, sum_error, tile_by_pairs};
+use super::metric::{Metric, Rows, SHORT, TILE, TileError, sum_error, tile_by_pairs};
 use crate::float::Float;
 use crate::kernel::{
-    self, Difference, NormalRelativeDifference, Product, Quotient, RelativeDifference, Sum,
-    SymmetricDifference, Times, TwoRelativeDifferences, Unequal, finish,
+    self, AsItIs, Block, Difference, NormalRelativeDifference, Product, Quotient, RelativeDifference,
+    ShareOfBoth, Sum, SymmetricDifference, Times, TwoRelativeDifferences, Unequal, finish,
 };
 
 /// Hamming distance: the share of components that differ, in [0, 1].
@@ -73,15 +73,18 @@ impl<F: Float> Metric<F> for Hamming {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        Rows::copied(x)
+        Rows::copied(x, |_| F::zero())
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        x.totals(Unequal, i.start, y, j.start, out);
-        let share = F::one() / F::cast(x.dim());
-        for_each_row(out, &i, &j, |_, row| {
-            finish(Times(share), row, &[]);
-        });
+    fn tile(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
+        x.fill((Unequal, Times(F::one() / F::cast(x.dim()))), i.start, y, j.start, out);
     }
 
     fn tile_error(&self, _: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
@@ -113,12 +116,16 @@ impl<F: Float> Metric<F> for Jaccard {
         })
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+    fn tile(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         // Counts, hence exact.
-        x.totals(Product, i.start, y, j.start, out);
-        for_each_row(out, &i, &j, |r, row| {
-            finish(SymmetricDifference(x.beside()[i.start + r]), row, &y.beside()[j.clone()]);
-        });
+        x.fill((Product, SymmetricDifference), i.start, y, j.start, out);
     }
 }
 
@@ -164,13 +171,20 @@ impl<F: Float> Metric<F> for Canberra {
         })
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+    fn tile(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         let beside = [&x.beside()[i.clone()], &y.beside()[j.clone()]];
         let fits = beside.into_iter().flatten().fold(F::cast(2), |least, &fits| least.min(fits));
         if fits == F::cast(2) {
-            x.totals(TwoRelativeDifferences, i.start, y, j.start, out);
+            x.fill((TwoRelativeDifferences, AsItIs), i.start, y, j.start, out);
         } else if fits == F::one() {
-            x.totals(NormalRelativeDifference, i.start, y, j.start, out);
+            x.fill((NormalRelativeDifference, AsItIs), i.start, y, j.start, out);
         } else {
             tile_by_pairs(self, x, i, y, j, out);
         }
@@ -197,22 +211,45 @@ impl<F: Float> Metric<F> for BrayCurtis {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        Rows::copied(x)
+        // Beside each row the sum of its components, if none is negative and the sum can be divided by in haste; else -1.
+        let (dim, range) = (x.ncols(), ShareOfBoth::range::<F>());
+        let zeros = vec![F::zero(); dim];
+        let sum = move |row: &[F]| match dim {
+            ..=SHORT => row.iter().copied().sum::<F>(),
+            _ => kernel::fold(Sum, row, &zeros),
+        };
+        Rows::copied(x, move |row| {
+            let sum = if row.iter().all(|&v| v >= F::zero()) { sum(row) } else { -F::one() };
+            if sum == F::zero() || range.contains(&sum.as_f64()) { sum } else { -F::one() }
+        })
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+    fn tile(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         if !sums_fit(x, y) {
             return tile_by_pairs(self, x, i, y, j, out);
         }
+        let beside = [&x.beside()[i.clone()], &y.beside()[j.clone()]];
+        if beside.into_iter().flatten().all(|&sum| sum >= F::zero()) {
+            // |a + b| is a + b.
+            x.fill((Difference, ShareOfBoth), i.start, y, j.start, out);
+            return;
+        }
         let mut sums = kernel::square();
-        x.totals(Sum, i.start, y, j.start, &mut sums);
-        x.totals(Difference, i.start, y, j.start, out);
-        for_each_row(out, &i, &j, |r, row| {
-            finish(Quotient, row, &sums[r * TILE..][..j.len()]);
+        x.fill((Sum, AsItIs), i.start, y, j.start, &mut Block::of_square(&mut sums, i.len(), j.len()));
+        x.fill((Difference, AsItIs), i.start, y, j.start, out);
+        out.for_each_row(|r, row| {
+            finish(Quotient, row, (F::zero(), &sums[r * TILE..][..row.len()]));
         });
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
-        TileError { absolute: F::zero(), relative: F::cast(3) * sum_error::<F>(x.dim()) }
+        TileError { absolute: F::min_positive_value(), relative: F::cast(3) * sum_error::<F>(x.dim()) }
     }
 }

@@ -7,11 +7,11 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::metric::{Metric, Rows, TileError, for_each_row, sum_error};
+use super::metric::{Metric, Rows, TileError, sum_error};
 use super::radius::{columns_at_most, each_column};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::{self, Entropy, RootOfDivergence, SquaredDifference, Times, finish};
+use crate::kernel::{self, Block, Entropy, RootOfDivergence, SquaredDifference, Times};
 
 /// Hellinger distance `sqrt(sum_k (sqrt(p_k) - sqrt(q_k))^2 / 2)`, in [0, 1].
 ///
@@ -110,14 +110,20 @@ impl<F: Float> Metric<F> for Hellinger {
         })
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        x.totals(SquaredDifference, i.start, y, j.start, out);
+    fn tile(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
+        let least = x.fill((SquaredDifference, Times(F::cast(0.5))), i.start, y, j.start, out);
         // Below this the rounding of the roots shows in the difference.
         let near = F::epsilon().sqrt();
-        for_each_row(out, &i, &j, |r, row| {
-            let least = finish(Times(F::cast(0.5)), row, &[]);
+        out.for_each_row(|r, row| {
             for (value, j) in row.iter_mut().zip(j.clone()) {
-                *value = if least.is_none_or(|least| least > near) || *value > near {
+                *value = if least > near || *value > near {
                     value.sqrt().min(F::one())
                 } else {
                     self.distance(x.point(i.start + r), y.point(j))
@@ -160,15 +166,23 @@ impl<F: Float> Metric<F> for JensenShannon {
         })
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+    fn tile(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         // The divergence is (sum p ln p + sum q ln q - sum (p + q) ln(p + q)) / 2 + ln 2, which cancels where the two nearly agree.
-        x.totals(Entropy, i.start, y, j.start, out);
+        let least = x.fill((Entropy, RootOfDivergence), i.start, y, j.start, out);
         let near = small_divergence::<F>().sqrt();
-        for_each_row(out, &i, &j, |r, row| {
-            let i = i.start + r;
-            finish(RootOfDivergence(x.beside()[i]), row, &y.beside()[j.clone()]);
+        if least > near {
+            return;
+        }
+        out.for_each_row(|r, row| {
             for c in each_column(columns_at_most(row, near)) {
-                row[c] = self.distance(x.point(i), y.point(j.start + c));
+                row[c] = self.distance(x.point(i.start + r), y.point(j.start + c));
             }
         });
     }

@@ -4,11 +4,14 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayBase, ArrayView2, Axis, Data, Ix2};
 
-use super::metric::{Metric, Rows, TileError, for_each_row, sum_error, tile_by_pairs};
+use super::metric::{Metric, Rows, SHORT, TileError, sum_error, tile_by_pairs};
+use super::radius::{columns_at_most, each_column};
 use crate::data::{check_finite, check_not_empty};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::{self, LargestDifference, Product, Root, SquaredDifference, SquaredDistance, finish};
+use crate::kernel::{
+    self, AsItIs, Block, LargestDifference, Product, Root, SquaredDifference, SquaredDistance, finish,
+};
 use crate::math::Cholesky;
 
 /// Euclidean distance `sqrt(sum_k (a_k - b_k)^2)`.
@@ -117,9 +120,6 @@ impl<F: Float> Mahalanobis<F> {
     }
 }
 
-/// With up to this many components, a difference costs less than the shortcut and its checks.
-const FEW: usize = 16;
-
 /// The share of `|a|^2 + |b|^2` below which a squared distance is not taken from the shortcut: it has lost a quarter of its digits there.
 fn near<F: Float>() -> F {
     F::epsilon().sqrt().sqrt()
@@ -131,19 +131,24 @@ fn squares_fit<F: Float>(x: &Rows<'_, F>, y: &Rows<'_, F>) -> bool {
     largest * largest * 4.0 * (x.dim() as f64) < F::max_value().as_f64()
 }
 
-/// Fills a tile with squared distances.
-fn squares<F: Float>([x, y]: [&Rows<'_, F>; 2], [i, j]: [&Range<usize>; 2], out: &mut [F]) {
-    if x.dim() <= FEW {
-        return x.totals(SquaredDifference, i.start, y, j.start, out);
+/// Fills a tile with squared distances. Of short points, a difference costs less than the shortcut and its checks.
+fn squares<F: Float>([x, y]: [&Rows<'_, F>; 2], [i, j]: [&Range<usize>; 2], out: &mut Block<'_, F>) {
+    let from_differences =
+        |out: &mut Block<'_, F>| x.fill((SquaredDifference, AsItIs), i.start, y, j.start, out);
+    if x.dim() <= SHORT {
+        from_differences(out);
+        return;
     }
-    x.totals(Product, i.start, y, j.start, out);
+    x.fill((Product, AsItIs), i.start, y, j.start, out);
     let lengths = &y.beside()[j.clone()];
     let mut n_near = 0;
-    for_each_row(out, i, j, |r, row| {
-        let map = SquaredDistance { x: x.beside()[i.start + r], share: near() };
-        if finish(map, row, lengths).is_some_and(|least| least <= F::zero()) {
+    out.for_each_row(|r, row| {
+        let own = x.beside()[i.start + r];
+        if n_near <= MANY
+            && finish(SquaredDistance(near()), row, (own, lengths)).is_some_and(|least| least <= F::zero())
+        {
             for (value, (j, &length)) in row.iter_mut().zip(j.clone().zip(lengths)) {
-                if *value <= near::<F>() * (map.x + length) {
+                if *value <= near::<F>() * (own + length) {
                     n_near += 1;
                     *value = SquaredEuclidean.distance(x.point(i.start + r), y.point(j));
                     if n_near > MANY {
@@ -154,7 +159,7 @@ fn squares<F: Float>([x, y]: [&Rows<'_, F>; 2], [i, j]: [&Range<usize>; 2], out:
         }
     });
     if n_near > MANY {
-        x.totals(SquaredDifference, i.start, y, j.start, out);
+        from_differences(out);
     }
 }
 
@@ -164,7 +169,7 @@ const MANY: usize = 1000;
 /// The error of a tile of squared distances, as a share of each.
 fn squares_error<F: Float>(dim: usize) -> F {
     let sum = sum_error::<F>(dim);
-    if dim <= FEW { sum } else { F::cast(2) * sum / near::<F>() }
+    if dim <= SHORT { sum } else { F::cast(2) * sum / near::<F>() }
 }
 
 impl<F: Float> Metric<F> for Euclidean {
@@ -182,22 +187,37 @@ impl<F: Float> Metric<F> for Euclidean {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        Rows::copied(x)
+        let is_long = x.ncols() > SHORT;
+        Rows::copied(x, move |row| if is_long { kernel::fold(Product, row, row) } else { F::zero() })
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+    fn tile(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         if !squares_fit(x, y) {
             return tile_by_pairs(self, x, i, y, j, out);
         }
-        squares([x, y], [&i, &j], out);
-        let [low, high] = safe_squares::<F>();
-        for_each_row(out, &i, &j, |r, row| {
-            if finish(Root { low, high }, row, &[]).is_some_and(|least| least <= F::zero()) {
-                for (value, j) in row.iter_mut().zip(j.clone()) {
-                    if *value <= low.sqrt() {
-                        *value = self.distance(x.point(i.start + r), y.point(j));
-                    }
-                }
+        let [low, _] = safe_squares::<F>();
+        let mut least = F::infinity();
+        if x.dim() <= SHORT {
+            least = x.fill((SquaredDifference, Root), i.start, y, j.start, out);
+        } else {
+            squares([x, y], [&i, &j], out);
+            out.for_each_row(|_, row| {
+                least = finish(Root, row, (F::zero(), &[])).map_or(least, |l| least.min(l))
+            });
+        }
+        if least > low {
+            return;
+        }
+        out.for_each_row(|r, row| {
+            for c in each_column(columns_at_most(row, low.sqrt())) {
+                row[c] = self.distance(x.point(i.start + r), y.point(j.start + c));
             }
         });
     }
@@ -239,10 +259,18 @@ impl<F: Float> Metric<F> for SquaredEuclidean {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        Rows::copied(x)
+        let is_long = x.ncols() > SHORT;
+        Rows::copied(x, move |row| if is_long { kernel::fold(Product, row, row) } else { F::zero() })
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+    fn tile(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         if squares_fit(x, y) {
             squares([x, y], [&i, &j], out);
         } else {
@@ -290,9 +318,16 @@ impl<F: Float> Metric<F> for Mahalanobis<F> {
         })
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        x.totals(SquaredDifference, i.start, y, j.start, out);
-        for_each_row(out, &i, &j, |r, row| {
+    fn tile(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
+        x.fill((SquaredDifference, AsItIs), i.start, y, j.start, out);
+        out.for_each_row(|r, row| {
             let i = i.start + r;
             for (value, j) in row.iter_mut().zip(j.clone()) {
                 // Whitened points that nearly agree are rounded more than their difference would be.

@@ -8,9 +8,9 @@ use ndarray::ArrayView2;
 use crate::data;
 use crate::error::Result;
 use crate::float::Float;
-use crate::kernel::{self, Block, LargestDifference, Panels, Product};
+use crate::kernel::{self, Block, LargestDifference, Panels};
 
-/// Rows on each side of the block that [`Metric::tile`] fills.
+/// Rows on each side of the block that [`Metric::tile`] fills, at most.
 ///
 /// # Example
 /// See [`Metric`].
@@ -87,17 +87,11 @@ pub trait Metric<F: Float>: Sync {
     }
 
     /// Distances of rows `i` of `x` to rows `j` of `y`, both made by [`rows`](Self::rows): that of row `i.start + r` to row `j.start + c`
-    /// goes into `out[r * TILE + c]`.
+    /// goes into place `c` of row `r` of `out`.
     ///
     /// Both ranges start at a multiple of [`TILE`] and are not longer than it. A value may differ from that of
     /// [`distance`](Self::distance) by the error that [`tile_error`](Self::tile_error) states.
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        tile_by_pairs(self, x, i, y, j, out);
-    }
-
-    /// As [`tile`](Self::tile), for a tile of a matrix, which some metrics write in its place.
-    #[doc(hidden)]
-    fn block(
+    fn tile(
         &self,
         x: &Rows<'_, F>,
         i: Range<usize>,
@@ -105,12 +99,19 @@ pub trait Metric<F: Float>: Sync {
         j: Range<usize>,
         out: &mut Block<'_, F>,
     ) {
-        self.tile(x, i, y, j, out.square());
+        tile_by_pairs(self, x, i, y, j, out);
     }
 
     /// As [`tile`](Self::tile), for searches that decide by [`tile_error`](Self::tile_error) and ask [`distance`](Self::distance) where that
     /// leaves a doubt: small values need not keep their digits.
-    fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+    fn estimate(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         self.tile(x, i, y, j, out);
     }
 
@@ -144,11 +145,7 @@ impl<F: Float, M: Metric<F>> Metric<F> for &M {
         (**self).rows(x)
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        (**self).tile(x, i, y, j, out);
-    }
-
-    fn block(
+    fn tile(
         &self,
         x: &Rows<'_, F>,
         i: Range<usize>,
@@ -156,10 +153,17 @@ impl<F: Float, M: Metric<F>> Metric<F> for &M {
         j: Range<usize>,
         out: &mut Block<'_, F>,
     ) {
-        (**self).block(x, i, y, j, out);
+        (**self).tile(x, i, y, j, out);
     }
 
-    fn estimate(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+    fn estimate(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         (**self).estimate(x, i, y, j, out);
     }
 
@@ -197,7 +201,6 @@ pub struct Rows<'a, F: Clone> {
     n: usize,
     dim: usize,
     panels: Option<Panels<F>>,
-    beside: Vec<F>,
     largest: F,
     /// Whether the numbers beside are finite: where [`Metric::ROWS_SHOW_NON_FINITE`] says so, they are if and only if the rows are.
     is_finite: bool,
@@ -208,15 +211,7 @@ impl<'a, F: Float> Rows<'a, F> {
     #[must_use]
     pub fn new(x: ArrayView2<'a, F>) -> Self {
         let (n, dim) = x.dim();
-        Self {
-            values: data::rows(&x),
-            n,
-            dim,
-            panels: None,
-            beside: Vec::new(),
-            largest: F::zero(),
-            is_finite: true,
-        }
+        Self { values: data::rows(&x), n, dim, panels: None, largest: F::zero(), is_finite: true }
     }
 
     /// The rows of `x`, a transformed copy of `width` components for the kernels, and a number beside each: `write(row, copy)` fills the
@@ -228,9 +223,14 @@ impl<'a, F: Float> Rows<'a, F> {
     ) -> Self {
         let mut rows = Self::new(x);
         let (panels, beside) = Panels::new(rows.n, width, |i, copy| write(rows.point(i), copy));
-        rows.is_finite = beside.iter().all(|number| number.is_finite());
-        (rows.panels, rows.beside) = (Some(panels), beside);
+        rows.keep(panels, beside);
         rows
+    }
+
+    fn keep(&mut self, mut panels: Panels<F>, beside: Vec<F>) {
+        self.is_finite = beside.iter().all(|number| number.is_finite());
+        panels.keep_beside(beside);
+        self.panels = Some(panels);
     }
 
     /// Whether the numbers beside the rows are finite.
@@ -238,20 +238,24 @@ impl<'a, F: Float> Rows<'a, F> {
         self.is_finite
     }
 
-    /// The rows of `x`, copies for the kernels, the squared length beside each, and the largest absolute value of all.
-    pub(crate) fn copied(x: ArrayView2<'a, F>) -> Self {
+    /// The rows of `x`, copies for the kernels, the largest absolute value of all, and what `beside` makes of each row.
+    pub(crate) fn copied(x: ArrayView2<'a, F>, beside: impl Fn(&[F]) -> F + Send + Sync) -> Self {
         let dim = x.ncols();
         let zeros = vec![F::zero(); dim];
+        let largest = |point: &[F]| match dim {
+            // A handful takes less time than the way to a kernel.
+            ..=SHORT => point.iter().fold(F::zero(), |largest, v| largest.max(v.abs())),
+            _ => kernel::fold(LargestDifference, point, &zeros),
+        };
         let mut rows = Self::new(x);
         let (panels, beside) = Panels::new(rows.n, dim, |i, copy| {
             let point = rows.point(i);
             kernel::expect_more(point);
             copy.copy_from_slice(point);
-            (kernel::fold(Product, point, point), kernel::fold(LargestDifference, point, &zeros))
+            (beside(point), largest(point))
         });
-        rows.panels = Some(panels);
         rows.largest = beside.iter().fold(F::zero(), |largest, &(_, v)| largest.max(v));
-        rows.beside = beside.into_iter().map(|(squared, _)| squared).collect();
+        rows.keep(panels, beside.into_iter().map(|(number, _)| number).collect());
         rows
     }
 
@@ -276,40 +280,17 @@ impl<'a, F: Float> Rows<'a, F> {
         &self.values[i * self.dim..][..self.dim]
     }
 
-    /// Totals of `step` over the transformed copies.
-    pub(crate) fn totals<S: kernel::Step<F>>(&self, step: S, i: usize, y: &Self, j: usize, out: &mut [F]) {
-        match (&self.panels, &y.panels) {
-            (Some(x), Some(y)) => kernel::tile(step, x, i, y, j, out),
-            _ => unreachable!("rows for a kernel are made with panels"),
-        }
-    }
-
-    /// What `map` makes of the totals, and the least of the numbers that it watches; see [`kernel::finished_tile`].
-    pub(crate) fn finished<S: kernel::Step<F>, M: kernel::Finish<F>>(
-        &self,
-        (step, map): (S, M),
-        i: usize,
-        y: &Self,
-        j: usize,
-        out: &mut [F],
-    ) -> F {
-        match (&self.panels, &y.panels) {
-            (Some(x), Some(y)) => kernel::finished_tile(step, map, x, i, y, j, out),
-            _ => unreachable!("rows for a kernel are made with panels"),
-        }
-    }
-
-    /// The same, into a tile of a matrix.
+    /// What `map` makes of the totals of `step` over the transformed copies, and the least of the numbers that it watches; see [`Block::fill`].
     pub(crate) fn fill<S: kernel::Step<F>, M: kernel::Finish<F>>(
         &self,
-        (step, map): (S, M),
+        how: (S, M),
         i: usize,
         y: &Self,
         j: usize,
         out: &mut Block<'_, F>,
     ) -> F {
         match (&self.panels, &y.panels) {
-            (Some(x), Some(y)) => out.fill(step, map, (x, i), (y, j)),
+            (Some(x), Some(y)) => out.fill(how, (x, i), (y, j)),
             _ => unreachable!("rows for a kernel are made with panels"),
         }
     }
@@ -321,9 +302,12 @@ impl<'a, F: Float> Rows<'a, F> {
 
     /// The number beside each row.
     pub(crate) fn beside(&self) -> &[F] {
-        &self.beside
+        self.panels.as_ref().map_or(&[], Panels::beside)
     }
 }
+
+/// Components of a point that is short.
+pub(crate) const SHORT: usize = 16;
 
 /// A tile through [`Metric::distance`] alone.
 pub(crate) fn tile_by_pairs<F: Float>(
@@ -332,25 +316,13 @@ pub(crate) fn tile_by_pairs<F: Float>(
     i: Range<usize>,
     y: &Rows<'_, F>,
     j: Range<usize>,
-    out: &mut [F],
+    out: &mut Block<'_, F>,
 ) {
-    for (r, i) in i.enumerate() {
-        for (out, j) in out[r * TILE..].iter_mut().zip(j.clone()) {
-            *out = metric.distance(x.point(i), y.point(j));
+    out.fill_rows(|r, row| {
+        for (value, j) in row.iter_mut().zip(j.clone()) {
+            *value = metric.distance(x.point(i.start + r), y.point(j));
         }
-    }
-}
-
-/// Calls `f(r, row)` with the entries of each row that `tile` fills: those of row `i.start + r` against rows `j`.
-pub(crate) fn for_each_row<F>(
-    out: &mut [F],
-    i: &Range<usize>,
-    j: &Range<usize>,
-    mut f: impl FnMut(usize, &mut [F]),
-) {
-    for (r, row) in out.chunks_exact_mut(TILE).take(i.len()).enumerate() {
-        f(r, &mut row[..j.len()]);
-    }
+    });
 }
 
 /// Bound on the relative error of a sum of `dim` products or positive terms, whatever its order: each term passes through at most

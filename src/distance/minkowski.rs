@@ -5,10 +5,10 @@ use std::ops::Range;
 use ndarray::{Array1, ArrayView2};
 
 use super::euclidean::Euclidean;
-use super::metric::{Metric, Rows, TileError, for_each_row, sum_error};
+use super::metric::{Metric, Rows, TileError, sum_error};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::{self, Difference, LargestDifference, Power, PowerOf, SquaredDifference};
+use crate::kernel::{self, AsItIs, Block, Difference, LargestDifference, Power, PowerOf, SquaredDifference};
 use crate::params::require;
 
 /// Manhattan distance `sum_k |a_k - b_k|`, also called city-block distance.
@@ -115,11 +115,18 @@ impl<F: Float> Metric<F> for Manhattan {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        Rows::copied(x)
+        Rows::copied(x, |_| F::zero())
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        x.totals(Difference, i.start, y, j.start, out);
+    fn tile(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
+        x.fill((Difference, AsItIs), i.start, y, j.start, out);
     }
 
     fn tile_error(&self, x: &Rows<'_, F>, _: &Rows<'_, F>) -> TileError<F> {
@@ -133,11 +140,18 @@ impl<F: Float> Metric<F> for Chebyshev {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        Rows::copied(x)
+        Rows::copied(x, |_| F::zero())
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
-        x.totals(LargestDifference, i.start, y, j.start, out);
+    fn tile(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
+        x.fill((LargestDifference, AsItIs), i.start, y, j.start, out);
     }
 }
 
@@ -189,18 +203,22 @@ impl<F: Float> Minkowski<F> {
         &self,
         [x, y]: [&Rows<'_, F>; 2],
         [i, j]: [Range<usize>; 2],
-        out: &mut [F],
+        out: &mut Block<'_, F>,
         exact: impl Fn(&[F], &[F]) -> F,
     ) {
-        match self.exponent() {
-            Exponent::One => return x.totals(Difference, i.start, y, j.start, out),
-            Exponent::Infinite => return x.totals(LargestDifference, i.start, y, j.start, out),
-            Exponent::Two => x.totals(SquaredDifference, i.start, y, j.start, out),
-            Exponent::Three => x.totals(Power::<3>, i.start, y, j.start, out),
-            Exponent::Four => x.totals(Power::<4>, i.start, y, j.start, out),
-            Exponent::Other => x.totals(PowerOf(self.p), i.start, y, j.start, out),
+        let (exponent, at, to) = (self.exponent(), i.start, j.start);
+        match exponent {
+            Exponent::One => x.fill((Difference, AsItIs), at, y, to, out),
+            Exponent::Infinite => x.fill((LargestDifference, AsItIs), at, y, to, out),
+            Exponent::Two => x.fill((SquaredDifference, AsItIs), at, y, to, out),
+            Exponent::Three => x.fill((Power::<3>, AsItIs), at, y, to, out),
+            Exponent::Four => x.fill((Power::<4>, AsItIs), at, y, to, out),
+            Exponent::Other => x.fill((PowerOf(self.p), AsItIs), at, y, to, out),
+        };
+        if matches!(exponent, Exponent::One | Exponent::Infinite) {
+            return;
         }
-        for_each_row(out, &i, &j, |r, row| {
+        out.for_each_row(|r, row| {
             for (value, j) in row.iter_mut().zip(j.clone()) {
                 *value = if *value > Self::low() && value.is_finite() {
                     self.root(*value)
@@ -237,11 +255,18 @@ impl<F: Float> Metric<F> for Minkowski<F> {
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
         match self.exponent() {
             Exponent::Two => Euclidean.rows(x),
-            _ => Rows::copied(x),
+            _ => Rows::copied(x, |_| F::zero()),
         }
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+    fn tile(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         match self.exponent() {
             Exponent::Two => Euclidean.tile(x, i, y, j, out),
             _ => self.tile_of_panels([x, y], [i, j], out, |a, b| self.scaled(a, b)),
@@ -284,7 +309,14 @@ impl<F: Float> Metric<F> for WeightedMinkowski<F> {
         })
     }
 
-    fn tile(&self, x: &Rows<'_, F>, i: Range<usize>, y: &Rows<'_, F>, j: Range<usize>, out: &mut [F]) {
+    fn tile(
+        &self,
+        x: &Rows<'_, F>,
+        i: Range<usize>,
+        y: &Rows<'_, F>,
+        j: Range<usize>,
+        out: &mut Block<'_, F>,
+    ) {
         self.minkowski.tile_of_panels([x, y], [i, j], out, |a, b| self.distance(a, b));
     }
 

@@ -39,6 +39,7 @@ mod pairs;
 mod radius;
 pub mod sparse;
 
+pub use crate::kernel::Block;
 pub use cosine::{Angular, Correlation, Cosine, CosineSimilarity, Dot};
 pub use counts::{BrayCurtis, Canberra, Hamming, Jaccard};
 pub use distributions::{Hellinger, JensenShannon, KullbackLeibler};

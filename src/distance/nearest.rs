@@ -13,7 +13,8 @@ use super::pairs::check_both;
 use super::radius::{gap, reach, smaller_is_nearer};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::{kernel, par};
+use crate::kernel::{self, Block};
+use crate::par;
 
 /// The `k` nearest rows of each query, nearest first.
 ///
@@ -81,9 +82,10 @@ where
             let mut square = kernel::square();
             for j in (0..block.n()).step_by(TILE) {
                 let j = j..block.n().min(j + TILE);
-                metric.estimate(&all_queries, i.clone(), &block, j.clone(), &mut square);
-                for (r, best) in best.iter_mut().enumerate() {
-                    let row = &mut square[r * TILE..][..j.len()];
+                let mut tile = Block::of_square(&mut square, i.len(), j.len());
+                metric.estimate(&all_queries, i.clone(), &block, j.clone(), &mut tile);
+                tile.for_each_row(|r, row| {
+                    let best = &mut best[r];
                     smaller_is_nearer::<F, M>(row);
                     let query = all_queries.point(i.start + r);
                     let mut from = 0;
@@ -92,7 +94,7 @@ where
                         let column = j.start + from - 1;
                         best.offer(gap(&metric, query, block.point(column)), start + column);
                     }
-                }
+                });
             }
         });
     }

@@ -216,17 +216,19 @@ where
         let mut square = kernel::square();
         for j in (i.start..n).step_by(TILE) {
             let j = j..n.min(j + TILE);
-            metric.tile(&rows, i.clone(), &rows, j.clone(), &mut square);
+            let mut block = Block::of_square(&mut square, i.len(), j.len());
+            metric.tile(&rows, i.clone(), &rows, j.clone(), &mut block);
             let mut start = 0;
-            for (r, row) in i.clone().enumerate() {
+            block.for_each_row(|r, values| {
                 // Entry (row, column) is at `start + column - row - 1`.
+                let row = i.start + r;
                 let from = j.start.max(row + 1);
                 if from < j.end {
-                    let values = &square[r * TILE + from - j.start..r * TILE + j.end - j.start];
+                    let values = &values[from - j.start..];
                     out[start + from - row - 1..][..values.len()].copy_from_slice(values);
                 }
                 start += n - 1 - row;
-            }
+            });
         }
     });
     Ok(Array1::from(out))
@@ -497,8 +499,8 @@ fn slice_of<'a, F: Float>(
 }
 
 /// What fills the tiles of the matrix of one set.
-fn tiles<F: Float>(x: &Rows<'_, F>, metric: &impl Metric<F>) -> impl Fn(usize, usize, &mut [F]) {
-    move |i, j, square| metric.tile(x, i..x.n().min(i + TILE), x, j..x.n().min(j + TILE), square)
+fn tiles<F: Float>(x: &Rows<'_, F>, metric: &impl Metric<F>) -> impl Fn(usize, usize, &mut Block<'_, F>) {
+    move |i, j, block| metric.tile(x, i..x.n().min(i + TILE), x, j..x.n().min(j + TILE), block)
 }
 
 /// What makes a band of rows ready: so that of `x` no more is held than what is at work.
@@ -511,7 +513,7 @@ fn band_tiles<F: Float>(
     y: &Rows<'_, F>,
     metric: &impl Metric<F>,
 ) -> impl Fn(&Rows<'_, F>, usize, &mut Block<'_, F>) {
-    move |band, j, block| metric.block(band, 0..band.n(), y, j..y.n().min(j + TILE), block)
+    move |band, j, block| metric.tile(band, 0..band.n(), y, j..y.n().min(j + TILE), block)
 }
 
 fn rectangle<F: Float>(x: ArrayView2<'_, F>, y: &Rows<'_, F>, metric: &impl Metric<F>) -> Array2<F> {

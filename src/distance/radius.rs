@@ -11,7 +11,7 @@ use super::metric::{Metric, Rows, TILE, TileError};
 use super::pairs::{check, check_both};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::{self, Times};
+use crate::kernel::{self, Aligned, Block, Times};
 use crate::par;
 
 /// Columns of a tile, as a bit set: column `c` is bit `c % 64` of word `c / 64`.
@@ -47,16 +47,16 @@ impl<'a, F: Float, M: Metric<F>> Ball<'a, F, M> {
         &self,
         i: &Range<usize>,
         j: &Range<usize>,
-        square: &mut [F],
+        square: &mut Aligned<F>,
         mut visit: impl FnMut(usize, Columns),
     ) {
-        self.metric.estimate(self.x, i.clone(), self.y, j.clone(), square);
-        for (r, row) in square.chunks_exact_mut(TILE).take(i.len()).enumerate() {
-            let row = &mut row[..j.len()];
+        let mut block = Block::of_square(square, i.len(), j.len());
+        self.metric.estimate(self.x, i.clone(), self.y, j.clone(), &mut block);
+        block.for_each_row(|r, row| {
             smaller_is_nearer::<F, M>(row);
             let maybe = columns_at_most(row, self.reach);
             if maybe == Columns::default() {
-                continue;
+                return;
             }
             let mut inside = columns_at_most(row, self.sure);
             for (word, (inside, maybe)) in inside.iter_mut().zip(maybe).enumerate() {
@@ -68,7 +68,7 @@ impl<'a, F: Float, M: Metric<F>> Ball<'a, F, M> {
             if inside != Columns::default() {
                 visit(r, inside);
             }
-        }
+        });
     }
 }
 
@@ -132,7 +132,7 @@ fn sure<F: Float>(limit: F, error: TileError<F>) -> F {
 /// Turns similarities around.
 pub(super) fn smaller_is_nearer<F: Float, M: Metric<F>>(row: &mut [F]) {
     if M::SIMILARITY {
-        kernel::finish(Times(-F::one()), row, &[]);
+        kernel::finish(Times(-F::one()), row, (F::zero(), &[]));
     }
 }
 

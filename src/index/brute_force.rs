@@ -11,6 +11,7 @@ use crate::data::{check_finite, check_not_empty};
 use crate::distance::{Ball, Columns, Metric, Rows, TILE, columns_above, each_column};
 use crate::error::Result;
 use crate::float::Float;
+use crate::kernel::{self, Aligned};
 use crate::par;
 use crate::params::require;
 
@@ -236,13 +237,13 @@ impl<'a, F: Float, M: Metric<F>> BruteForce<'a, F, M> {
     }
 
     /// Calls `work(i, j, room)` for every tile, those below the diagonal only where the metric is not symmetric.
-    fn for_each_tile(&self, work: impl Fn(Range<usize>, Range<usize>, &mut [F]) + Send + Sync) {
+    fn for_each_tile(&self, work: impl Fn(Range<usize>, Range<usize>, &mut Aligned<F>) + Send + Sync) {
         let n = self.n_points();
         let bands = n.div_ceil(TILE);
         let tiles = if M::SYMMETRIC { bands * (bands + 1) / 2 } else { bands * bands };
         let run = (tiles / RUNS).clamp(1, LONGEST_RUN);
         par::map(tiles.div_ceil(run), |k| {
-            let mut square = crate::kernel::square();
+            let mut square = kernel::square();
             for tile in k * run..tiles.min((k + 1) * run) {
                 let (i, j) = if M::SYMMETRIC { in_triangle(tile) } else { (tile / bands, tile % bands) };
                 let rows = |band: usize| band * TILE..n.min((band + 1) * TILE);

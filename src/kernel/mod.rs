@@ -29,4 +29,5 @@ pub(crate) use blocks::{
 };
 pub(crate) use lanes::Element;
 pub(crate) use pages::{Fill, Room, large_pages};
+pub use pairs::Block;
 pub(crate) use pairs::*;

@@ -449,4 +449,112 @@ mod tests {
         agrees::<f64>();
         agrees::<f32>();
     }
+
+    struct Roots<'a, F>(&'a mut [F]);
+
+    impl<F: Element> Task for Roots<'_, F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self) {
+            for numbers in self.0.chunks_exact_mut(Lanes::<F, S>::N) {
+                Lanes::<F, S>::load(numbers).sqrt().store(numbers);
+            }
+        }
+    }
+
+    /// Numbers in [1, 4) whose roots are closest to the middle between two numbers of `digits` binary digits: with `k` in units of the root's last
+    /// place, `k^2 + k - j` is one of them where `(2 k + 1)^2 = 4 j + 1`, modulo a power of two.
+    fn hard_squares(digits: u32) -> Vec<f64> {
+        let mut found = Vec::new();
+        for bits in [digits + 1, digits + 2] {
+            for j in (-64..=64).step_by(2) {
+                let (c, modulus) = (4 * j + 1, 1_i128 << bits);
+                // A digit of the root at a time.
+                let mut root = 1_i128;
+                for bit in 3..bits {
+                    if (root * root - c) & ((2 << bit) - 1) != 0 {
+                        root += 1 << (bit - 1);
+                    }
+                }
+                for root in [root, -root, root + modulus / 2, modulus / 2 - root] {
+                    let first = root.rem_euclid(modulus);
+                    let fitting = (0..).map(|t| first + t * modulus).take_while(|&odd| odd < 2 << digits);
+                    for k in fitting.filter(|&odd| odd >= 1 << digits).map(|odd| (odd - 1) / 2) {
+                        let (square, places) = (k * k + k - j, bits - 2);
+                        let mantissa = square >> places;
+                        if mantissa << places == square
+                            && (1 << (digits - 1)..1 << digits).contains(&mantissa)
+                        {
+                            found.push(mantissa as f64 * 2_f64.powi(places as i32 - 2 * (digits as i32 - 1)));
+                        }
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn roots_agree<F: Element + linfa::Float>(digits: u32, ends: &[F]) {
+        let mut numbers: Vec<F> = hard_squares(digits).into_iter().map(F::cast).collect();
+        assert!(numbers.len() > 60);
+        let n_hard = numbers.len();
+        for k in [-20, 1, 17] {
+            let start = numbers.len();
+            numbers.extend_from_within(..n_hard);
+            numbers[start..].iter_mut().for_each(|v| *v = *v * F::cast(4_f64.powi(k)));
+        }
+        let n_random = if cfg!(miri) { 16 } else { 100_000 };
+        let random =
+            (0..n_random).map(|i| F::cast(1.0 + 3.0 * (f64::from(i) * 0.618_033_988_749_894_9).fract()));
+        numbers.extend(random);
+        for &end in ends {
+            numbers.resize(numbers.len().next_multiple_of(16), F::one());
+            numbers.extend([end, F::one(), end, F::cast(2)]);
+        }
+        numbers.resize(numbers.len().next_multiple_of(16), F::one());
+        for isa in available() {
+            let mut roots = numbers.clone();
+            dispatch_on(isa, Roots(&mut roots));
+            for (root, number) in roots.into_iter().zip(&numbers) {
+                let expected = number.sqrt();
+                assert!(
+                    root == expected || root.is_nan() && expected.is_nan(),
+                    "{isa:?} {number}: {root} {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn roots_are_right_to_the_bit_also_where_they_are_nearly_between_two_numbers() {
+        let f64s = [
+            0.0,
+            f64::MAX,
+            f64::MIN_POSITIVE,
+            5e-324,
+            f64::INFINITY,
+            f64::NAN,
+            -1.0,
+            1e-280,
+            1e290,
+            1e270,
+            1e-270,
+        ];
+        roots_agree::<f64>(53, &f64s);
+        let f32s = [
+            0.0,
+            f32::MAX,
+            f32::MIN_POSITIVE,
+            1e-45,
+            f32::INFINITY,
+            f32::NAN,
+            -1.0,
+            1e-30,
+            1e30,
+            1e-28,
+            1e37,
+        ];
+        roots_agree::<f32>(24, &f32s);
+    }
 }

@@ -1,5 +1,8 @@
 //! From totals to distances: what is done to each entry of a row, and the least value that shows whether one needs a closer look.
 
+use std::ops::RangeInclusive;
+
+use crate::kernel::exp::Exponential;
 use crate::kernel::lanes::{Element, Lanes};
 use crate::kernel::simd::{Simd, Task, dispatch};
 
@@ -8,7 +11,10 @@ pub(crate) trait Finish<F: Element>: Copy {
     /// Whether the second number is of interest.
     const WATCHES: bool = true;
 
-    /// The new value, and a number to watch; `beside` belongs to the entry's column.
+    /// Whether the numbers beside the points are.
+    const BESIDE: bool = false;
+
+    /// The new value, and a number to watch; `beside` is the sum of the numbers beside the two points.
     fn finish<S: Simd>(self, total: Lanes<F, S>, beside: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>);
 }
 
@@ -24,37 +30,36 @@ pub(crate) struct OneMinus;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HalfSquare;
 
-/// The square root, watched below `low` and above `high` of the entry itself.
+/// The square root of the entry, which is watched itself.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Root<F> {
-    pub(crate) low: F,
-    pub(crate) high: F,
-}
+pub(crate) struct Root;
 
 /// `factor` times the entry, watched.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times<F>(pub(crate) F);
 
-/// `x + y - 2 s` for `s` the inner product of two points and `x`, `y` their squared lengths (`y` beside the column), not below 0.
-/// Watched is what is left of it above `share * (x + y)`.
+/// `x + y - 2 s` for `s` the inner product of two points and `x`, `y` their squared lengths, beside them; not below 0.
+/// Watched is what is left of it above `share` times `x + y`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct SquaredDistance<F> {
-    pub(crate) x: F,
-    pub(crate) share: F,
-}
+pub(crate) struct SquaredDistance<F>(pub(crate) F);
 
-/// `(x + y - 2 s) / (x + y - s)` for sets of `x` and `y` members (`y` beside the column) with `s` in common; 0 for two empty sets.
+/// `(x + y - 2 s) / (x + y - s)` for sets of `x` and `y` members, said beside them, with `s` in common; 0 for two empty sets.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct SymmetricDifference<F>(pub(crate) F);
+pub(crate) struct SymmetricDifference;
 
 /// The root of `(x + y - s) / 2 + ln 2`, cut to [0, ln 2] before, for `s = sum_k (p_k + q_k) ln(p_k + q_k)` of two distributions and `x`, `y` the sums
-/// of `p_k ln p_k` and `q_k ln q_k` (`y` beside the column): their Jensen-Shannon distance. Watched.
+/// of `p_k ln p_k` and `q_k ln q_k`, beside them: their Jensen-Shannon distance. Watched.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RootOfDivergence<F>(pub(crate) F);
+pub(crate) struct RootOfDivergence;
 
-/// The entry through the number beside it, 0 / 0 being 0.
+/// The entry through the numbers beside, 0 / 0 being 0.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Quotient;
+
+/// The same, not above 1, for numbers beside that are 0 or in [`range`](Self::range) and for entries that are not larger than their sum: to a unit in
+/// the last place, and to the least normal number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ShareOfBoth;
 
 impl<F: Element> Finish<F> for Similarity {
     #[inline(always)]
@@ -83,11 +88,10 @@ impl<F: Element> Finish<F> for HalfSquare {
     }
 }
 
-impl<F: Element> Finish<F> for Root<F> {
+impl<F: Element> Finish<F> for Root {
     #[inline(always)]
     fn finish<S: Simd>(self, total: Lanes<F, S>, _: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
-        let inside = (total - Lanes::splat(self.low)).min(Lanes::splat(self.high) - total);
-        (total.sqrt(), inside)
+        (total.sqrt(), total)
     }
 }
 
@@ -100,34 +104,41 @@ impl<F: Element> Finish<F> for Times<F> {
 }
 
 impl<F: Element> Finish<F> for SquaredDistance<F> {
+    const BESIDE: bool = true;
+
     #[inline(always)]
-    fn finish<S: Simd>(self, total: Lanes<F, S>, y: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
-        let lengths = Lanes::splat(self.x) + y;
+    fn finish<S: Simd>(self, total: Lanes<F, S>, lengths: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
         let squared = (lengths - (total + total)).max(Lanes::zero());
-        (squared, squared - lengths * Lanes::splat(self.share))
+        (squared, squared - lengths * Lanes::splat(self.0))
     }
 }
 
-impl<F: Element> Finish<F> for SymmetricDifference<F> {
+impl<F: Element> Finish<F> for SymmetricDifference {
+    const BESIDE: bool = true;
+
     #[inline(always)]
-    fn finish<S: Simd>(self, common: Lanes<F, S>, y: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
-        let union = Lanes::splat(self.0) + y - common;
+    fn finish<S: Simd>(self, common: Lanes<F, S>, members: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+        let union = members - common;
         let distance = (union - common) / union.max(Lanes::splat(F::TINIEST));
         (distance, distance)
     }
 }
 
-impl<F: Element> Finish<F> for RootOfDivergence<F> {
+impl<F: Element> Finish<F> for RootOfDivergence {
+    const BESIDE: bool = true;
+
     #[inline(always)]
-    fn finish<S: Simd>(self, total: Lanes<F, S>, y: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+    fn finish<S: Simd>(self, total: Lanes<F, S>, own: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
         let ln_2 = Lanes::of(std::f64::consts::LN_2);
-        let divergence = Lanes::of(0.5) * (Lanes::splat(self.0) + y - total) + ln_2;
+        let divergence = Lanes::of(0.5) * (own - total) + ln_2;
         let root = divergence.max(Lanes::zero()).min(ln_2).sqrt();
         (root, root)
     }
 }
 
 impl<F: Element> Finish<F> for Quotient {
+    const BESIDE: bool = true;
+
     #[inline(always)]
     fn finish<S: Simd>(self, total: Lanes<F, S>, beside: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
         let quotient = total / beside.max(Lanes::splat(F::TINIEST));
@@ -135,19 +146,42 @@ impl<F: Element> Finish<F> for Quotient {
     }
 }
 
-/// Replaces every entry of `row` and returns the least of the watched numbers; `beside` has one number for each entry, or none at all.
+impl ShareOfBoth {
+    /// Numbers whose sums have normal inverses, and whose products with these are normal for all but the least entries.
+    pub(crate) fn range<F: Exponential>() -> RangeInclusive<f64> {
+        F::RANGE.0.sqrt()..=F::RANGE.1.sqrt()
+    }
+}
+
+impl<F: Exponential> Finish<F> for ShareOfBoth {
+    const BESIDE: bool = true;
+    const WATCHES: bool = false;
+
+    #[inline(always)]
+    fn finish<S: Simd>(self, total: Lanes<F, S>, beside: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+        let both = beside.max(Lanes::of(F::RANGE.0.sqrt()));
+        let inverse = both.reciprocal();
+        let quotient = total * inverse;
+        // What is left of the total, through both once more.
+        let share = (-quotient).mul_add(both, total).mul_add(inverse, quotient).min(Lanes::of(1.0));
+        (share, share)
+    }
+}
+
+/// Replaces every entry of `row` and returns the least of the watched numbers; `beside` has the number beside the point of the row and those beside
+/// the points of the columns, or none at all.
 ///
 /// # Panics
-/// When `beside` is neither empty nor as long as `row`.
-pub(crate) fn finish<F: Element, M: Finish<F>>(map: M, row: &mut [F], beside: &[F]) -> Option<F> {
-    assert!(beside.is_empty() || beside.len() == row.len(), "one number beside each entry");
+/// When there are numbers for columns, and not as many as entries.
+pub(crate) fn finish<F: Element, M: Finish<F>>(map: M, row: &mut [F], beside: (F, &[F])) -> Option<F> {
+    assert!(beside.1.is_empty() || beside.1.len() == row.len(), "one number beside each entry");
     if row.is_empty() { None } else { Some(dispatch(Row { map, row, beside })) }
 }
 
 struct Row<'a, F, M> {
     map: M,
     row: &'a mut [F],
-    beside: &'a [F],
+    beside: (F, &'a [F]),
 }
 
 impl<F: Element, M: Finish<F>> Task for Row<'_, F, M> {
@@ -155,13 +189,14 @@ impl<F: Element, M: Finish<F>> Task for Row<'_, F, M> {
 
     #[inline(always)]
     fn run<S: Simd>(self) -> F {
-        let Self { map, row, beside } = self;
+        let Self { map, row, beside: (own, beside) } = self;
         let n = Lanes::<F, S>::N;
         let mut least: Option<Lanes<F, S>> = None;
         let whole = row.len() / n * n;
         let (head, tail) = row.split_at_mut(whole);
         for (k, entries) in head.chunks_exact_mut(n).enumerate() {
             let beside = if beside.is_empty() { Lanes::zero() } else { Lanes::load(&beside[k * n..]) };
+            let beside = Lanes::splat(own) + beside;
             let (value, watched) = map.finish(Lanes::load(entries), beside);
             value.store(entries);
             least = match least {
@@ -177,7 +212,8 @@ impl<F: Element, M: Finish<F>> Task for Row<'_, F, M> {
             if !beside.is_empty() {
                 others[..tail.len()].copy_from_slice(&beside[whole..]);
             }
-            let (value, watched) = map.finish(Lanes::<F, S>::load(&entries), Lanes::load(&others));
+            let (value, watched) =
+                map.finish(Lanes::<F, S>::load(&entries), Lanes::splat(own) + Lanes::load(&others));
             value.store(&mut entries);
             tail.copy_from_slice(&entries[..tail.len()]);
             least = match least {
@@ -199,7 +235,11 @@ mod tests {
     use std::f64::consts::LN_2;
 
     /// `naive(entry, beside)` gives the new value and the watched number.
-    fn agrees<F: Element + linfa::Float, M: Finish<F>>(map: M, naive: impl Fn(f64, f64) -> (f64, f64)) {
+    fn agrees<F: Element + linfa::Float, M: Finish<F>>(
+        map: M,
+        own: F,
+        naive: impl Fn(f64, f64) -> (f64, f64),
+    ) {
         for n in tested(1..=70_u32) {
             let entries: Vec<F> =
                 (0..n).map(|i| F::cast(f64::from((i * 37 + n) % 41) / 32.0 - 0.125)).collect();
@@ -209,11 +249,12 @@ mod tests {
                     .iter()
                     .enumerate()
                     .map(|(i, &v)| (v, beside.get(i).copied().unwrap_or(F::zero())));
-                let expected: Vec<(f64, f64)> = pairs.map(|(v, b)| naive(wide(v), wide(b))).collect();
+                let expected: Vec<(f64, f64)> =
+                    pairs.map(|(v, b)| naive(wide(v), wide(own) + wide(b))).collect();
                 let least = expected.iter().fold(f64::INFINITY, |least, e| least.min(e.1));
                 for isa in available() {
                     let mut row = entries.clone();
-                    let got = dispatch_on(isa, Row { map, row: &mut row, beside });
+                    let got = dispatch_on(isa, Row { map, row: &mut row, beside: (own, beside) });
                     let close = |got: f64, expected: f64| {
                         got == expected
                             || (got.is_nan() && expected.is_nan())
@@ -233,20 +274,20 @@ mod tests {
     }
 
     fn every_map_agrees<F: Element + linfa::Float>() {
-        agrees::<F, _>(Similarity, |v, _| (v.clamp(-1.0, 1.0), 1.0 - v.clamp(-1.0, 1.0)));
-        agrees::<F, _>(OneMinus, |v, _| ((1.0 - v).clamp(0.0, 2.0), (1.0 - v).clamp(0.0, 2.0)));
-        agrees::<F, _>(HalfSquare, |v, _| ((0.5 * v).min(2.0), (0.5 * v).min(2.0)));
-        agrees::<F, _>(Times(F::cast(-2)), |v, _| (-2.0 * v, -2.0 * v));
-        agrees::<F, _>(SquaredDistance { x: F::cast(0.5), share: F::cast(0.25) }, |v, y| {
-            let squared = (0.5 + y - 2.0 * v).max(0.0);
-            (squared, squared - 0.25 * (0.5 + y))
+        agrees::<F, _>(Similarity, F::zero(), |v, _| (v.clamp(-1.0, 1.0), 1.0 - v.clamp(-1.0, 1.0)));
+        agrees::<F, _>(OneMinus, F::zero(), |v, _| ((1.0 - v).clamp(0.0, 2.0), (1.0 - v).clamp(0.0, 2.0)));
+        agrees::<F, _>(HalfSquare, F::zero(), |v, _| ((0.5 * v).min(2.0), (0.5 * v).min(2.0)));
+        agrees::<F, _>(Times(F::cast(-2)), F::zero(), |v, _| (-2.0 * v, -2.0 * v));
+        agrees::<F, _>(SquaredDistance(F::cast(0.25)), F::cast(0.5), |v, lengths| {
+            let squared = (lengths - 2.0 * v).max(0.0);
+            (squared, squared - 0.25 * lengths)
         });
-        agrees::<F, _>(SymmetricDifference(F::cast(3)), |common, y| {
-            let union = 3.0 + y - common;
+        agrees::<F, _>(SymmetricDifference, F::cast(3), |common, members| {
+            let union = members - common;
             ((union - common) / union, (union - common) / union)
         });
-        agrees::<F, _>(RootOfDivergence(F::cast(-0.75)), |v, y| {
-            let root = (0.5 * (y - 0.75 - v) + LN_2).clamp(0.0, LN_2).sqrt();
+        agrees::<F, _>(RootOfDivergence, F::cast(-0.75), |v, own| {
+            let root = (0.5 * (own - v) + LN_2).clamp(0.0, LN_2).sqrt();
             (root, root)
         });
     }
@@ -258,15 +299,34 @@ mod tests {
     }
 
     #[test]
-    fn roots_watch_both_ends() {
+    fn roots_watch_their_squares() {
         for n in tested(1..=70) {
             for isa in available() {
-                let mut row: Vec<f64> = (0..n).map(|i| f64::from(i + 4)).collect();
-                let map = Root { low: 2.0, high: 80.0 };
-                let least = dispatch_on(isa, Row { map, row: &mut row, beside: &[] });
-                assert_eq!(least, f64::min(2.0, 80.0 - f64::from(n + 3)), "{isa:?} {n}");
-                assert!(row.iter().zip(0..n).all(|(&v, i)| v == f64::from(i + 4).sqrt()));
+                let mut row: Vec<f64> = (0..n).map(|i| f64::from(n + 3 - i)).collect();
+                let least = dispatch_on(isa, Row { map: Root, row: &mut row, beside: (0.0, &[]) });
+                assert_eq!(least, 4.0, "{isa:?} {n}");
+                assert!(row.iter().zip(0..n).all(|(&v, i)| v == f64::from(n + 3 - i).sqrt()));
             }
+        }
+    }
+
+    #[test]
+    fn shares_of_both_are_quotients_to_a_unit_in_the_last_place() {
+        for isa in available() {
+            let mut row: Vec<f64> = (0..70).map(|i| f64::from(i * i) / 7.0).collect();
+            let beside: Vec<f64> = (0..70).map(|i| f64::from(i * i) / 7.0 + f64::from(i % 3)).collect();
+            let expected: Vec<f64> = row.iter().zip(&beside).map(|(a, b)| a / (b + 0.5)).collect();
+            dispatch_on(isa, Row { map: ShareOfBoth, row: &mut row, beside: (0.5, &beside) });
+            for (got, expected) in row.iter().zip(&expected) {
+                assert!(
+                    (got - expected).abs() <= f64::EPSILON * expected && *got <= 1.0,
+                    "{isa:?}: {got} {expected}"
+                );
+            }
+            // Nothing of nothing, and one set whole.
+            let mut row = [0.0_f32, 3.0, 0.1];
+            dispatch_on(isa, Row { map: ShareOfBoth, row: &mut row, beside: (0.0, &[0.0, 3.0, 0.1]) });
+            assert_eq!(row, [0.0, 1.0, 1.0]);
         }
     }
 
@@ -274,18 +334,18 @@ mod tests {
     fn nothing_through_nothing_is_nothing() {
         for isa in available() {
             let mut row = vec![0.0, 0.0, 3.0];
-            dispatch_on(isa, Row { map: Quotient, row: &mut row, beside: &[0.0, 2.0, 4.0] });
+            dispatch_on(isa, Row { map: Quotient, row: &mut row, beside: (0.0, &[0.0, 2.0, 4.0]) });
             assert_eq!(row, [0.0, 0.0, 0.75]);
             let mut row = vec![0.0_f32, 1.0];
-            dispatch_on(isa, Row { map: SymmetricDifference(0.0), row: &mut row, beside: &[0.0, 2.0] });
+            dispatch_on(isa, Row { map: SymmetricDifference, row: &mut row, beside: (0.0, &[0.0, 2.0]) });
             assert_eq!(row, [0.0, 0.0]);
         }
-        assert_eq!(finish(Quotient, &mut [0.0_f64; 0], &[]), None);
+        assert_eq!(finish(Quotient, &mut [0.0_f64; 0], (0.0, &[])), None);
     }
 
     #[test]
     #[should_panic(expected = "one number beside each entry")]
     fn another_number_beside_is_refused() {
-        finish(Quotient, &mut [1.0, 2.0], &[1.0]);
+        finish(Quotient, &mut [1.0, 2.0], (0.0, &[1.0]));
     }
 }

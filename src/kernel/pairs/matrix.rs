@@ -2,9 +2,9 @@
 
 use std::mem::MaybeUninit;
 
-use super::block::Block;
+use super::block::{Block, square};
 use super::stream::write_rows;
-use super::tile::{TILE, square};
+use super::tile::TILE;
 use crate::kernel::lanes::Element;
 use crate::kernel::large_pages;
 use crate::par;
@@ -36,9 +36,12 @@ pub(crate) fn rectangle_into<F: Element, B>(
     fill_rectangle(room_of(out), n, m, band, compute);
 }
 
-/// The symmetric `n x n` matrix: `compute(i, j, square)` is called for tiles with `i >= j` only, and what lies above the diagonal is their
+/// The symmetric `n x n` matrix: `compute(i, j, block)` is called for tiles with `i >= j` only, and what lies above the diagonal is their
 /// mirror image.
-pub(crate) fn symmetric<F: Element>(n: usize, compute: impl Fn(usize, usize, &mut [F]) + Sync) -> Vec<F> {
+pub(crate) fn symmetric<F: Element>(
+    n: usize,
+    compute: impl Fn(usize, usize, &mut Block<'_, F>) + Sync,
+) -> Vec<F> {
     filled(n * n, |room| fill_symmetric(room, n, compute))
 }
 
@@ -49,7 +52,7 @@ pub(crate) fn symmetric<F: Element>(n: usize, compute: impl Fn(usize, usize, &mu
 pub(crate) fn symmetric_into<F: Element>(
     out: &mut [F],
     n: usize,
-    compute: impl Fn(usize, usize, &mut [F]) + Sync,
+    compute: impl Fn(usize, usize, &mut Block<'_, F>) + Sync,
 ) {
     fill_symmetric(room_of(out), n, compute);
 }
@@ -76,7 +79,7 @@ fn fill_rectangle<F: Element, B>(
 fn fill_symmetric<F: Element>(
     room: &mut [MaybeUninit<F>],
     n: usize,
-    compute: impl Fn(usize, usize, &mut [F]) + Sync,
+    compute: impl Fn(usize, usize, &mut Block<'_, F>) + Sync,
 ) {
     assert_eq!(Some(room.len()), n.checked_mul(n), "a symmetric matrix is square");
     let bands = n.div_ceil(TILE);
@@ -84,6 +87,7 @@ fn fill_symmetric<F: Element>(
     // Band `b` has `b + 1` tiles: with its counterpart from the other end, every piece of work is of one size.
     par::map(bands.div_ceil(2), |pair| {
         let (mut below, mut above) = (square(), square());
+        above.resize(TILE * TILE);
         let last = bands - 1 - pair;
         for band in (pair..=last).step_by((last - pair).max(1)) {
             for column in 0..=band {
@@ -95,7 +99,7 @@ fn fill_symmetric<F: Element>(
                         |r| unsafe { std::slice::from_raw_parts_mut(entries.at((i + r) * n + j), columns) };
                     write_rows(n * n, (0..rows).map(row).zip(square.chunks_exact(TILE)));
                 };
-                compute(i, j, &mut below);
+                compute(i, j, &mut Block::of_square(&mut below, rows, columns));
                 write(i, j, columns, &below, rows);
                 if i != j {
                     mirror(&below, &mut above);
@@ -163,15 +167,15 @@ mod tests {
         (i * j + i + j) as f64
     }
 
-    fn fill(i: usize, j: usize, square: &mut [f64]) {
-        for (k, value) in square.iter_mut().enumerate() {
-            *value = entry(i + k / TILE, j + k % TILE);
-        }
+    fn fill(i: usize, j: usize, block: &mut Block<'_, f64>) {
+        block.fill_rows(|r, row| {
+            row.iter_mut().enumerate().for_each(|(c, value)| *value = entry(i + r, j + c))
+        });
     }
 
     /// A band is its first row.
     fn fill_band(i: &usize, j: usize, block: &mut Block<'_, f64>) {
-        fill(*i, j, block.square());
+        fill(*i, j, block);
     }
 
     #[test]

@@ -81,8 +81,9 @@ fn log_parts<F: Exponential, S: Simd>(x: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::pairs::tests::tile;
     use crate::kernel::simd::{Isa, Task, available, dispatch_on};
-    use crate::kernel::{Panels, TILE, fold, square, tile};
+    use crate::kernel::{Panels, TILE, fold};
 
     /// One step from a total of 0 for each pair.
     struct Steps<'a, F, P>(P, &'a [F], &'a mut [F]);
@@ -194,7 +195,7 @@ mod tests {
             let value = |i: usize, k: usize| ((i * 31 + k * 17 + i * k) % 23) as f64 / 8.0;
             let point = |i| (0..dim).map(|k| value(i, k)).collect::<Vec<_>>();
             let (panels, _) = Panels::new(30, dim, |i, out: &mut [f64]| out.copy_from_slice(&point(i)));
-            let mut out = square();
+            let mut out = vec![0.0; TILE * TILE];
             tile(PowerOf(1.5), &panels, 0, &panels, 0, &mut out);
             for (i, j) in [(0, 1), (29, 3), (5, 5)] {
                 let exact: f64 = point(i).iter().zip(point(j)).map(|(a, b)| (a - b).abs().powf(1.5)).sum();

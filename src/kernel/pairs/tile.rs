@@ -9,15 +9,12 @@
 //! they lie, on the other points or on the number of threads. With a symmetric step, the total of `(a, b)` is that of `(b, a)` to the
 //! bit.
 
-use std::marker::PhantomData;
-use std::mem::MaybeUninit;
-
 use super::finish::Finish;
+use super::panels::{Panels, per_line};
 use super::step::Step;
-use crate::kernel::Aligned;
-use crate::kernel::ahead::{LINE, expect_line_later, expect_reads, expect_write};
+use crate::kernel::ahead::{expect_line_later, expect_reads, expect_write};
 use crate::kernel::lanes::{Element, Lanes};
-use crate::kernel::simd::{Isa, Simd, Task, dispatch_on, isa};
+use crate::kernel::simd::{Isa, Simd, Task, dispatch_on};
 
 /// Components that are summed before they go into the total: two panels of that depth fit into 48 KiB of first-level cache.
 pub(crate) const DEPTH: usize = 128;
@@ -26,139 +23,43 @@ pub(crate) const DEPTH: usize = 128;
 pub(crate) const TILE: usize = 192;
 
 /// Points of the first panel at a time, at most; every smaller number of them divides it.
-pub(super) const MOST_ROWS: usize = 8;
+const MOST_ROWS: usize = 8;
 
-/// Points of `dim` components each, in panels.
-#[derive(Debug, Clone)]
-pub(crate) struct Panels<F> {
-    values: Aligned<F>,
-    pub(super) n: usize,
-    pub(super) dim: usize,
-    pub(super) isa: Isa,
+/// Points in the widest panel.
+const WIDEST: usize = 48;
+
+/// Where finished totals go, away from the square: a matrix from their first entry on.
+#[derive(Clone, Copy)]
+pub(super) struct Place<F> {
+    pub(super) to: *mut F,
+    /// From one row to the next.
+    pub(super) stride: usize,
+    /// Columns of the matrix that are theirs; its rows are the points of `x`.
+    pub(super) columns: usize,
 }
 
-impl<F: Element> Panels<F> {
-    /// Lays `n` points into panels; `write(i, point)` fills point `i`, every component, and returns a number that is kept beside it.
-    pub(crate) fn new<R: Send>(
-        n: usize,
-        dim: usize,
-        write: impl Fn(usize, &mut [F]) -> R + Send + Sync,
-    ) -> (Self, Vec<R>) {
-        Self::new_on(isa(), n, dim, write)
-    }
-
-    pub(super) fn new_on<R: Send>(
-        isa: Isa,
-        n: usize,
-        dim: usize,
-        write: impl Fn(usize, &mut [F]) -> R + Send + Sync,
-    ) -> (Self, Vec<R>) {
-        let width = width::<F>(isa);
-        let len = n.div_ceil(width) * width * dim;
-        let mut beside: Vec<Option<R>> = Vec::new();
-        beside.resize_with(n, || None);
-        let fill = |room: &mut [MaybeUninit<F>]| {
-            // A tile's worth of panels at a time.
-            let parts: Vec<_> = room.chunks_mut((TILE * dim).max(1)).zip(beside.chunks_mut(TILE)).collect();
-            crate::par::for_each(parts, |part, (panels, beside)| {
-                // With rows of exactly a power of two, one component of all points would lie in one place of the cache.
-                let stride = dim + per_line::<F>();
-                let mut points = vec![F::ZERO; width * stride];
-                let parts = panels.chunks_exact_mut(width * dim).zip(beside.chunks_mut(width));
-                for (panel, (out, beside)) in parts.enumerate() {
-                    // No points of this panel, but those of the one before.
-                    points[beside.len() * stride..].fill(F::ZERO);
-                    let first = part * TILE + panel * width;
-                    for (i, (point, beside)) in points.chunks_exact_mut(stride).zip(beside).enumerate() {
-                        *beside = Some(write(first + i, &mut point[..dim]));
-                    }
-                    turn(&points, stride, out, width);
-                }
-            });
-        };
-        // SAFETY: the parts cover the room, a whole number of panels, and `turn` writes every place of each.
-        let values = unsafe { Aligned::written(len, fill) };
-        // Without a component there are no parts, and still a number beside each point.
-        let beside = beside.into_iter().enumerate().map(|(i, r)| r.unwrap_or_else(|| write(i, &mut [])));
-        let beside = beside.collect();
-        (Self { values, n, dim, isa }, beside)
-    }
-}
-
-/// Writes `points`, `width` of them that begin `stride` apart, as the columns of `panel`.
-fn turn<F: Element>(points: &[F], stride: usize, panel: &mut [MaybeUninit<F>], width: usize) {
-    for (k, row) in panel.chunks_exact_mut(width).enumerate() {
-        for (place, point) in row.iter_mut().zip(points.chunks_exact(stride)) {
-            place.write(point[k]);
-        }
-    }
-}
-
-/// Points side by side in a panel.
-pub(super) fn width<F: Element>(isa: Isa) -> usize {
-    dispatch_on(isa, Width(PhantomData::<F>))
-}
-
-struct Width<F>(PhantomData<F>);
-
-impl<F: Element> Task for Width<F> {
-    type Output = usize;
-
-    #[inline(always)]
-    fn run<S: Simd>(self) -> usize {
-        3 * Lanes::<F, S>::N
-    }
-}
-
-/// Totals of the points of `x` from `i` on against those of `y` from `j` on, as many as there are, up to [`TILE`] of each.
+/// What `map` makes of the totals of the points of `x` from `i` on against those of `y` from `j` on, as many as there are, up to [`TILE`] of each, and
+/// the least of the watched numbers: of these points, and of the zeros that fill incomplete panels.
 ///
-/// `i` and `j` are multiples of `TILE`. The total of points `i + r` and `j + c` is `out[r * TILE + c]`; what stands in the rest of `out`
-/// has no meaning.
-pub(crate) fn tile<F: Element, P: Step<F>>(
-    step: P,
-    x: &Panels<F>,
-    i: usize,
-    y: &Panels<F>,
-    j: usize,
-    out: &mut [F],
-) {
-    finished_tile(step, AsItIs, x, i, y, j, out);
-}
-
-/// The same, with what `map` makes of each total, and the least of the watched numbers: of these points, and of what it makes of a total of
-/// 0, which fills incomplete panels.
-pub(crate) fn finished_tile<F: Element, P: Step<F>, M: Finish<F>>(
-    step: P,
-    map: M,
-    x: &Panels<F>,
-    i: usize,
-    y: &Panels<F>,
-    j: usize,
-    out: &mut [F],
-) -> F {
-    filled(step, map, [(x, i), (y, j)], out, None)
-}
-
-/// Fills `out`, or the place `to` with so many entries a row; `out` then holds what is not finished.
-pub(super) fn filled<F: Element, P: Step<F>, M: Finish<F>>(
-    step: P,
-    map: M,
+/// `i` and `j` are multiples of `TILE`. What becomes of points `i + r` and `j + c` is `square[r * TILE + c]`; what stands in the rest of the square has no
+/// meaning. With a place, it goes there instead, and of at most [`DEPTH`] components the square is not used.
+///
+/// # Safety
+/// The place, if there is one, is writable for every point of `x` and all its columns, which are as many as there are points of `y`.
+pub(super) unsafe fn filled<F: Element, P: Step<F>, M: Finish<F>>(
+    (step, map): (P, M),
     [(x, i), (y, j)]: [(&Panels<F>, usize); 2],
-    out: &mut [F],
-    to: Option<(*mut F, usize)>,
+    square: &mut [F],
+    place: Option<Place<F>>,
 ) -> F {
-    assert!(
-        x.dim == y.dim
-            && x.isa == y.isa
-            && i.is_multiple_of(TILE)
-            && j.is_multiple_of(TILE)
-            && out.len() == TILE * TILE
-    );
-    let (x_part, y_part) = (part(x, i), part(y, j));
+    assert!(x.dim == y.dim && x.isa == y.isa && i.is_multiple_of(TILE) && j.is_multiple_of(TILE));
+    assert!(square.len() == TILE * TILE || place.is_some() && (1..=DEPTH).contains(&x.dim));
+    let [[x_part, x_beside], [y_part, y_beside]] = [x.part(i), y.part(j)];
     // Points against themselves: half of the totals are the other half.
-    let half = std::ptr::eq(x, y) && i == j && to.is_none();
+    let half = std::ptr::eq(x, y) && i == j && place.is_none();
     let n = TILE.min(x.n.saturating_sub(i));
-    dispatch_on(x.isa, Square { step, map, dim: x.dim, x: x_part, n, y: y_part, half, out, to })
+    let beside = [x_beside, y_beside];
+    dispatch_on(x.isa, Square { step, map, dim: x.dim, x: x_part, n, y: y_part, beside, half, square, place })
 }
 
 /// A total, not watched.
@@ -174,19 +75,6 @@ impl<F: Element> Finish<F> for AsItIs {
     }
 }
 
-/// Room for the totals of a tile.
-pub(crate) fn square<F: Element>() -> Aligned<F> {
-    let mut room = Aligned::default();
-    room.resize(TILE * TILE);
-    room
-}
-
-/// The panels of up to [`TILE`] points from point `i` on.
-fn part<F: Element>(x: &Panels<F>, i: usize) -> &[F] {
-    let end = (i + TILE).min(x.n.next_multiple_of(width::<F>(x.isa)));
-    &x.values[(i * x.dim).min(x.values.len())..end * x.dim]
-}
-
 struct Square<'a, F, P, M> {
     step: P,
     map: M,
@@ -195,10 +83,11 @@ struct Square<'a, F, P, M> {
     /// Points in `x`, without those that fill its last panel.
     n: usize,
     y: &'a [F],
+    /// The numbers beside both.
+    beside: [&'a [F]; 2],
     half: bool,
-    out: &'a mut [F],
-    /// Where the finished totals go if not there, and how many entries there are from one row to the next.
-    to: Option<(*mut F, usize)>,
+    square: &'a mut [F],
+    place: Option<Place<F>>,
 }
 
 impl<F: Element, P: Step<F>, M: Finish<F>> Task for Square<'_, F, P, M> {
@@ -221,17 +110,20 @@ impl<F: Element, P: Step<F>, M: Finish<F>> Task for Square<'_, F, P, M> {
 impl<F: Element, P: Step<F>, M: Finish<F>> Square<'_, F, P, M> {
     #[inline(always)]
     fn by_rows<S: Simd, const ROWS: usize>(self) -> F {
-        let Self { step, map, dim, x, n, y, half, out, to } = self;
+        let Self { step, map, dim, x, n, y, beside, half, square, place } = self;
         let width = 3 * Lanes::<F, S>::N;
-        let (nothing, mut least) = map.finish(Lanes::<F, S>::zero(), Lanes::zero());
         if dim == 0 {
-            out.chunks_exact_mut(Lanes::<F, S>::N).for_each(|out| nothing.store(out));
-            return least.least();
+            let (nothing, watched) = map.finish(Lanes::<F, S>::zero(), Lanes::zero());
+            square.chunks_exact_mut(Lanes::<F, S>::N).for_each(|square| nothing.store(square));
+            return watched.least();
         }
+        let mut least = Lanes::<F, S>::of(f64::INFINITY);
         let (panel, rows) = (width * dim, x.len() / (width * dim));
-        assert!(out.len() == TILE * TILE && n <= TILE && x.len() <= TILE * dim && y.len() <= TILE * dim);
-        let sums = out.as_mut_ptr();
-        let (away, (to, stride)) = (to.is_some(), to.unwrap_or((sums, TILE)));
+        assert!(n <= TILE && x.len() <= TILE * dim && y.len() <= TILE * dim);
+        let sums = square.as_mut_ptr();
+        let away = place.is_some();
+        let Place { to, stride, columns } = place.unwrap_or(Place { to: sums, stride: TILE, columns: TILE });
+        let mut edge = [F::ZERO; MOST_ROWS * WIDEST];
         for start in (0..dim).step_by(DEPTH) {
             let end = dim.min(start + DEPTH);
             let part = Part { more: start > 0, last: (end == dim).then_some(map), away };
@@ -258,13 +150,35 @@ impl<F: Element, P: Step<F>, M: Finish<F>> Square<'_, F, P, M> {
                         let later = later.map(|start| start.wrapping_add(column * panel + piece));
                         let (r, c) = (row * width + first, column * width);
                         let at = (first, [x, y], Ahead { soon, later });
+                        let beside = if M::BESIDE {
+                            [&beside[0][r..r + ROWS], &beside[1][c..c + width]]
+                        } else {
+                            [&beside[0][..0]; 2]
+                        };
                         let sums = (sums.wrapping_add(r * TILE + c), TILE);
-                        let to = (to.wrapping_add(r * stride + c), stride);
+                        let place = to.wrapping_add(r * stride + c);
+                        // A block that reaches over the edge of a matrix goes there by a detour.
+                        let inside = !away || r + ROWS <= n && c + width <= columns;
+                        let to = if inside { (place, stride) } else { (edge.as_mut_ptr(), width) };
                         // SAFETY: `x` and `y` have at most `TILE` points and `width` and `ROWS` divide it, so these rows and columns are in the
-                        // square; the other place has rows for all `n` points and columns for those of `y`, whole blocks of both (`Block::fill`).
-                        let watched = unsafe { registers::<F, S, P, M, ROWS>(step, part, at, [sums, to]) };
+                        // square, as they are in `edge`; the other place has `n` rows and `columns` columns. Where it is given, the only part of the
+                        // sums is the last.
+                        let watched =
+                            unsafe { registers::<F, S, P, M, ROWS>(step, part, at, beside, [sums, to]) };
                         if M::WATCHES && end == dim {
                             least = least.min(watched);
+                        }
+                        if !inside {
+                            let n_columns = width.min(columns - c);
+                            for row in 0..ROWS.min(n - r) {
+                                // SAFETY: row `r + row < n` of the place, and columns `c ..` of it, below `columns`.
+                                unsafe {
+                                    let from = edge[row * width..][..n_columns].as_ptr();
+                                    place
+                                        .wrapping_add(row * stride)
+                                        .copy_from_nonoverlapping(from, n_columns);
+                                }
+                            }
                         }
                     }
                 }
@@ -273,7 +187,7 @@ impl<F: Element, P: Step<F>, M: Finish<F>> Square<'_, F, P, M> {
         if half {
             for row in 0..n {
                 for column in row + 1..n {
-                    out[row * TILE + column] = out[column * TILE + row];
+                    square[row * TILE + column] = square[column * TILE + row];
                 }
             }
         }
@@ -299,17 +213,13 @@ struct Ahead<F> {
     later: [*const F; 2],
 }
 
-/// Numbers in a line of memory.
-const fn per_line<F>() -> usize {
-    LINE / size_of::<F>()
-}
-
 /// Components after which one more line is asked for ahead of time, so that a square asks for as many panels as it uses.
 const fn far<F>(width: usize, rows: usize) -> usize {
     per_line::<F>() * (TILE / width) / rows
 }
 
-/// Totals of points `first .. first + ROWS` of panel `x` against all points of panel `y`, and the least of the watched numbers.
+/// Totals of points `first .. first + ROWS` of panel `x` against all points of panel `y`, and the least of the watched numbers; `beside` has those of
+/// these points, if they are of interest.
 ///
 /// # Safety
 /// Both places, for `sums` on the way and for what becomes of the last of them, have `ROWS` rows, so many entries apart as is said with each, of as
@@ -319,6 +229,7 @@ unsafe fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: u
     step: P,
     part: Part<M>,
     (first, [x, y], ahead): (usize, [&[F]; 2], Ahead<F>),
+    beside: [&[F]; 2],
     [(sums, from_sum_to_sum), (to, stride)]: [(*mut F, usize); 2],
 ) -> Lanes<F, S> {
     let n = Lanes::<F, S>::N;
@@ -368,7 +279,12 @@ unsafe fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: u
             unsafe {
                 let total = if part.more { step.join(Lanes::read(sum), total) } else { total };
                 if let Some(map) = part.last {
-                    let (value, watched) = map.finish(total, Lanes::zero());
+                    let beside = if M::BESIDE {
+                        Lanes::splat(beside[0][row]) + Lanes::load(&beside[1][l * n..])
+                    } else {
+                        Lanes::zero()
+                    };
+                    let (value, watched) = map.finish(total, beside);
                     least = Some(least.map_or(watched, |least| least.min(watched)));
                     value.write(to.wrapping_add(row * stride + l * n));
                 } else {
@@ -383,6 +299,7 @@ unsafe fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::pairs::tests::tile;
     use crate::kernel::simd::available;
     use crate::kernel::{
         LargestDifference, Product, SquaredDifference, SquaredDifferenceInParts, TwoRelativeDifferences,
