@@ -183,8 +183,7 @@ impl Bench {
         let x = points::<F>(50_000, 16, 0);
         let index = Index::new(&x).unwrap();
         self.run(&name, || {
-            let count =
-                |i: usize| index.count_within(x.row(i * 7919 % 50_000), F::cast(1.5), usize::MAX).unwrap();
+            let count = |i: usize| index.count_within(x.row(i * 7919 % 50_000), 1.5, usize::MAX).unwrap();
             (0..1000).map(count).sum::<usize>() as f64
         });
     }

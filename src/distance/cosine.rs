@@ -317,14 +317,6 @@ const FEW: usize = 4;
 fn unit_rows_in_parts<F: Float>(x: ArrayView2<'_, F>, centred: bool) -> Rows<'_, F> {
     let dim = x.ncols();
     Rows::with_panels(x, 2 * dim, |row, unit| {
-        let mut write = |point: &[f64], per_length: f64| {
-            for (parts, &v) in unit.chunks_exact_mut(2).zip(point) {
-                let u = v * per_length;
-                let rest = v.mul_add(per_length, -u);
-                parts[0] = F::cast(u);
-                parts[1] = F::cast((u - parts[0].as_f64()) + rest);
-            }
-        };
         let (mut room, safe) = ([0.0; FEW], safe::<f64>());
         let point = &mut room[..dim];
         point.iter_mut().zip(row).for_each(|(to, v)| *to = v.as_f64());
@@ -336,11 +328,11 @@ fn unit_rows_in_parts<F: Float>(x: ArrayView2<'_, F>, centred: bool) -> Rows<'_,
             length = if is_constant { 0.0 } else { squared(point) };
         }
         if safe.contains(&length) {
-            write(point, 1.0 / length.sqrt());
+            kernel::products_in_parts(point, 1.0 / length.sqrt(), unit);
         } else if let Some(exact) = Unit::new(&mut Vec::new(), row, centred) {
-            write(exact.point, exact.per_length);
+            kernel::products_in_parts(exact.point, exact.per_length, unit);
         } else {
-            write(&[0.0; FEW][..dim], 1.0);
+            unit.fill(F::zero());
             return if kernel::all_finite(row) { F::one() } else { F::nan() };
         }
         if safe.contains(&length) || kernel::all_finite(row) { F::zero() } else { F::nan() }

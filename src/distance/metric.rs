@@ -251,7 +251,7 @@ impl<'a, F: Float> Rows<'a, F> {
         let (panels, beside) = Panels::new(rows.n, dim, |i, copy| {
             let point = rows.point(i);
             kernel::expect_more(point);
-            copy.copy_from_slice(point);
+            copy.iter_mut().zip(point).for_each(|(to, &v)| *to = v);
             (beside(point), largest(point))
         });
         rows.largest = beside.iter().fold(F::zero(), |largest, &(_, v)| largest.max(v));

@@ -13,6 +13,9 @@ const WAITING: usize = 112;
 /// Blocks that were found and asked for, before the first of them is looked at.
 const FOUND: usize = 2 * WIDE;
 
+/// Bytes of blocks that are asked for before they are looked at: half of a first-level cache, so that none is gone again when its turn comes.
+const LEAD: usize = 24 << 10;
+
 /// What is done with the points within a radius.
 pub(super) trait Purpose {
     /// `n` points that are within it as a whole; whether that was enough about them.
@@ -116,6 +119,7 @@ impl<F: Float, N: Norm, P: Purpose> Within<'_, F, N, P> {
         let Self { tree, levels, query, .. } = self;
         let (mut waiting, mut n_waiting) = ([(0_u32, 0_u32); WAITING], 0);
         let (mut found, mut n_found) = ([0_u32; FOUND], 0);
+        let lead = self.lead();
         let (mut level, mut node) = (0, 0);
         loop {
             let boxes = levels.level(level).boxes(node, query.len());
@@ -132,8 +136,10 @@ impl<F: Float, N: Norm, P: Purpose> Within<'_, F, N, P> {
                 }
                 let first = levels.first_block(node);
                 for k in bits(near) {
-                    let block = tree.block(first + k);
-                    expect_reads(block.as_ptr(), block.len());
+                    if n_found < lead {
+                        let block = tree.block(first + k);
+                        expect_reads(block.as_ptr(), block.len());
+                    }
                     found[n_found] = (first + k) as u32;
                     n_found += 1;
                 }
@@ -151,11 +157,22 @@ impl<F: Float, N: Norm, P: Purpose> Within<'_, F, N, P> {
         }
     }
 
+    /// The same in blocks.
+    #[inline(always)]
+    fn lead(&self) -> usize {
+        (LEAD / (BLOCK * size_of::<F>() * self.query.len())).max(1)
+    }
+
     /// At the points of some blocks.
     #[inline(always)]
     fn look<S: Simd>(&mut self, blocks: &[u32]) -> ControlFlow<()> {
         let Self { tree, query, .. } = *self;
-        for &block in blocks {
+        let lead = self.lead();
+        for (k, &block) in blocks.iter().enumerate() {
+            if let Some(&later) = blocks.get(k + lead) {
+                let later = tree.block(later as usize);
+                expect_reads(later.as_ptr(), later.len());
+            }
             let block = block as usize;
             let (points, rows) = (tree.block(block), &tree.rows[block * BLOCK..][..BLOCK]);
             let hits = hits_in::<F, N, S>(query, points, self.radius);

@@ -1,6 +1,6 @@
-//! The squared length of the difference of two scaled points, with all its digits where the points nearly agree.
+//! Scaled points with the rounding errors of their products, and the squared length of the difference of two such.
 
-use crate::kernel::lanes::Lanes;
+use crate::kernel::lanes::{Element, Lanes};
 use crate::kernel::simd::{Simd, Task, dispatch};
 
 /// `sum_k (a_k s - b_k t)^2`
@@ -46,6 +46,37 @@ impl Task for SquaredChord<'_> {
     }
 }
 
+/// Writes each product `a_k s` in two parts: rounded to an `F`, and what is left of it, rounded to an `F`.
+///
+/// # Panics
+/// Unless there are two places for each component.
+pub(crate) fn products_in_parts<F: Element + Into<f64>>(a: &[f64], s: f64, parts: &mut [F]) {
+    assert_eq!(parts.len(), 2 * a.len(), "two parts of each product");
+    dispatch(ProductsInParts { a, s, parts });
+}
+
+struct ProductsInParts<'a, F> {
+    a: &'a [f64],
+    s: f64,
+    parts: &'a mut [F],
+}
+
+impl<F: Element + Into<f64>> Task for ProductsInParts<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { a, s, parts } = self;
+        for (parts, &a) in parts.chunks_exact_mut(2).zip(a) {
+            let product = a * s;
+            // An instruction where there is one, and a call elsewhere.
+            let error = a.mul_add(s, -product);
+            parts[0] = F::of(product);
+            parts[1] = F::of((product - parts[0].into()) + error);
+        }
+    }
+}
+
 #[inline(always)]
 fn add_square<S: Simd>(
     total: Lanes<f64, S>,
@@ -76,6 +107,22 @@ mod tests {
                 assert!((got - naive).abs() <= naive * 1e-14, "{isa:?} n {n}: {got} {naive}");
                 assert_eq!(got, dispatch_on(isa, SquaredChord { a: &b, s: 0.2, b: &a, t: 0.3 }));
                 assert_eq!(dispatch_on(isa, SquaredChord { a: &a, s: 0.3, b: &a, t: 0.3 }), 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn products_in_parts_are_right_to_twice_the_digits() {
+        for isa in available() {
+            let a = [1.0 / 3.0, -7.0, 0.0, 1e-5];
+            let (mut wide, mut narrow) = ([9.0; 8], [9.0_f32; 8]);
+            dispatch_on(isa, ProductsInParts { a: &a, s: 0.1, parts: &mut wide });
+            dispatch_on(isa, ProductsInParts { a: &a, s: 0.1, parts: &mut narrow });
+            for (k, a) in a.into_iter().enumerate() {
+                assert_eq!(wide[2 * k..][..2], [a * 0.1, a.mul_add(0.1, -(a * 0.1))], "{isa:?}");
+                let sum = f64::from(narrow[2 * k]) + f64::from(narrow[2 * k + 1]);
+                assert_eq!(narrow[2 * k], (a * 0.1) as f32);
+                assert!((sum - a * 0.1).abs() <= 2e-15 * a.abs(), "{isa:?}: {sum}");
             }
         }
     }

@@ -15,7 +15,7 @@ mod tile;
 
 pub use block::Block;
 pub(crate) use block::square;
-pub(crate) use chord::squared_chord;
+pub(crate) use chord::{products_in_parts, squared_chord};
 pub(crate) use find::find_at_most;
 pub(crate) use finish::{
     Finish, HalfSquare, OneMinus, Quotient, Root, RootOfDivergence, ShareOfBoth, Similarity, SquaredDistance,

@@ -25,6 +25,9 @@ pub(crate) const TILE: usize = 192;
 /// Points of the first panel at a time, at most; every smaller number of them divides it.
 const MOST_ROWS: usize = 8;
 
+/// Components of a point that is short: some panels of such points fit into the first-level cache together.
+const SHORT: usize = 8;
+
 /// Points in the widest panel.
 const WIDEST: usize = 48;
 
@@ -124,6 +127,10 @@ impl<F: Element, P: Step<F>, M: Finish<F>> Square<'_, F, P, M> {
         let away = place.is_some();
         let Place { to, stride, columns } = place.unwrap_or(Place { to: sums, stride: TILE, columns: TILE });
         let mut edge = [F::ZERO; MOST_ROWS * WIDEST];
+        // Columns of panels stay in the first-level cache; those of short points do all at once, and the results are written in longer runs.
+        let by_rows = dim <= SHORT;
+        let (groups, panels) = (n.div_ceil(ROWS), y.len() / panel);
+        let (outer, inner) = if by_rows { (groups, panels) } else { (panels, groups) };
         for start in (0..dim).step_by(DEPTH) {
             let end = dim.min(start + DEPTH);
             let part = Part { more: start > 0, last: (end == dim).then_some(map), away };
@@ -133,51 +140,50 @@ impl<F: Element, P: Step<F>, M: Finish<F>> Square<'_, F, P, M> {
             } else {
                 [x.as_ptr(), y.as_ptr().wrapping_add(y.len())]
             };
-            for column in 0..y.len() / panel {
-                for row in if half { column } else { 0 }..rows {
+            for a in 0..outer {
+                for b in 0..inner {
+                    let (group, column) = if by_rows { (a, b) } else { (b, a) };
+                    let (row, first) = (group / (width / ROWS), group % (width / ROWS) * ROWS);
+                    if half && row < column {
+                        continue;
+                    }
                     let [x, y] = [(x, row), (y, column)]
                         .map(|(points, i)| &points[i * panel..][start * width..end * width]);
-                    for first in (0..width.min(n - row * width)).step_by(ROWS) {
-                        // What the next call reads, and this one has not: other points of `x`, or of the next `y` after the last.
-                        let soon = match first + ROWS {
-                            _ if row + 1 == rows => y.as_ptr().wrapping_add(panel + first),
-                            next if next < width => x.as_ptr().wrapping_add(next),
-                            _ => x.as_ptr().wrapping_add(panel),
-                        };
-                        let piece = (row * (width / ROWS) + first / ROWS) * (end - start)
-                            / far::<F>(width, ROWS)
-                            * per_line::<F>();
-                        let later = later.map(|start| start.wrapping_add(column * panel + piece));
-                        let (r, c) = (row * width + first, column * width);
-                        let at = (first, [x, y], Ahead { soon, later });
-                        let beside = if M::BESIDE {
-                            [&beside[0][r..r + ROWS], &beside[1][c..c + width]]
-                        } else {
-                            [&beside[0][..0]; 2]
-                        };
-                        let sums = (sums.wrapping_add(r * TILE + c), TILE);
-                        let place = to.wrapping_add(r * stride + c);
-                        // A block that reaches over the edge of a matrix goes there by a detour.
-                        let inside = !away || r + ROWS <= n && c + width <= columns;
-                        let to = if inside { (place, stride) } else { (edge.as_mut_ptr(), width) };
-                        // SAFETY: `x` and `y` have at most `TILE` points and `width` and `ROWS` divide it, so these rows and columns are in the
-                        // square, as they are in `edge`; the other place has `n` rows and `columns` columns. Where it is given, the only part of the
-                        // sums is the last.
-                        let watched =
-                            unsafe { registers::<F, S, P, M, ROWS>(step, part, at, beside, [sums, to]) };
-                        if M::WATCHES && end == dim {
-                            least = least.min(watched);
-                        }
-                        if !inside {
-                            let n_columns = width.min(columns - c);
-                            for row in 0..ROWS.min(n - r) {
-                                // SAFETY: row `r + row < n` of the place, and columns `c ..` of it, below `columns`.
-                                unsafe {
-                                    let from = edge[row * width..][..n_columns].as_ptr();
-                                    place
-                                        .wrapping_add(row * stride)
-                                        .copy_from_nonoverlapping(from, n_columns);
-                                }
+                    // What the next call reads, and this one has not: other points of `x`, or of the next `y` after the last.
+                    let soon = match first + ROWS {
+                        _ if row + 1 == rows => y.as_ptr().wrapping_add(panel + first),
+                        next if next < width => x.as_ptr().wrapping_add(next),
+                        _ => x.as_ptr().wrapping_add(panel),
+                    };
+                    let piece = group * (end - start) / far::<F>(width, ROWS) * per_line::<F>();
+                    let later = later.map(|start| start.wrapping_add(column * panel + piece));
+                    let (r, c) = (row * width + first, column * width);
+                    let at = (first, [x, y], Ahead { soon, later });
+                    let beside = if M::BESIDE {
+                        [&beside[0][r..r + ROWS], &beside[1][c..c + width]]
+                    } else {
+                        [&beside[0][..0]; 2]
+                    };
+                    let sums = (sums.wrapping_add(r * TILE + c), TILE);
+                    let place = to.wrapping_add(r * stride + c);
+                    // A block that reaches over the edge of a matrix goes there by a detour.
+                    let inside = !away || r + ROWS <= n && c + width <= columns;
+                    let to = if inside { (place, stride) } else { (edge.as_mut_ptr(), width) };
+                    // SAFETY: `x` and `y` have at most `TILE` points and `width` and `ROWS` divide it, so these rows and columns are in the
+                    // square, as they are in `edge`; the other place has `n` rows and `columns` columns. Where it is given, the only part of the
+                    // sums is the last.
+                    let watched =
+                        unsafe { registers::<F, S, P, M, ROWS>(step, part, at, beside, [sums, to]) };
+                    if M::WATCHES && end == dim {
+                        least = least.min(watched);
+                    }
+                    if !inside {
+                        let n_columns = width.min(columns - c);
+                        for row in 0..ROWS.min(n - r) {
+                            // SAFETY: row `r + row < n` of the place, and columns `c ..` of it, below `columns`.
+                            unsafe {
+                                let from = edge[row * width..][..n_columns].as_ptr();
+                                place.wrapping_add(row * stride).copy_from_nonoverlapping(from, n_columns);
                             }
                         }
                     }
