@@ -606,7 +606,7 @@ impl<F: Float> Metric<F> for Dot {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        Rows::copied(x, |_| F::zero())
+        Rows::with_largest(x, |_| F::zero())
     }
 
     fn tile(

@@ -73,7 +73,7 @@ impl<F: Float> Metric<F> for Hamming {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        Rows::copied(x, |_| F::zero())
+        Rows::copied(x)
     }
 
     fn tile(
@@ -218,7 +218,7 @@ impl<F: Float> Metric<F> for BrayCurtis {
             ..=SHORT => row.iter().copied().sum::<F>(),
             _ => kernel::fold(Sum, row, &zeros),
         };
-        Rows::copied(x, move |row| {
+        Rows::with_largest(x, move |row| {
             let sum = if row.iter().all(|&v| v >= F::zero()) { sum(row) } else { -F::one() };
             if sum == F::zero() || range.contains(&sum.as_f64()) { sum } else { -F::one() }
         })

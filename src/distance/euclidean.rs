@@ -188,7 +188,7 @@ impl<F: Float> Metric<F> for Euclidean {
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
         let is_long = x.ncols() > SHORT;
-        Rows::copied(x, move |row| if is_long { kernel::fold(Product, row, row) } else { F::zero() })
+        Rows::with_largest(x, move |row| if is_long { kernel::fold(Product, row, row) } else { F::zero() })
     }
 
     fn tile(
@@ -209,7 +209,7 @@ impl<F: Float> Metric<F> for Euclidean {
         } else {
             squares([x, y], [&i, &j], out);
             out.for_each_row(|_, row| {
-                least = finish(Root, row, (F::zero(), &[])).map_or(least, |l| least.min(l))
+                least = finish(Root, row, (F::zero(), &[])).map_or(least, |l| least.min(l));
             });
         }
         if least > low {
@@ -260,7 +260,7 @@ impl<F: Float> Metric<F> for SquaredEuclidean {
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
         let is_long = x.ncols() > SHORT;
-        Rows::copied(x, move |row| if is_long { kernel::fold(Product, row, row) } else { F::zero() })
+        Rows::with_largest(x, move |row| if is_long { kernel::fold(Product, row, row) } else { F::zero() })
     }
 
     fn tile(

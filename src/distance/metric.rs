@@ -238,8 +238,16 @@ impl<'a, F: Float> Rows<'a, F> {
         self.is_finite
     }
 
+    /// The rows of `x`, and copies for the kernels.
+    pub(crate) fn copied(x: ArrayView2<'a, F>) -> Self {
+        Self::with_panels(x, x.ncols(), |row, copy| {
+            copy.iter_mut().zip(row).for_each(|(to, &v)| *to = v);
+            F::zero()
+        })
+    }
+
     /// The rows of `x`, copies for the kernels, the largest absolute value of all, and what `beside` makes of each row.
-    pub(crate) fn copied(x: ArrayView2<'a, F>, beside: impl Fn(&[F]) -> F + Send + Sync) -> Self {
+    pub(crate) fn with_largest(x: ArrayView2<'a, F>, beside: impl Fn(&[F]) -> F + Send + Sync) -> Self {
         let dim = x.ncols();
         let zeros = vec![F::zero(); dim];
         let largest = |point: &[F]| match dim {
@@ -295,7 +303,7 @@ impl<'a, F: Float> Rows<'a, F> {
         }
     }
 
-    /// The largest absolute value, of rows that were [`copied`](Self::copied).
+    /// The largest absolute value, of rows [`with_largest`](Self::with_largest).
     pub(crate) fn largest(&self) -> F {
         self.largest
     }

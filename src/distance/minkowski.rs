@@ -115,7 +115,7 @@ impl<F: Float> Metric<F> for Manhattan {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        Rows::copied(x, |_| F::zero())
+        Rows::copied(x)
     }
 
     fn tile(
@@ -140,7 +140,7 @@ impl<F: Float> Metric<F> for Chebyshev {
     }
 
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
-        Rows::copied(x, |_| F::zero())
+        Rows::copied(x)
     }
 
     fn tile(
@@ -255,7 +255,7 @@ impl<F: Float> Metric<F> for Minkowski<F> {
     fn rows<'a>(&self, x: ArrayView2<'a, F>) -> Rows<'a, F> {
         match self.exponent() {
             Exponent::Two => Euclidean.rows(x),
-            _ => Rows::copied(x, |_| F::zero()),
+            _ => Rows::copied(x),
         }
     }
 

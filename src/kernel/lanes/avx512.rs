@@ -136,6 +136,17 @@ impl Register for __m512 {
     }
 
     #[inline(always)]
+    fn quotient(self, b: Self) -> Self {
+        // What the first quotient, of 14 digits, leaves of the dividend is divided in the same way.
+        // SAFETY: AVX-512 is there.
+        unsafe {
+            let r = _mm512_rcp14_ps(b);
+            let q = _mm512_mul_ps(self, r);
+            _mm512_fmadd_ps(_mm512_fnmadd_ps(q, b, self), r, q)
+        }
+    }
+
+    #[inline(always)]
     fn at_most(self, b: Self) -> u32 {
         // SAFETY: AVX-512 is there.
         u32::from(unsafe { _mm512_cmp_ps_mask::<_CMP_LE_OQ>(self, b) })
@@ -302,6 +313,18 @@ impl Register for __m512d {
             let r = _mm512_rcp14_pd(self);
             let r = _mm512_fmadd_pd(r, _mm512_fnmadd_pd(self, r, one), r);
             _mm512_fmadd_pd(r, _mm512_fnmadd_pd(self, r, one), r)
+        }
+    }
+
+    #[inline(always)]
+    fn quotient(self, b: Self) -> Self {
+        // As above, with 28 digits.
+        // SAFETY: AVX-512 is there.
+        unsafe {
+            let r = _mm512_rcp14_pd(b);
+            let r = _mm512_fmadd_pd(r, _mm512_fnmadd_pd(b, r, _mm512_set1_pd(1.0)), r);
+            let q = _mm512_mul_pd(self, r);
+            _mm512_fmadd_pd(_mm512_fnmadd_pd(q, b, self), r, q)
         }
     }
 

@@ -140,6 +140,11 @@ pub trait Register: Copy + Debug {
     fn reciprocal(self) -> Self {
         Self::splat(Self::Elem::ONE).div(self)
     }
+    /// `self / b` to a unit in the last place, where `1 / b` and the quotient are normal or the quotient is 0.
+    #[inline(always)]
+    fn quotient(self, b: Self) -> Self {
+        self.div(b)
+    }
     /// The largest of them, none of which is NaN.
     #[inline(always)]
     fn largest(self) -> Self::Elem {
@@ -324,6 +329,12 @@ impl<F: Element, S: Simd> Lanes<F, S> {
         Self(self.0.reciprocal())
     }
 
+    /// `self / b` to a unit in the last place, where `1 / b` and the quotient are normal or the quotient is 0.
+    #[inline(always)]
+    pub(crate) fn quotient(self, b: Self) -> Self {
+        Self(self.0.quotient(b.0))
+    }
+
     /// The numbers from `half` on, a power of two below `N`, come first; what follows them has no meaning.
     #[inline(always)]
     pub(crate) fn upper(self, half: usize) -> Self {
@@ -502,7 +513,7 @@ mod tests {
         for k in [-20, 1, 17] {
             let start = numbers.len();
             numbers.extend_from_within(..n_hard);
-            numbers[start..].iter_mut().for_each(|v| *v = *v * F::cast(4_f64.powi(k)));
+            numbers[start..].iter_mut().for_each(|v| *v *= F::cast(4_f64.powi(k)));
         }
         let n_random = if cfg!(miri) { 16 } else { 100_000 };
         let random =

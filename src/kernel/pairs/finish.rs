@@ -160,10 +160,7 @@ impl<F: Exponential> Finish<F> for ShareOfBoth {
     #[inline(always)]
     fn finish<S: Simd>(self, total: Lanes<F, S>, beside: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
         let both = beside.max(Lanes::of(F::RANGE.0.sqrt()));
-        let inverse = both.reciprocal();
-        let quotient = total * inverse;
-        // What is left of the total, through both once more.
-        let share = (-quotient).mul_add(both, total).mul_add(inverse, quotient).min(Lanes::of(1.0));
+        let share = total.quotient(both).min(Lanes::of(1.0));
         (share, share)
     }
 }

@@ -169,7 +169,7 @@ mod tests {
 
     fn fill(i: usize, j: usize, block: &mut Block<'_, f64>) {
         block.fill_rows(|r, row| {
-            row.iter_mut().enumerate().for_each(|(c, value)| *value = entry(i + r, j + c))
+            row.iter_mut().enumerate().for_each(|(c, value)| *value = entry(i + r, j + c));
         });
     }
 

@@ -277,29 +277,40 @@ unsafe fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: u
             }
         }
     }
-    let mut least: Option<Lanes<F, S>> = None;
-    for (row, totals) in totals.into_iter().enumerate() {
-        for (l, total) in totals.into_iter().enumerate() {
-            let sum = sums.wrapping_add(row * from_sum_to_sum + l * n);
-            // SAFETY: in each of the two places that the caller promises.
-            unsafe {
-                let total = if part.more { step.join(Lanes::read(sum), total) } else { total };
-                if let Some(map) = part.last {
+    // Loops of little each, over constants: what stays a loop has the totals in memory.
+    let sum = |row: usize, l: usize| sums.wrapping_add(row * from_sum_to_sum + l * n);
+    let mut least = Lanes::of(f64::INFINITY);
+    // SAFETY: in each of the two places that the caller promises.
+    unsafe {
+        if part.more {
+            for (row, totals) in totals.iter_mut().enumerate() {
+                for (l, total) in totals.iter_mut().enumerate() {
+                    *total = step.join(Lanes::read(sum(row, l)), *total);
+                }
+            }
+        }
+        if let Some(map) = part.last {
+            for (row, totals) in totals.iter().enumerate() {
+                for (l, total) in totals.iter().enumerate() {
                     let beside = if M::BESIDE {
                         Lanes::splat(beside[0][row]) + Lanes::load(&beside[1][l * n..])
                     } else {
                         Lanes::zero()
                     };
-                    let (value, watched) = map.finish(total, beside);
-                    least = Some(least.map_or(watched, |least| least.min(watched)));
+                    let (value, watched) = map.finish(*total, beside);
+                    least = least.min(watched);
                     value.write(to.wrapping_add(row * stride + l * n));
-                } else {
-                    total.write(sum);
+                }
+            }
+        } else {
+            for (row, totals) in totals.iter().enumerate() {
+                for (l, total) in totals.iter().enumerate() {
+                    total.write(sum(row, l));
                 }
             }
         }
     }
-    least.unwrap_or(Lanes::zero())
+    least
 }
 
 #[cfg(test)]
