@@ -41,6 +41,7 @@ mod grid_search;
 mod k_distance;
 mod metric;
 mod pair_search;
+mod params;
 mod parts;
 mod predict;
 mod tree_search;
@@ -50,6 +51,7 @@ mod weights;
 pub use clusters::Clusters;
 pub use k_distance::{KDistance, suggest_eps};
 pub use metric::Metric;
+pub use params::{DbscanParams, DbscanValidParams};
 pub use parts::{Part, PartClusters, Partition, merge, partition};
 
 use linfa::DatasetBase;
@@ -69,7 +71,7 @@ use crate::index::TREE_DIMENSIONS;
 use crate::index::tree::Tree;
 use crate::kernel::{Absolutes, Largest, Squares};
 use crate::observe::{FitObserved, Observer, Progress, report};
-use crate::params::{Check, Params, require};
+use crate::params::Params;
 
 /// Rows that a thread labels at a time.
 const CHUNK: usize = 1 << 14;
@@ -102,24 +104,6 @@ pub struct Dbscan<F> {
     core: predict::Core<F>,
 }
 
-/// Parameters of DBSCAN that were not checked yet.
-///
-/// # Example
-/// See [`Dbscan`].
-pub type DbscanParams = Params<DbscanValidParams>;
-
-/// Parameters of DBSCAN.
-///
-/// # Example
-/// See [`Dbscan`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct DbscanValidParams {
-    eps: f64,
-    min_samples: usize,
-    metric: Metric,
-}
-
 impl Dbscan<f64> {
     /// Starts with `min_samples`, the number of points within `eps`, itself included, that makes a core point; at least 1.
     ///
@@ -135,112 +119,6 @@ impl Dbscan<f64> {
     #[must_use]
     pub fn params(min_samples: usize) -> DbscanParams {
         Params(DbscanValidParams { eps: 0.5, min_samples, metric: Metric::Euclidean })
-    }
-}
-
-impl DbscanParams {
-    /// Sets the radius of a neighbourhood, in the unit of the data: a positive number, 0.5 unless set. Points at exactly this distance are inside.
-    ///
-    /// [`suggest_eps`] reads it off the data.
-    ///
-    /// # Example
-    /// ```
-    /// use sapwood::{Dbscan, linfa::ParamGuard};
-    ///
-    /// assert_eq!(Dbscan::params(5).eps(0.3).check()?.eps(), 0.3);
-    /// # Ok::<(), sapwood::Error>(())
-    /// ```
-    #[doc(alias = "tolerance")]
-    #[must_use]
-    pub fn eps(mut self, eps: f64) -> Self {
-        self.0.eps = eps;
-        self
-    }
-
-    /// Sets the distance; Euclidean unless set. `eps` is in its unit.
-    ///
-    /// A grid or a tree finds the neighbours. By the cosine distance in more than 16 columns all pairs of rows are compared instead, `O(n^2 d)`, in blocks that are
-    /// never kept; distances are of the type of the rows there, else `f64`.
-    ///
-    /// # Example
-    /// ```
-    /// use sapwood::{Dbscan, dbscan::Metric, linfa::{DatasetBase, traits::Fit}, ndarray::array};
-    ///
-    /// // Two bakeries in Paris and one in Berlin; 1 km on the earth.
-    /// let x = array![[48.8566, 2.3522], [48.8570, 2.3540], [52.52, 13.405]].mapv(f64::to_radians);
-    /// let params = Dbscan::params(2).eps(1.0 / 6371.0088).metric(Metric::Haversine);
-    /// assert_eq!(params.fit(&DatasetBase::from(x))?.labels().to_vec(), [Some(0), Some(0), None]);
-    /// # Ok::<(), sapwood::Error>(())
-    /// ```
-    #[must_use]
-    pub fn metric(mut self, metric: Metric) -> Self {
-        self.0.metric = metric;
-        self
-    }
-
-    /// Clusters `n` rows of which the neighbours are known: `neighbours(row)` names all rows within `eps` of a row, as a graph does; `eps` itself is not looked at.
-    ///
-    /// Where one row is a neighbour of another, this must be one of it too. Whether a row names itself does not matter; no row may be named twice.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] as for a fit; [`Error::Shape`] for a neighbour from `n` on, or 2^31 rows or more.
-    ///
-    /// # Complexity
-    /// Time proportional to the number of neighbours, memory to at most `n min_samples`.
-    ///
-    /// # Example
-    /// ```
-    /// use sapwood::{Dbscan, ndarray::array};
-    ///
-    /// // From a matrix of distances.
-    /// let d = array![[0.0, 0.2, 3.0], [0.2, 0.0, 4.0], [3.0, 4.0, 0.0]];
-    /// let near = |i| (0..3).filter(|&j| d[[i, j]] <= 0.5).collect::<Vec<_>>();
-    /// let clusters = Dbscan::params(2).fit_neighbours(3, near)?;
-    /// assert_eq!(clusters.labels().to_vec(), [Some(0), Some(0), None]);
-    /// # Ok::<(), sapwood::Error>(())
-    /// ```
-    #[doc(alias = "precomputed")]
-    pub fn fit_neighbours<I: IntoIterator<Item = usize>>(
-        &self,
-        n: usize,
-        neighbours: impl Fn(usize) -> I,
-    ) -> Result<Clusters> {
-        self.check_ref()?.fit_neighbours(n, neighbours)
-    }
-}
-
-impl DbscanValidParams {
-    /// The radius of a neighbourhood.
-    #[must_use]
-    pub fn eps(&self) -> f64 {
-        self.eps
-    }
-
-    /// Points that make a core point.
-    #[doc(alias = "min_points")]
-    #[must_use]
-    pub fn min_samples(&self) -> usize {
-        self.min_samples
-    }
-
-    /// The distance.
-    #[must_use]
-    pub fn metric(&self) -> Metric {
-        self.metric
-    }
-}
-
-impl Check for DbscanValidParams {
-    fn check(&self) -> Result<()> {
-        let Self { eps, min_samples, .. } = *self;
-        require(eps > 0.0, "eps", "greater than 0", eps)?;
-        require(
-            (eps * eps).is_normal(),
-            "eps",
-            "between 1.5e-154 and 1.3e154, where its square is a number",
-            eps,
-        )?;
-        require(min_samples > 0, "min_samples", "at least 1", min_samples)
     }
 }
 
@@ -477,23 +355,13 @@ impl<F: Float, D: Data<Elem = F>> PredictInplace<ArrayBase<D, Ix2>, Array1<Optio
 }
 
 #[cfg(feature = "serde")]
-impl crate::stored::Stored for DbscanValidParams {
-    fn kind() -> String {
-        "DbscanParams".into()
-    }
-
-    fn validate(&self) -> Result<()> {
-        self.check()
-    }
-}
-
-#[cfg(feature = "serde")]
 impl<F: Float + serde::Serialize + serde::de::DeserializeOwned> crate::stored::Stored for Dbscan<F> {
     fn kind() -> String {
         format!("Dbscan<{}>", crate::stored::type_word::<F>())
     }
 
     fn validate(&self) -> Result<()> {
+        use crate::params::{Check, require};
         let Self { eps, metric, clusters, components, .. } = self;
         DbscanValidParams { eps: *eps, min_samples: 1, metric: *metric }.check()?;
         clusters.validate()?;

@@ -152,20 +152,13 @@ impl<'a, F: Float, const D: usize, const W: usize> Around<'a, F, D, W> {
     #[inline(always)]
     pub(super) fn join<S: Simd>(&mut self, homes: &[AtomicU32], sets: &UnionFind) {
         let own = self.own..self.own + self.here.len();
-        let n_words_all = n_words(self.gathered);
-        let n_words = n_words(own.end);
-        // A mark is a name of a set: of each core point that some core point here is a neighbour of. Sets that are found to be one get one name.
-        let marks = &mut self.marks[..64 * n_words];
-        marks.fill(NONE);
-        for word in 0..n_words {
-            let of_cores = self.here.clone().zip(self.hits.chunks_exact(n_words_all));
-            let of_cores = of_cores.filter(|(i, _)| homes[*i].load(Relaxed) != NONE);
-            let hits = of_cores.fold(0, |any, (_, hits)| any | hits[word]);
-            for k in ones(&[hits]).map(|k| 64 * word + k).take_while(|&k| k < own.end) {
-                marks[k] = sets.ancestor(homes[self.which[k] as usize].load(Relaxed));
-            }
+        // A mark is a name of a set. Sets that are found to be one get one name.
+        let marks = &mut self.marks[..64 * n_words(own.end)];
+        for (mark, &i) in marks.iter_mut().zip(&self.which[..own.end]) {
+            *mark = sets.ancestor(homes[i as usize].load(Relaxed));
         }
-        let hits = (&self.hits[..], n_words_all);
+        marks[own.end..].fill(NONE);
+        let hits = (&self.hits[..], n_words(self.gathered));
         join_hits::<S>(own.clone(), own.start, hits, marks, |own, other| sets.union(own, other));
     }
 

@@ -114,7 +114,6 @@ impl<const W: usize> Grid<W> {
 
 /// A point on its way into the grid: its row, its position, and the lowest `K` words of its key, which tell keys of a bucket apart.
 #[derive(Clone, Copy)]
-#[repr(align(8))]
 struct Entry<const W: usize, const K: usize> {
     key: [u32; K],
     row: u32,

@@ -209,8 +209,14 @@ pub(crate) fn join_hits<S: Simd>(
                     }
                     let other = marks[64 * word + at + others.trailing_zeros() as usize];
                     union(own, other);
+                    let mut others = false;
                     for mark in &mut *marks {
                         *mark = if *mark == other { own } else { *mark };
+                        others |= *mark != own && *mark != u32::MAX;
+                    }
+                    if !others {
+                        // All are of one set, as they soon are in dense data.
+                        return;
                     }
                 }
             }
@@ -374,8 +380,8 @@ mod tests {
                 .collect();
             let mut doubtful = expected.clone();
             doubtful.retain(|&(i, j)| sq(&columns, i, j) > i64::from(BAND.inside));
-            // Two sets, and points of none; nothing has a mark from the middle on.
-            let mut marks: Vec<u32> = (0..n as u32).map(|i| [5, 6, 6, u32::MAX][i as usize % 4]).collect();
+            // Three sets, and points of none; nothing has a mark from the middle on.
+            let mut marks: Vec<u32> = (0..n as u32).map(|i| [5, 6, u32::MAX, 7, 6][i as usize % 5]).collect();
             marks[n / 2..].fill(u32::MAX);
             marks.resize(n_words(n / 2) * 64, u32::MAX);
             for set in available() {
