@@ -50,6 +50,14 @@ struct Scale {
     mean: f64,
 }
 
+/// Which features a sweep passes over: all for the first time, all, or those whose weight is not 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Passed {
+    First,
+    All,
+    InUse,
+}
+
 /// A step, and what it does to the losses' quadratic model.
 struct Step {
     /// Change of the set's weights and the intercepts.
@@ -235,7 +243,12 @@ impl Columns {
     ) -> Step {
         let (n, m, lanes, l2) = (objective.rows.n(), objective.m, objective.lanes(), objective.l2);
         let k = self.set.len() + 1;
-        let scales = self.scales(point, objective.intercept, (m, lanes));
+        let mut scales = vec![Scale { curvature: 0.0, mean: 0.0 }; m * k];
+        if objective.intercept {
+            for (c, scales) in scales.chunks_exact_mut(k).enumerate() {
+                scales[k - 1].curvature = point.h.iter().skip(c).step_by(lanes).sum();
+            }
+        }
         let mut model =
             Model { point, weight: objective.weight, z: vec![0.0; n * lanes], rows: vec![[0.0; 2]; n] };
         let mut w = start.to_vec();
@@ -244,11 +257,16 @@ impl Columns {
         model.load(0, lanes);
         for sweep in 1..=MAX_SWEEPS {
             let mut gain = 0.0;
-            for (c, (w, scales)) in w.chunks_exact_mut(k).zip(scales.chunks_exact(k)).enumerate() {
+            let passed = match (sweep, everything) {
+                (1, _) => Passed::First,
+                (_, true) => Passed::All,
+                (_, false) => Passed::InUse,
+            };
+            for (c, (w, scales)) in w.chunks_exact_mut(k).zip(scales.chunks_exact_mut(k)).enumerate() {
                 if m > 1 {
                     model.load(c, lanes);
                 }
-                gain += self.sweep(&mut model.rows, w, scales, (l1, l2), over, everything);
+                gain += self.sweep(&mut model.rows, w, scales, (l1, l2), over, passed);
                 if m > 1 {
                     model.keep(c, lanes);
                 }
@@ -297,42 +315,15 @@ impl Columns {
         self.set.add_margins(step, lanes, z);
     }
 
-    /// Curvature and mean of each parameter's column: about the mean where there is an intercept, whose own curvature is that of all rows.
-    fn scales(&self, point: &Point, intercept: bool, (m, lanes): (usize, usize)) -> Vec<Scale> {
-        let mut scales = Vec::with_capacity(m * (self.set.len() + 1));
-        for c in 0..m {
-            let total = point.h.iter().skip(c).step_by(lanes).sum::<f64>();
-            let total = if intercept { total } else { 0.0 };
-            let runs = par::map(self.set.len().div_ceil(RUN), |run| {
-                let scale = |j: usize| {
-                    let (rows, values) = self.set.column(j);
-                    let (mut square, mut sum) = (0.0, 0.0);
-                    for (&i, x) in rows.iter().zip(values) {
-                        let hx = point.h[i as usize * lanes + c] * x;
-                        sum += hx;
-                        square += hx * x;
-                    }
-                    let mean = if total > 0.0 { sum / total } else { 0.0 };
-                    // A larger curvature than the true one makes a smaller step: against cancellation.
-                    Scale { curvature: (square - sum * mean).max(LEAST_SPREAD * square), mean }
-                };
-                (run * RUN..((run + 1) * RUN).min(self.set.len())).map(scale).collect::<Vec<_>>()
-            });
-            scales.extend(runs.into_iter().flatten());
-            scales.push(Scale { curvature: total, mean: 0.0 });
-        }
-        scales
-    }
-
     /// One round of coordinate descent in one logit; returns what it gains. Changes are `over` times those to the minimum, except to 0 and from it.
     fn sweep(
         &self,
         model: &mut [[f64; 2]],
         w: &mut [f64],
-        scales: &[Scale],
+        scales: &mut [Scale],
         (l1, l2): (f64, f64),
         over: f64,
-        everything: bool,
+        passed: Passed,
     ) -> f64 {
         let last = w.len() - 1;
         let (total, mut gain) = (scales[last].curvature, 0.0);
@@ -342,13 +333,21 @@ impl Columns {
             shift = -sum(model) / total;
             gain += 0.5 * total * shift * shift;
         }
-        for (j, &Scale { curvature, mean }) in scales[..last].iter().enumerate() {
+        for (j, scale) in scales[..last].iter_mut().enumerate() {
+            let (rows, values) = self.set.column(j);
+            let mut slope_here = 0.0;
+            if passed == Passed::First {
+                (*scale, slope_here) = measure(rows, values, model, total);
+            }
+            let Scale { curvature, mean } = *scale;
             let curvature = curvature + l2;
-            if curvature <= 0.0 || (!everything && w[j] == 0.0) {
+            if curvature <= 0.0 || (passed == Passed::InUse && w[j] == 0.0) {
                 continue;
             }
-            let (rows, values) = self.set.column(j);
-            let slope = slope(rows, values, model) + shift * mean * total + l2 * w[j];
+            if passed != Passed::First {
+                slope_here = slope(rows, values, model);
+            }
+            let slope = slope_here + shift * mean * total + l2 * w[j];
             let target = curvature * w[j] - slope;
             let new = target.signum() * (target.abs() - l1).max(0.0) / curvature;
             let beyond = w[j] + over * (new - w[j]);
@@ -475,6 +474,29 @@ fn sum(model: &[[f64; 2]]) -> f64 {
     }
     let rest: f64 = rest.iter().map(|[_, q]| q).sum();
     (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
+}
+
+/// Scale and slope `x^T q` of a column, each by four sums; `total` is the intercept's curvature, 0 where there is none.
+fn measure(rows: &[u32], values: &[f64], model: &[[f64; 2]], total: f64) -> (Scale, f64) {
+    let [mut squares, mut sums, mut slopes] = [[0.0; 4]; 3];
+    let mut add = |l: usize, i: u32, x: f64| {
+        let [h, q] = model[i as usize];
+        squares[l] += h * x * x;
+        sums[l] += h * x;
+        slopes[l] += x * q;
+    };
+    let (fours, rest) = rows.as_chunks::<4>();
+    let (x_fours, x_rest) = values.as_chunks::<4>();
+    for (rows, x) in fours.iter().zip(x_fours) {
+        for l in 0..4 {
+            add(l, rows[l], x[l]);
+        }
+    }
+    rest.iter().zip(x_rest).for_each(|(&i, &x)| add(0, i, x));
+    let [square, sum, slope] = [squares, sums, slopes].map(|s| (s[0] + s[1]) + (s[2] + s[3]));
+    let mean = if total > 0.0 { sum / total } else { 0.0 };
+    // A larger curvature than the true one makes a smaller step: against cancellation.
+    (Scale { curvature: (square - sum * mean).max(LEAST_SPREAD * square), mean }, slope)
 }
 
 /// `x^T q` over the entries of a column, by four sums.
