@@ -9,6 +9,7 @@ use super::super::objective::Objective;
 use super::super::rows::Rows;
 use crate::error::Result;
 use crate::float::Float;
+use crate::kernel::linear::logistic as kernel;
 use crate::kernel::{expect_more, large_pages};
 use crate::par;
 
@@ -50,14 +51,14 @@ impl Set {
         let pieces = (stored / PIECE_ENTRIES).clamp(1, MAX_PIECES).min(n);
         let counts = par::map(pieces, |piece| {
             let (mut counts, mut checked) = (vec![0_u32; d], Ok(()));
-            if let Rows::Sparse { starts, indices, .. } = objective.rows {
-                let (rows, block) = (objective.chunk(piece, pieces), objective.rows.block());
-                for start in rows.clone().step_by(block) {
-                    let rows = start..(start + block).min(rows.end);
-                    let indices = &indices[starts[rows.start]..starts[rows.end]];
+            if let Rows::Sparse { starts, indices, values, .. } = objective.rows {
+                for row in objective.chunk(piece, pieces) {
+                    let entries = starts[row]..starts[row + 1];
+                    let (indices, values) = (&indices[entries.clone()], &values[entries]);
                     expect_more(indices);
+                    expect_more(values);
                     indices.iter().for_each(|&j| counts[j] += 1);
-                    checked = checked.and_then(|()| objective.rows.check(objective.rows.largest(rows)));
+                    checked = checked.and_then(|()| objective.rows.check(kernel::largest(values)));
                 }
             }
             checked.map(|()| counts)
