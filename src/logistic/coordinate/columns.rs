@@ -2,7 +2,8 @@
 //!
 //! The columns of the working set lie in a [`Set`], and coordinate descent runs over them: with `q` the derivatives of the losses' quadratic
 //! model by the margins, feature `j` has slope `x_j^T q`, and a change of its weight by `s` adds `s H x_j` to `q`. A sweep visits each stored entry of the
-//! set, twice where the weight changes, whatever the number of features.
+//! set, twice where the weight changes, whatever the number of features. From the second sweep of a step on, changes are longer than to the minimum along their
+//! coordinate, by what the gains of the first two tell (successive over-relaxation).
 //!
 //! The intercept takes up its part of every change at once: features are swept about their means weighted by `h`, or it would crawl behind features that
 //! are positive throughout. What it has taken up is one number until the sweep ends.
@@ -282,8 +283,8 @@ impl Columns {
             let factor = gain / last_gain;
             left = if factor < 0.5 { gain * factor / (1.0 - factor) } else { gain };
             last_gain = gain;
-            // Successive over-relaxation: where sweeps bring the distance down by `rho^2` each, and so the gains by its square, changes that are longer by
-            // this bring it down by more (Young 1954).
+            // Successive over-relaxation: where a sweep brings the distance down by `rho^2`, and so the gain by its square, changes that are longer by this
+            // bring it down by more (Young 1954).
             if over == 1.0 && factor < 1.0 {
                 over = (2.0 / (1.0 + (1.0 - factor.sqrt()).sqrt())).min(MOST_OVER);
             }
@@ -335,19 +336,18 @@ impl Columns {
         }
         for (j, scale) in scales[..last].iter_mut().enumerate() {
             let (rows, values) = self.set.column(j);
-            let mut slope_here = 0.0;
-            if passed == Passed::First {
-                (*scale, slope_here) = measure(rows, values, model, total);
+            let measured = (passed == Passed::First).then(|| measure(rows, values, model, total));
+            if let Some((measured, _)) = measured {
+                *scale = measured;
             }
             let Scale { curvature, mean } = *scale;
             let curvature = curvature + l2;
             if curvature <= 0.0 || (passed == Passed::InUse && w[j] == 0.0) {
                 continue;
             }
-            if passed != Passed::First {
-                slope_here = slope(rows, values, model);
-            }
-            let slope = slope_here + shift * mean * total + l2 * w[j];
+            let slope = measured.map_or_else(|| slope(rows, values, model), |measured| measured.1)
+                + shift * mean * total
+                + l2 * w[j];
             let target = curvature * w[j] - slope;
             let new = target.signum() * (target.abs() - l1).max(0.0) / curvature;
             let beyond = w[j] + over * (new - w[j]);

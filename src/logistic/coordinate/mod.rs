@@ -9,7 +9,8 @@
 //!
 //! # References
 //! Friedman, Hastie & Tibshirani, "Regularization paths for generalized linear models via coordinate descent", 2010; Massias, Gramfort & Salmon,
-//! "Celer: a fast solver for the lasso with dual extrapolation", 2018 (working sets).
+//! "Celer: a fast solver for the lasso with dual extrapolation", 2018 (working sets); Young, "Iterative methods for solving partial difference equations of
+//! elliptic type", 1954 (over-relaxation).
 
 mod columns;
 mod gram;
@@ -48,7 +49,7 @@ const ROUNDINGS: f64 = 64.0;
 /// Part of the gap that a round may leave while the set is far from whole.
 const CLOSE: f64 = 0.1;
 /// Features in use for one that is missing, above which the set is nearly whole.
-const MANY: usize = 16;
+const MANY: usize = 32;
 /// One more feature of those nearest to joining for so many that join, so that some who join later are there already.
 const SPARE: usize = 4;
 
