@@ -66,6 +66,34 @@ pub fn log_1p_exp<F: Float>(x: F) -> F {
     x.max(F::zero()) + (-x.abs()).exp().ln_1p()
 }
 
+/// Moves the rows of `x` by their mean with the weights `w`, and returns it.
+///
+/// All are moved by the first row before, which is exact where the values of a column lie close to one another: a constant column becomes zeros to the bit, and
+/// one far from 0 keeps the digits of its spread. NaN where the weights sum to 0 or there is no row.
+///
+/// # Panics
+/// When `w` has not one entry for each row.
+///
+/// # Example
+/// ```
+/// use sapwood::{math::centre, ndarray::{Array1, array}};
+///
+/// let mut x = array![[0.1, 1e9], [0.1, 1e9 + 1.0], [0.1, 1e9 + 2.0]];
+/// assert_eq!(centre(&mut x, Array1::ones(3).view()), array![0.1, 1e9 + 1.0]);
+/// assert_eq!(x, array![[0.0, -1.0], [0.0, 0.0], [0.0, 1.0]]);
+/// ```
+pub fn centre<F: Float>(x: &mut Array2<F>, w: ArrayView1<'_, F>) -> Array1<F> {
+    assert_eq!(x.nrows(), w.len(), "`w` needs one entry for each row of `x`");
+    let first = match x.rows().into_iter().next() {
+        Some(row) => row.to_owned(),
+        None => Array1::zeros(x.ncols()),
+    };
+    *x -= &first;
+    let moved = w.dot(x) / w.sum();
+    *x -= &moved;
+    first + moved
+}
+
 /// `ln(gamma(x))` for `x > 0`, to about 15 digits; `ln_gamma(n + 1) = ln(n!)`.
 ///
 /// # Example
@@ -199,6 +227,16 @@ impl<F: Float> Cholesky<F> {
         F::cast(2) * self.factor.diag().iter().map(|&v| v.ln()).sum::<F>()
     }
 
+    /// Whether every pivot is more than the rounding of its variance: of a covariance of rows, whether each feature is more than a sum of others.
+    ///
+    /// A pivot is what of the variance of a feature is left beside the features before it; less than 512 units in the last place of that variance is taken for
+    /// rounding. `variances` is the diagonal of `A`.
+    #[must_use]
+    pub fn has_full_rank(&self, variances: ArrayView1<'_, F>) -> bool {
+        let rounding = F::cast(512) * F::epsilon();
+        self.factor.diag().iter().zip(variances).all(|(&l, &variance)| l * l > rounding * variance)
+    }
+
     /// Replaces `b` by `L^-1 b`; the squared norm of the result is the squared Mahalanobis length of `b`.
     ///
     /// # Panics
@@ -253,7 +291,7 @@ impl<F: Float> Cholesky<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::array;
+    use ndarray::{Axis, array, concatenate};
 
     #[test]
     fn sums_of_logs_keep_their_digits_at_the_edges() {
@@ -275,10 +313,33 @@ mod tests {
     }
 
     #[test]
+    fn the_weighted_mean_of_what_is_centred_is_zero() {
+        let mut x = array![[3.0, -1.0], [5.0, 7.0], [9.0, 8.0]];
+        let w = array![1.0, 2.0, 1.0];
+        assert_eq!(centre(&mut x, w.view()), array![5.5, 5.25]);
+        assert_eq!(w.dot(&x), array![0.0, 0.0]);
+        assert!(centre(&mut Array2::<f64>::zeros((0, 2)), array![].view()).iter().all(|v| v.is_nan()));
+    }
+
+    #[test]
     fn indefinite_and_nan_matrices_have_no_factor() {
         assert!(Cholesky::new(array![[1.0, 2.0], [2.0, 1.0]].view()).is_none());
         assert!(Cholesky::new(array![[f64::NAN]].view()).is_none());
         assert!(Cholesky::new(array![[0.0]].view()).is_none());
+    }
+
+    #[test]
+    fn a_sum_of_other_features_leaves_no_full_rank() {
+        let a = array![[0.1, 0.3], [0.7, 0.2], [0.4, 0.9], [0.5, 0.8]];
+        let sum = a.sum_axis(Axis(1)).insert_axis(Axis(1));
+        let mut x = concatenate![Axis(1), a, sum];
+        centre(&mut x, Array1::ones(4).view());
+        let of = |x: ArrayView2<'_, f64>| {
+            let covariance = x.t().dot(&x);
+            Cholesky::new(covariance.view()).is_some_and(|l| l.has_full_rank(covariance.diag()))
+        };
+        assert!(of(x.slice(s![.., ..2])) && of(x.slice(s![.., 1..])));
+        assert!(!of(x.view()));
     }
 
     #[test]

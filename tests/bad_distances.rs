@@ -151,6 +151,11 @@ fn n15_a_constant_column_changes_no_difference() {
     let expected =
         "`covariance` must be symmetric and positive definite, got one that is not positive definite";
     assert_eq!(message(Mahalanobis::of_rows(&beside)), expected);
+    // No sum of tenths is exact: their mean is not 0.1.
+    let tenths = Array2::from_shape_fn((40, 2), |(i, k)| if k == 0 { x[[i, 0]] } else { 0.1 });
+    assert_eq!(message(Mahalanobis::of_rows(&tenths)), expected);
+    let dependent = Array2::from_shape_fn((40, 2), |(i, k)| x[[i, 0]] * [0.1, 0.3][k]);
+    assert_eq!(message(Mahalanobis::of_rows(&dependent)), expected);
 }
 
 #[test]

@@ -243,7 +243,9 @@ fn n14_f32_rows_are_fitted_as_they_are_stored() {
 #[test]
 fn n15_n58_a_constant_feature_changes_nothing() {
     let (x, y) = rows();
-    let wide = Array2::from_shape_fn((40, 3), |(i, k)| if k == 1 { -7.25 } else { x[[i, k / 2]] });
+    let with =
+        |value: f64| Array2::from_shape_fn((40, 3), |(i, k)| if k == 1 { value } else { x[[i, k / 2]] });
+    let wide = with(-7.25);
     for l1_ratio in [0.0, 0.5, 1.0] {
         let params = LogisticRegression::params().l1_ratio(l1_ratio).tol(1e-14);
         let narrow = params.fit(&DatasetBase::new(x.clone(), y.clone())).expect("valid");
@@ -258,8 +260,23 @@ fn n15_n58_a_constant_feature_changes_nothing() {
         let model = LogisticRegression::params().alpha(0.0).fit(&DatasetBase::new(x, y.clone()));
         assert_eq!(model.expect("valid").coefficients()[[0, 1]], 0.0);
     }
-    let text = message(LinearDiscriminant::params().fit(&DatasetBase::new(wide, y)));
-    assert!(text.starts_with("`shrinkage` must be large enough"), "{text}");
+    // Forty tenths have no mean of exactly 0.1, and 1e16 / 3 lies where a unit in the last place is a half.
+    let shrunk = LinearDiscriminant::params().shrinkage(Shrinkage::LedoitWolf);
+    let probabilities = |x: Array2<f64>| {
+        let model = shrunk.fit(&DatasetBase::new(x.clone(), y.clone())).expect("valid");
+        model.predict_proba(&x).expect("valid")
+    };
+    let of_zeros = probabilities(with(0.0));
+    for value in [-7.25, 0.1, 1e16 / 3.0] {
+        let data = DatasetBase::new(with(value), y.clone());
+        for text in [
+            message(LinearDiscriminant::params().fit(&data)),
+            message(QuadraticDiscriminant::params().fit(&data)),
+        ] {
+            assert!(text.starts_with("`shrinkage` must be large enough"), "{text}");
+        }
+        assert_eq!(probabilities(with(value)), of_zeros);
+    }
 }
 
 // ---- logistic regression and generative models ----

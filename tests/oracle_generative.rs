@@ -108,6 +108,10 @@ fn samples_have_the_mean_and_covariance_of_their_class() {
     assert!(mean.iter().zip(model.means().row(1)).all(|(a, b)| (a - b).abs() < allowed));
     assert!(covariance.iter().zip(&model.covariances()[1]).all(|(a, b)| (a - b).abs() < allowed));
     assert!(model.sample(&7, 1, &mut rng).is_err());
+    for n in [usize::MAX, usize::MAX / 16 / model.means().ncols()] {
+        let error = model.sample(&1, n, &mut rng).unwrap_err().to_string();
+        assert_eq!(error, format!("`n` must be few enough rows for memory, got {n}"));
+    }
     assert!(model.marginal(&[]).is_err() && model.marginal(&[4]).is_err());
 }
 

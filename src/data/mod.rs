@@ -107,6 +107,13 @@ pub fn check_columns<A, S: Data<Elem = A>>(
     Err(Error::shape(name, format!("{columns} columns, as the model was fitted on"), x.ncols()))
 }
 
+/// Number of entries of a table of elements `T`, if there is memory for it.
+pub(crate) fn table_len<T>(rows: usize, columns: usize) -> Option<usize> {
+    // The room is given back at once, untouched; what is refused here would end the process later.
+    let fits = |len: &usize| Vec::<T>::new().try_reserve_exact(*len).is_ok();
+    rows.checked_mul(columns).filter(fits)
+}
+
 /// The rows one after another in memory: a borrow where they lie so already, else a copy.
 ///
 /// # Example

@@ -12,6 +12,7 @@ use super::{Covariances, Discriminant, DiscriminantValidParams, Shrinkage};
 use crate::data::{self, ClassIndex};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::math;
 use crate::observe::{self, FitObserved, Observer, Progress};
 
 /// One class: its weight, mean and shrunk covariance.
@@ -23,13 +24,13 @@ struct Group {
 
 impl Group {
     /// From the rows of the class and the weight of each; `None` where these sum to 0.
-    fn new(rows: &Array2<f64>, w: &Array1<f64>, shrinkage: Shrinkage) -> Option<Self> {
+    fn new(mut rows: Array2<f64>, w: &Array1<f64>, shrinkage: Shrinkage) -> Option<Self> {
         let weight = w.sum();
         if weight <= 0.0 {
             return None;
         }
-        let mean = w.dot(rows) / weight;
-        let centred = (rows - &mean) * &w.mapv(f64::sqrt).insert_axis(Axis(1));
+        let mean = math::centre(&mut rows, w.view());
+        let centred = rows * &w.mapv(f64::sqrt).insert_axis(Axis(1));
         let mut covariance = centred.t().dot(&centred) / weight;
         // One half of the product for both sides of the diagonal, to the bit.
         for i in 0..covariance.nrows() {
@@ -37,7 +38,7 @@ impl Group {
                 covariance[[i, j]] = covariance[[j, i]];
             }
         }
-        shrinkage.apply(&mut covariance, rows.view(), mean.view());
+        shrinkage.apply(&mut covariance, centred.view());
         Some(Self { weight, mean, covariance })
     }
 }
@@ -89,7 +90,7 @@ where
             let members: Vec<usize> = (0..x.nrows()).filter(|&i| columns[i] == c).collect();
             let rows = x.select(Axis(0), &members).mapv(F::as_f64);
             let w = members.iter().map(|&i| weights[i]).collect();
-            let group = Group::new(&rows, &w, self.shrinkage).ok_or_else(|| {
+            let group = Group::new(rows, &w, self.shrinkage).ok_or_else(|| {
                 let got = format!("{:?} without any", classes.label(c));
                 Error::parameter("weights", "greater than 0 for a row of each class", got)
             })?;

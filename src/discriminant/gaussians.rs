@@ -30,19 +30,14 @@ impl Gaussians {
         means: Array2<f64>,
         covariances: Vec<Array2<f64>>,
     ) -> Result<Self> {
-        // A pivot this small beside its variance is rounding error: the feature depends on others.
-        let dependent = |factor: &Cholesky<f64>, covariance: &Array2<f64>| {
-            let pivots = factor.factor().diag().to_owned();
-            pivots.iter().zip(covariance.diag()).any(|(pivot, variance)| pivot * pivot <= 1e-13 * variance)
-        };
         let singular = || {
             let rule = "large enough to make every covariance invertible";
             let got = "too little for features that depend on one another, or for too few rows";
             Error::parameter("shrinkage", rule, got)
         };
         let factor = |covariance: &Array2<f64>| {
-            let factor = Cholesky::new(covariance.view()).filter(|factor| !dependent(factor, covariance));
-            factor.ok_or_else(singular)
+            let factor = Cholesky::new(covariance.view());
+            factor.filter(|factor| factor.has_full_rank(covariance.diag())).ok_or_else(singular)
         };
         let factors = covariances.iter().map(factor).collect::<Result<_>>()?;
         Ok(Self { log_priors, means, covariances, factors })

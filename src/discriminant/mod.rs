@@ -19,7 +19,7 @@ use rand::Rng;
 
 pub use shrinkage::Shrinkage;
 
-use crate::data::ClassIndex;
+use crate::data::{ClassIndex, table_len};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::math;
@@ -231,12 +231,16 @@ impl<S: Covariances, L: Label> Discriminant<S, L> {
     /// Draws `n` rows of class `class`, `(n, n_features)`.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for an unknown class.
+    /// [`Error::Parameter`] for an unknown class, and for more rows than there is memory for.
     pub fn sample(&self, class: &L, n: usize, rng: &mut impl Rng) -> Result<Array2<f64>> {
         let Some(c) = self.classes.column(class) else {
             return Err(Error::parameter("class", "among the classes", format_args!("{class:?}")));
         };
-        let mut rows = Array2::zeros((n, self.gaussians.means.ncols()));
+        let d = self.gaussians.means.ncols();
+        if table_len::<f64>(n, d).is_none() {
+            return Err(Error::parameter("n", "few enough rows for memory", n));
+        }
+        let mut rows = Array2::zeros((n, d));
         for mut row in rows.rows_mut() {
             row.assign(&self.gaussians.draw(c, rng));
         }

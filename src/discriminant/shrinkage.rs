@@ -1,6 +1,6 @@
 //! How covariances are made invertible, or less noisy.
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView2};
 
 use crate::error::Result;
 use crate::params::{Check, require};
@@ -45,8 +45,8 @@ impl Check for Shrinkage {
 }
 
 impl Shrinkage {
-    /// Shrinks the covariance `s` of `rows`, whose mean is `mean` (Ledoit-Wolf alone looks at the rows).
-    pub(super) fn apply(self, s: &mut Array2<f64>, rows: ArrayView2<'_, f64>, mean: ArrayView1<'_, f64>) {
+    /// Shrinks the covariance `s` of the rows `centred` on their mean (Ledoit-Wolf alone looks at them).
+    pub(super) fn apply(self, s: &mut Array2<f64>, centred: ArrayView2<'_, f64>) {
         let d = s.nrows();
         match self {
             Self::None => {}
@@ -61,11 +61,11 @@ impl Shrinkage {
             }
             Self::LedoitWolf => {
                 let scale = s.diag().mapv(|v| if v > 0.0 { v.sqrt() } else { 1.0 });
-                let z = (&rows - &mean) / &scale;
+                let z = &centred / &scale;
                 let amount = ledoit_wolf(&z);
                 let units = Array2::from_shape_fn((d, d), |(i, j)| scale[i] * scale[j]);
                 *s /= &units;
-                Self::Ball(amount).apply(s, rows, mean);
+                Self::Ball(amount).apply(s, centred);
                 *s *= &units;
             }
         }

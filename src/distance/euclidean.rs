@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayBase, ArrayView2, Axis, Data, Ix2};
+use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 
 use super::metric::{Metric, Rows, TileError, for_each_row, sum_error, tile_by_pairs};
 use crate::data::{check_finite, check_not_empty};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::{self, LargestDifference, Product, Root, SquaredDifference, SquaredDistance, finish};
-use crate::math::Cholesky;
+use crate::math::{self, Cholesky};
 
 /// Euclidean distance `sqrt(sum_k (a_k - b_k)^2)`.
 ///
@@ -82,12 +82,11 @@ impl<F: Float> Mahalanobis<F> {
             let w = covariance[[j, i]];
             (v - w).abs() <= F::cast(8) * F::epsilon() * (v.abs() + w.abs())
         });
-        let cholesky = if symmetric { Cholesky::new(covariance.view()) } else { None };
-        let cholesky = cholesky.ok_or_else(|| {
-            let value =
-                if symmetric { "one that is not positive definite" } else { "one that is not symmetric" };
-            Error::parameter("covariance", "symmetric and positive definite", value)
-        })?;
+        if !symmetric {
+            return Err(not_a_covariance("one that is not symmetric"));
+        }
+        let cholesky = Cholesky::new(covariance.view())
+            .ok_or_else(|| not_a_covariance("one that is not positive definite"))?;
         let length = |values: &[F]| kernel::fold(Product, values, values).sqrt();
         let mut inverse = Array2::eye(rows);
         for mut row in inverse.outer_iter_mut() {
@@ -108,13 +107,19 @@ impl<F: Float> Mahalanobis<F> {
         if x.nrows() < 2 {
             return Err(Error::shape("x", "at least two rows", x.nrows()));
         }
-        let mut centred: Array2<F> = x.to_owned();
-        for mut column in centred.axis_iter_mut(Axis(1)) {
-            let mean = column.sum() / F::cast(column.len());
-            column.mapv_inplace(|v| v - mean);
+        let mut centred = x.to_owned();
+        math::centre(&mut centred, Array1::ones(x.nrows()).view());
+        let covariance = centred.t().dot(&centred) / F::cast(x.nrows() - 1);
+        let metric = Self::new(&covariance)?;
+        if !metric.cholesky.has_full_rank(covariance.diag()) {
+            return Err(not_a_covariance("one that is not positive definite"));
         }
-        Self::new(&(centred.t().dot(&centred) / F::cast(x.nrows() - 1)))
+        Ok(metric)
     }
+}
+
+fn not_a_covariance(found: &str) -> Error {
+    Error::parameter("covariance", "symmetric and positive definite", found)
 }
 
 /// With up to this many components, a difference costs less than the shortcut and its checks.

@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, ArrayViewMut2, 
 use super::cosine::{Cosine, CosineSimilarity};
 use super::euclidean::Euclidean;
 use super::metric::{Metric, Rows, TILE};
-use crate::data::{check_finite, check_not_empty, rows, standard_layout};
+use crate::data::{check_finite, check_not_empty, rows, standard_layout, table_len};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::{self, Block};
@@ -470,9 +470,7 @@ fn check_columns<F: Float>(y: &ArrayView2<'_, F>, x: &ArrayView2<'_, F>) -> Resu
 
 /// Number of entries of a result, if there is memory for it.
 pub(super) fn entries<F>(rows: usize, columns: usize) -> Result<usize> {
-    // The room is given back at once, untouched; what is refused here would end the process later.
-    let fits = |n: &usize| Vec::<F>::new().try_reserve_exact(*n).is_ok();
-    rows.checked_mul(columns).filter(fits).ok_or_else(|| {
+    table_len::<F>(rows, columns).ok_or_else(|| {
         let found = format_args!("{rows} x {columns}");
         Error::shape("x", "few enough rows for a matrix of distances in memory", found)
     })

@@ -5,7 +5,7 @@ use rand::RngCore;
 
 use super::engine::{Engine, Matrices, Workspace};
 use super::{Emission, Hmm, HmmSums, Observed, draw};
-use crate::data::Sequences;
+use crate::data::{Sequences, table_len};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::par;
@@ -194,13 +194,11 @@ impl<F: Float, E: Emission<Float = F>, L> Hmm<E, L> {
         observed: &Observed<'_, E::Elem>,
         f: impl Fn(&Engine<'_, E>, usize, &mut Workspace<F>, &mut [F]) -> f64 + Send + Sync,
     ) -> Result<Array2<F>> {
-        let k = self.n_states();
-        let n = observed.n_rows();
-        let size = n.checked_mul(k).filter(|&size| size <= isize::MAX as usize / size_of::<F>());
-        let Some(size) = size else {
+        let (n, k) = (observed.n_rows(), self.n_states());
+        let Some(len) = table_len::<F>(n, k) else {
             return Err(Error::parameter("n_states", "small enough for a row at each observation", k));
         };
-        let mut out = vec![F::zero(); size];
+        let mut out = vec![F::zero(); len];
         check_possible(self.each_sequence(observed, k, &mut out, f).into_iter())?;
         Ok(Array2::from_shape_vec((n, k), out).unwrap_or_default())
     }
