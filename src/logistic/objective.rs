@@ -160,13 +160,6 @@ impl<'a, F: Float> Objective<'a, F> {
         workspace.parts.iter().try_for_each(|part| self.rows.check(part.largest))
     }
 
-    /// The same before any pass.
-    pub(super) fn check_rows(&self) -> Result<()> {
-        let n_chunks = self.n_chunks(1);
-        let largest = par::map(n_chunks, |i| self.rows.largest(self.chunk(i, n_chunks)));
-        largest.into_iter().try_for_each(|largest| self.rows.check(largest))
-    }
-
     /// Gradient of the losses of rows `range` alone, without the penalty.
     pub(super) fn gradient_of<'w>(
         &self,

@@ -2,7 +2,8 @@
 //!
 //! The columns of the working set lie in a [`Set`], and coordinate descent runs over them: with `q` the derivatives of the losses' quadratic
 //! model by the margins, feature `j` has slope `x_j^T q`, and a change of its weight by `s` adds `s H x_j` to `q`. A sweep visits each stored entry of the
-//! set, twice where the weight changes, whatever the number of features.
+//! set, twice where the weight changes, whatever the number of features. From the second sweep of a step on, changes are longer than to the minimum along their
+//! coordinate, by what the gains of the first two tell (successive over-relaxation).
 //!
 //! The intercept takes up its part of every change at once: features are swept about their means weighted by `h`, or it would crawl behind features that
 //! are positive throughout. What it has taken up is one number until the sweep ends.
@@ -26,6 +27,8 @@ use crate::par;
 const INEXACT: f64 = 1e-3;
 /// First sweeps of a step, over all features of the set; the next ones pass over those whose weight is 0.
 const FULL_SWEEPS: usize = 8;
+/// Longest change of a weight, as part of that to the minimum along it.
+const MOST_OVER: f64 = 1.5;
 /// Conjugate gradients of a polish, and the part of the residual's square at which they end.
 const MAX_CONJUGATE: usize = 60;
 const CONJUGATE: f64 = 1e-12;
@@ -48,6 +51,14 @@ struct Scale {
     mean: f64,
 }
 
+/// Which features a sweep passes over: all for the first time, all, or those whose weight is not 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Passed {
+    First,
+    All,
+    InUse,
+}
+
 /// A step, and what it does to the losses' quadratic model.
 struct Step {
     /// Change of the set's weights and the intercepts.
@@ -65,14 +76,21 @@ struct Step {
 
 impl Columns {
     /// With the features whose weight in `v` is not 0.
-    pub(super) fn new<F: Float>(objective: &Objective<'_, F>, v: &[f64]) -> Self {
+    ///
+    /// # Errors
+    /// Where a value of the records is not finite or too large.
+    pub(super) fn new<F: Float>(objective: &Objective<'_, F>, v: &[f64]) -> Result<Self> {
         let (d, m, lanes) = (objective.rows.d(), objective.m, objective.lanes());
-        let mut columns = Self { set: Set::new(objective), point: Point::new(objective.rows.n(), m, lanes) };
+        let mut columns = Self { set: Set::new(objective)?, point: Point::new(objective.rows.n(), m, lanes) };
         let used: Vec<usize> =
             (0..d).filter(|&j| v[j * lanes..(j + 1) * lanes].iter().any(|&w| w != 0.0)).collect();
         columns.add(objective, &used);
         columns.move_to(objective, v);
-        columns
+        Ok(columns)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.set.len() == 0
     }
 
     pub(super) fn has(&self, j: usize) -> bool {
@@ -124,7 +142,7 @@ impl Columns {
         };
         let mut point = std::mem::take(&mut self.point);
         let mut next = Point::new(n, m, lanes);
-        let (mut value, mut inexact) = (point.losses + penalty(&w), INEXACT);
+        let (mut value, mut inexact, mut cubic) = (point.losses + penalty(&w), INEXACT, f64::INFINITY);
         let last = limits.max_iter.min(report.iterations + MOST_STEPS);
         while report.iterations < last {
             // The duality gap shrinks with the distance from the optimum, the objective with its square. What rounding moves is no descent.
@@ -168,7 +186,12 @@ impl Columns {
             tell(observer, report.iterations, limits, value)?;
             // Another step would gain what the sweeps left out, and what the losses' third derivative `c` along the step `s` has done. The losses miss
             // their model by `e = c s^3 / 6`, and the slope misses it by `c s^2 / 2`: to gain is `(c s^2 / 2)^2 / 2 bend = 9/2 e^2 / (bend s^2)`.
-            let missed = point.losses - losses - slope - 0.5 * bend;
+            // What rounding hides of `e` is told by the step before, as it goes with the cube of their length.
+            let (missed, cube) = ((point.losses - losses - slope - 0.5 * bend).abs(), decrease.powf(1.5));
+            if missed > 1e-13 * value {
+                cubic = missed / cube;
+            }
+            let missed = missed.min(cubic * cube);
             let bent = 4.5 * missed * missed / decrease;
             // A whole step has left one half.
             if t == 0.5 && left + bent <= enough {
@@ -221,20 +244,30 @@ impl Columns {
     ) -> Step {
         let (n, m, lanes, l2) = (objective.rows.n(), objective.m, objective.lanes(), objective.l2);
         let k = self.set.len() + 1;
-        let scales = self.scales(point, objective.intercept, (m, lanes));
+        let mut scales = vec![Scale { curvature: 0.0, mean: 0.0 }; m * k];
+        if objective.intercept {
+            for (c, scales) in scales.chunks_exact_mut(k).enumerate() {
+                scales[k - 1].curvature = point.h.iter().skip(c).step_by(lanes).sum();
+            }
+        }
         let mut model =
             Model { point, weight: objective.weight, z: vec![0.0; n * lanes], rows: vec![[0.0; 2]; n] };
         let mut w = start.to_vec();
         let (mut everything, mut polish_at, mut gained, mut shifted) = (true, POLISH, 0.0, 0.0);
-        let (mut last_gain, mut left) = (0.0, f64::INFINITY);
+        let (mut last_gain, mut left, mut over) = (0.0, f64::INFINITY, 1.0);
         model.load(0, lanes);
         for sweep in 1..=MAX_SWEEPS {
             let mut gain = 0.0;
-            for (c, (w, scales)) in w.chunks_exact_mut(k).zip(scales.chunks_exact(k)).enumerate() {
+            let passed = match (sweep, everything) {
+                (1, _) => Passed::First,
+                (_, true) => Passed::All,
+                (_, false) => Passed::InUse,
+            };
+            for (c, (w, scales)) in w.chunks_exact_mut(k).zip(scales.chunks_exact_mut(k)).enumerate() {
                 if m > 1 {
                     model.load(c, lanes);
                 }
-                gain += self.sweep(&mut model.rows, w, scales, (l1, l2), everything);
+                gain += self.sweep(&mut model.rows, w, scales, (l1, l2), over, passed);
                 if m > 1 {
                     model.keep(c, lanes);
                 }
@@ -250,6 +283,11 @@ impl Columns {
             let factor = gain / last_gain;
             left = if factor < 0.5 { gain * factor / (1.0 - factor) } else { gain };
             last_gain = gain;
+            // Successive over-relaxation: where a sweep brings the distance down by `rho^2`, and so the gain by its square, changes that are longer by this
+            // bring it down by more (Young 1954).
+            if over == 1.0 && factor < 1.0 {
+                over = (2.0 / (1.0 + (1.0 - factor.sqrt()).sqrt())).min(MOST_OVER);
+            }
             let goal = enough.max(inexact * gained);
             let little = left <= goal;
             if little && everything {
@@ -278,41 +316,15 @@ impl Columns {
         self.set.add_margins(step, lanes, z);
     }
 
-    /// Curvature and mean of each parameter's column: about the mean where there is an intercept, whose own curvature is that of all rows.
-    fn scales(&self, point: &Point, intercept: bool, (m, lanes): (usize, usize)) -> Vec<Scale> {
-        let mut scales = Vec::with_capacity(m * (self.set.len() + 1));
-        for c in 0..m {
-            let total = point.h.iter().skip(c).step_by(lanes).sum::<f64>();
-            let total = if intercept { total } else { 0.0 };
-            let runs = par::map(self.set.len().div_ceil(RUN), |run| {
-                let scale = |j: usize| {
-                    let (rows, values) = self.set.column(j);
-                    let (mut square, mut sum) = (0.0, 0.0);
-                    for (&i, x) in rows.iter().zip(values) {
-                        let hx = point.h[i as usize * lanes + c] * x;
-                        sum += hx;
-                        square += hx * x;
-                    }
-                    let mean = if total > 0.0 { sum / total } else { 0.0 };
-                    // A larger curvature than the true one makes a smaller step: against cancellation.
-                    Scale { curvature: (square - sum * mean).max(LEAST_SPREAD * square), mean }
-                };
-                (run * RUN..((run + 1) * RUN).min(self.set.len())).map(scale).collect::<Vec<_>>()
-            });
-            scales.extend(runs.into_iter().flatten());
-            scales.push(Scale { curvature: total, mean: 0.0 });
-        }
-        scales
-    }
-
-    /// One round of coordinate descent in one logit; returns what it gains.
+    /// One round of coordinate descent in one logit; returns what it gains. Changes are `over` times those to the minimum, except to 0 and from it.
     fn sweep(
         &self,
         model: &mut [[f64; 2]],
         w: &mut [f64],
-        scales: &[Scale],
+        scales: &mut [Scale],
         (l1, l2): (f64, f64),
-        everything: bool,
+        over: f64,
+        passed: Passed,
     ) -> f64 {
         let last = w.len() - 1;
         let (total, mut gain) = (scales[last].curvature, 0.0);
@@ -322,22 +334,32 @@ impl Columns {
             shift = -sum(model) / total;
             gain += 0.5 * total * shift * shift;
         }
-        for (j, &Scale { curvature, mean }) in scales[..last].iter().enumerate() {
+        for (j, scale) in scales[..last].iter_mut().enumerate() {
+            let (rows, values) = self.set.column(j);
+            let measured = (passed == Passed::First).then(|| measure(rows, values, model, total));
+            if let Some((measured, _)) = measured {
+                *scale = measured;
+            }
+            let Scale { curvature, mean } = *scale;
             let curvature = curvature + l2;
-            if curvature <= 0.0 || (!everything && w[j] == 0.0) {
+            if curvature <= 0.0 || (passed == Passed::InUse && w[j] == 0.0) {
                 continue;
             }
-            let (rows, values) = self.set.column(j);
-            let slope = slope(rows, values, model) + shift * mean * total + l2 * w[j];
+            let slope = measured.map_or_else(|| slope(rows, values, model), |measured| measured.1)
+                + shift * mean * total
+                + l2 * w[j];
             let target = curvature * w[j] - slope;
             let new = target.signum() * (target.abs() - l1).max(0.0) / curvature;
+            let beyond = w[j] + over * (new - w[j]);
+            let (new, part) =
+                if w[j] * new > 0.0 && beyond * new > 0.0 { (beyond, 1.0 / over - 0.5) } else { (new, 0.5) };
             let change = new - w[j];
             if change == 0.0 {
                 continue;
             }
             w[j] = new;
             shift -= change * mean;
-            gain += 0.5 * curvature * change * change;
+            gain += part * curvature * change * change;
             for (&i, x) in rows.iter().zip(values) {
                 let [h, q] = &mut model[i as usize];
                 *q += change * x * *h;
@@ -452,6 +474,29 @@ fn sum(model: &[[f64; 2]]) -> f64 {
     }
     let rest: f64 = rest.iter().map(|[_, q]| q).sum();
     (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
+}
+
+/// Scale and slope `x^T q` of a column, each by four sums; `total` is the intercept's curvature, 0 where there is none.
+fn measure(rows: &[u32], values: &[f64], model: &[[f64; 2]], total: f64) -> (Scale, f64) {
+    let [mut squares, mut sums, mut slopes] = [[0.0; 4]; 3];
+    let mut add = |l: usize, i: u32, x: f64| {
+        let [h, q] = model[i as usize];
+        squares[l] += h * x * x;
+        sums[l] += h * x;
+        slopes[l] += x * q;
+    };
+    let (fours, rest) = rows.as_chunks::<4>();
+    let (x_fours, x_rest) = values.as_chunks::<4>();
+    for (rows, x) in fours.iter().zip(x_fours) {
+        for l in 0..4 {
+            add(l, rows[l], x[l]);
+        }
+    }
+    rest.iter().zip(x_rest).for_each(|(&i, &x)| add(0, i, x));
+    let [square, sum, slope] = [squares, sums, slopes].map(|s| (s[0] + s[1]) + (s[2] + s[3]));
+    let mean = if total > 0.0 { sum / total } else { 0.0 };
+    // A larger curvature than the true one makes a smaller step: against cancellation.
+    (Scale { curvature: (square - sum * mean).max(LEAST_SPREAD * square), mean }, slope)
 }
 
 /// `x^T q` over the entries of a column, by four sums.

@@ -9,7 +9,8 @@
 //!
 //! # References
 //! Friedman, Hastie & Tibshirani, "Regularization paths for generalized linear models via coordinate descent", 2010; Massias, Gramfort & Salmon,
-//! "Celer: a fast solver for the lasso with dual extrapolation", 2018 (working sets).
+//! "Celer: a fast solver for the lasso with dual extrapolation", 2018 (working sets); Young, "Iterative methods for solving partial difference equations of
+//! elliptic type", 1954 (over-relaxation).
 
 mod columns;
 mod gram;
@@ -45,8 +46,10 @@ const LEAST_CARE: f64 = 1e-12;
 const POLISH: usize = 16;
 /// Roundings that a slope may suffer, each relative to the sum of the sizes of its terms.
 const ROUNDINGS: f64 = 64.0;
+/// Part of the gap that a round may leave while the set is far from whole.
+const CLOSE: f64 = 0.1;
 /// Features in use for one that is missing, above which the set is nearly whole.
-const MANY: usize = 16;
+const MANY: usize = 32;
 /// One more feature of those nearest to joining for so many that join, so that some who join later are there already.
 const SPARE: usize = 4;
 
@@ -70,8 +73,12 @@ pub(super) fn minimize<F: Float>(
     let fits = u32::try_from(objective.rows.n().max(d)).is_ok();
     let mut by_columns = !objective.rows.is_dense() && fits;
     let mut part = if by_columns {
-        objective.check_rows()?;
-        Part::Columns(Columns::new(objective, v))
+        let mut columns = Columns::new(objective, v)?;
+        if objective.intercept && columns.is_empty() {
+            // From where the intercepts alone are best, slopes say what the features can do.
+            columns.minimize(objective, l1, v, Limits { tol: CLOSE, ..limits }, &mut report, observer)?;
+        }
+        Part::Columns(columns)
     } else {
         Part::Gram(gram::Part::default())
     };
@@ -163,7 +170,7 @@ pub(super) fn minimize<F: Float>(
         let before = report.iterations;
         // While many features are missing, a part of the present gap is close enough.
         let many = missing * MANY > set.len();
-        let close = if many || !by_columns { 0.03 * report.gap.min(1.0) } else { 0.0 };
+        let close = if many || !by_columns { CLOSE * report.gap.min(1.0) } else { 0.0 };
         let tol = care * limits.tol.max(close);
         let limits_here = Limits { tol, ..limits };
         match &mut part {

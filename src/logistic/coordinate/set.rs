@@ -7,13 +7,17 @@ use std::ops::Range;
 
 use super::super::objective::Objective;
 use super::super::rows::Rows;
+use crate::error::Result;
 use crate::float::Float;
+use crate::kernel::linear::logistic as kernel;
 use crate::kernel::{expect_more, large_pages};
 use crate::par;
 
 /// Most pieces that the rows are cut into, and the fewest stored entries that make a piece worth a thread's while.
 const MAX_PIECES: usize = 4;
 const PIECE_ENTRIES: usize = 1 << 18;
+/// Values in a line of the cache.
+const LINE_ENTRIES: usize = 8;
 
 /// Features in the order in which they joined, and their columns.
 #[derive(Debug)]
@@ -22,8 +26,8 @@ pub(super) struct Set {
     member: Vec<bool>,
     n_rows: usize,
     pieces: usize,
-    /// Stored entries of each feature of the records, `(d, pieces)`.
-    counts: Vec<u32>,
+    /// Stored entries of each feature of the records, for each piece.
+    counts: Vec<Vec<u32>>,
     batches: Vec<Batch>,
     /// Batch of each column, and its number therein.
     places: Vec<(usize, usize)>,
@@ -39,35 +43,35 @@ struct Batch {
 
 impl Set {
     /// Of no features yet.
-    pub(super) fn new<F: Float>(objective: &Objective<'_, F>) -> Self {
+    ///
+    /// # Errors
+    /// Where a value of the records is not finite or too large.
+    pub(super) fn new<F: Float>(objective: &Objective<'_, F>) -> Result<Self> {
         let (n, d, stored) = (objective.rows.n(), objective.rows.d(), objective.rows.stored());
         let pieces = (stored / PIECE_ENTRIES).clamp(1, MAX_PIECES).min(n);
-        let mut counts = vec![0_u32; d * pieces];
-        if let Rows::Sparse { starts, indices, .. } = objective.rows {
-            let found = par::map(pieces, |piece| {
-                let mut counts = vec![0_u32; d];
+        let counts = par::map(pieces, |piece| {
+            let (mut counts, mut checked) = (vec![0_u32; d], Ok(()));
+            if let Rows::Sparse { starts, indices, values, .. } = objective.rows {
                 for row in objective.chunk(piece, pieces) {
-                    let indices = &indices[starts[row]..starts[row + 1]];
+                    let entries = starts[row]..starts[row + 1];
+                    let (indices, values) = (&indices[entries.clone()], &values[entries]);
                     expect_more(indices);
+                    expect_more(values);
                     indices.iter().for_each(|&j| counts[j] += 1);
-                }
-                counts
-            });
-            for (piece, found) in found.iter().enumerate() {
-                for (counts, found) in counts.chunks_exact_mut(pieces).zip(found) {
-                    counts[piece] = *found;
+                    checked = checked.and_then(|()| objective.rows.check(kernel::largest(values)));
                 }
             }
-        }
-        Self {
+            checked.map(|()| counts)
+        });
+        Ok(Self {
             features: vec![],
             member: vec![false; d],
             n_rows: n,
             pieces,
-            counts,
+            counts: counts.into_iter().collect::<Result<_>>()?,
             batches: vec![],
             places: vec![],
-        }
+        })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -96,8 +100,8 @@ impl Set {
         let mut end = 0;
         for (i, &j) in features.iter().enumerate() {
             (wanted[j], place[j]) = (true, i as u32);
-            for &count in &self.counts[j * pieces..(j + 1) * pieces] {
-                end += count as usize;
+            for counts in &self.counts {
+                end += counts[j] as usize;
                 ends.push(end);
             }
             self.features.push(j);
@@ -111,18 +115,22 @@ impl Set {
         let mut parts: Vec<Vec<_>> = (0..pieces).map(|_| Vec::with_capacity(features.len())).collect();
         let (mut rows_left, mut values_left) = (&mut batch.rows[..], &mut batch.values[..]);
         for &j in features {
-            for (part, &count) in parts.iter_mut().zip(&self.counts[j * pieces..]) {
+            for (part, counts) in parts.iter_mut().zip(&self.counts) {
                 let (rows, values);
-                (rows, rows_left) = rows_left.split_at_mut(count as usize);
-                (values, values_left) = values_left.split_at_mut(count as usize);
+                (rows, rows_left) = rows_left.split_at_mut(counts[j] as usize);
+                (values, values_left) = values_left.split_at_mut(counts[j] as usize);
                 part.push(rows.iter_mut().zip(values));
             }
         }
+        // Where few entries are wanted, a line of the values is seldom among them.
+        let many = end > values.len() / LINE_ENTRIES;
         par::for_each(parts, |piece, mut columns| {
             for row in objective.chunk(piece, pieces) {
                 let entries = starts[row]..starts[row + 1];
                 expect_more(&indices[entries.clone()]);
-                expect_more(&values[entries.clone()]);
+                if many {
+                    expect_more(&values[entries.clone()]);
+                }
                 for start in entries.clone().step_by(64) {
                     let indices = &indices[start..(start + 64).min(entries.end)];
                     // First which entries are wanted, without a branch for each, then these.
