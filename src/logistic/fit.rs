@@ -244,6 +244,9 @@ impl LogisticRegressionValidParams {
                 "the classes are separable, so the likelihood has no maximum; a penalty (`alpha`) gives one"
                     .to_owned()
             }
+            _ if report.gap <= self.tol => {
+                format!("rounding hides whether a relative gap of {:.1e} is all that is left", report.gap)
+            }
             _ => format!("the relative gap is {:.1e}, not yet `tol` = {:e}", report.gap, self.tol),
         };
         Err(Error::NotConverged { iterations: report.iterations, reason })
@@ -286,5 +289,23 @@ where
 
     fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<Self::Object> {
         self.fit_observed(dataset, &mut ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use linfa::ParamGuard;
+
+    use crate::LogisticRegression;
+    use crate::logistic::Report;
+
+    #[test]
+    fn a_fit_that_ran_out_says_what_it_lacks() {
+        let params = LogisticRegression::params().tol(1e-8).check().unwrap();
+        let reason = |gap| params.judge(&Report { gap, ..Report::begun() }).unwrap_err().to_string();
+        assert!(reason(3e-7).ends_with("the relative gap is 3.0e-7, not yet `tol` = 1e-8"));
+        assert!(
+            reason(2e-13).ends_with("rounding hides whether a relative gap of 2.0e-13 is all that is left")
+        );
     }
 }

@@ -368,7 +368,12 @@ impl Problem {
             // Where rounding hides the optimum of a faint L1 penalty, that is an answer, and where what is left of the objective is less than is known of it.
             Outcome::RanOut => {
                 let faint = self.alpha * self.l1_ratio > 0.0 || report.gap * found <= noise;
-                prop_assert!(faint && report.gap > TOL, "{name}: {report}");
+                // In units as far apart as here, the curvature that L-BFGS gathers can be too rough to show that its point is the optimum.
+                let rough = name == "lbfgs" && self.scaled && {
+                    self.newton(&mut better_w, &mut better_b, 30, |_| true);
+                    found - self.objective(&better_w, &better_b) <= GAP * found + noise
+                };
+                prop_assert!(rough || faint && report.gap > TOL, "{name}: {report}");
             }
         }
         Ok(())
