@@ -275,14 +275,14 @@ pub(super) fn minimize<F: Float>(
 }
 
 impl<F: Float> Objective<'_, F> {
-    /// Takes the mean over the logits from the weights of each feature: it moves no probability, so only the penalty feels it, too faintly beside steep
-    /// features for any Hessian.
+    /// Takes the mean over the logits from the weights of each feature and from the intercepts: it moves no probability, so only the penalty feels it, too
+    /// faintly beside steep features for any Hessian, and of intercepts not even that, so that theirs might drift until it takes the digits of the others.
     fn share_nothing(&self, v: &mut [f64]) {
         let (m, lanes) = (self.m, self.lanes());
         if m == 1 || self.reference || self.l2 == 0.0 {
             return;
         }
-        for weights in v[..self.rows.d() * lanes].chunks_exact_mut(lanes) {
+        for weights in v.chunks_exact_mut(lanes) {
             let mean = weights[..m].iter().sum::<f64>() / m as f64;
             weights[..m].iter_mut().for_each(|w| *w -= mean);
         }
@@ -398,6 +398,13 @@ fn descend<F: Float>(
         let all_right = losses.worst < std::f64::consts::LN_2 && objective.offset.is_empty();
         if objective.l2 == 0.0 && all_right {
             report.outcome = Outcome::Separable;
+            return Ok((report, preconditioner));
+        }
+        if slope > 0.0 {
+            // A preconditioner is positive definite, so this is the rounding of a sum, whose terms tell what there may be to gain.
+            let terms: f64 = gradient.iter().zip(&direction).map(|(g, d)| (g * d).abs()).sum();
+            report.gap = 0.5 * terms / losses.sum.max(f64::MIN_POSITIVE);
+            report.outcome = if report.gap <= limits.tol { Outcome::Converged } else { Outcome::RanOut };
             return Ok((report, preconditioner));
         }
         if report.gap <= limits.tol * safety {
