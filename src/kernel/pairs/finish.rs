@@ -21,7 +21,7 @@ pub(crate) trait Finish<F: Element>: Copy {
     /// The new value, and a number to watch; `beside` is the sum of the numbers beside the two points.
     fn finish<S: Simd>(self, total: Lanes<F, S>, beside: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>);
 
-    /// The same for three registers; to the bit.
+    /// The same for three registers, to the bit; what tiles call where it is long.
     #[inline(always)]
     fn three<S: Simd>(
         self,

@@ -290,7 +290,7 @@ unsafe fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: u
                 }
             }
         }
-        if let Some(map) = part.last {
+        if let (true, Some(map)) = (M::LONG, part.last) {
             for (row, &totals) in totals.iter().enumerate() {
                 let mut sums = [Lanes::zero(); 3];
                 if M::BESIDE {
@@ -299,6 +299,19 @@ unsafe fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: u
                     }
                 }
                 for (l, (value, watched)) in map.three(totals, sums).into_iter().enumerate() {
+                    least = least.min(watched);
+                    value.write(to.wrapping_add(row * stride + l * n));
+                }
+            }
+        } else if let Some(map) = part.last {
+            for (row, totals) in totals.iter().enumerate() {
+                for (l, total) in totals.iter().enumerate() {
+                    let beside = if M::BESIDE {
+                        Lanes::splat(beside[0][row]) + Lanes::load(&beside[1][l * n..])
+                    } else {
+                        Lanes::zero()
+                    };
+                    let (value, watched) = map.finish(*total, beside);
                     least = least.min(watched);
                     value.write(to.wrapping_add(row * stride + l * n));
                 }
