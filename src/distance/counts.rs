@@ -220,7 +220,12 @@ impl<F: Float> Metric<F> for BrayCurtis {
         };
         Rows::with_largest(x, move |row| {
             let sum = if row.iter().all(|&v| v >= F::zero()) { sum(row) } else { -F::one() };
-            if sum == F::zero() || range.contains(&sum.as_f64()) { sum } else { -F::one() }
+            match sum {
+                // Lost in the sum with any other.
+                sum if sum == F::zero() => F::cast(4) * F::min_positive_value(),
+                sum if range.contains(&sum.as_f64()) => sum,
+                _ => -F::one(),
+            }
         })
     }
 
@@ -236,7 +241,7 @@ impl<F: Float> Metric<F> for BrayCurtis {
             return tile_by_pairs(self, x, i, y, j, out);
         }
         let beside = [&x.beside()[i.clone()], &y.beside()[j.clone()]];
-        if beside.into_iter().flatten().all(|&sum| sum >= F::zero()) {
+        if beside.into_iter().flatten().all(|&sum| sum > F::zero()) {
             // |a + b| is a + b.
             x.fill((Difference, ShareOfBoth), i.start, y, j.start, out);
             return;

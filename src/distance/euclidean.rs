@@ -210,16 +210,17 @@ impl<F: Float> Metric<F> for Euclidean {
         let [low, _] = safe_squares::<F>();
         let mut least = F::infinity();
         if x.dim() <= SHORT {
-            least = x.fill((SquaredDifference, Root), i.start, y, j.start, out);
+            least = x.fill((SquaredDifference, Root(low)), i.start, y, j.start, out);
         } else {
             squares([x, y], [&i, &j], out);
             out.for_each_row(|_, row| {
-                least = finish(Root, row, (F::zero(), &[])).map_or(least, |l| least.min(l));
+                least = finish(Root(low), row, (F::zero(), &[])).map_or(least, |l| least.min(l));
             });
         }
         if least > low {
             return;
         }
+        // The least that a root can be stands where the square is too small.
         out.for_each_row(|r, row| {
             for c in each_column(columns_at_most(row, low.sqrt())) {
                 row[c] = self.distance(x.point(i.start + r), y.point(j.start + c));

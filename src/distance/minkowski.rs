@@ -8,7 +8,9 @@ use super::euclidean::Euclidean;
 use super::metric::{Metric, Rows, TileError, sum_error};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::{self, AsItIs, Block, Difference, LargestDifference, Power, PowerOf, SquaredDifference};
+use crate::kernel::{
+    self, AsItIs, Block, Difference, LargestDifference, Power, PowerOf, SquaredDifference, finish,
+};
 use crate::params::require;
 
 /// Manhattan distance `sum_k |a_k - b_k|`, also called city-block distance.
@@ -218,13 +220,18 @@ impl<F: Float> Minkowski<F> {
         if matches!(exponent, Exponent::One | Exponent::Infinite) {
             return;
         }
+        let in_range = |total: F| total > Self::low() && total.is_finite();
         out.for_each_row(|r, row| {
-            for (value, j) in row.iter_mut().zip(j.clone()) {
-                *value = if *value > Self::low() && value.is_finite() {
-                    self.root(*value)
-                } else {
-                    exact(x.point(i.start + r), y.point(j))
-                };
+            let exact = |c: usize| exact(x.point(i.start + r), y.point(j.start + c));
+            if matches!(exponent, Exponent::Other) {
+                let others = (0..row.len()).filter(|&c| !in_range(row[c]));
+                let others: Vec<_> = others.map(|c| (c, exact(c))).collect();
+                finish(PowerOf(F::one() / self.p), row, (F::zero(), &[]));
+                others.into_iter().for_each(|(c, value)| row[c] = value);
+            } else {
+                for (c, value) in row.iter_mut().enumerate() {
+                    *value = if in_range(*value) { self.root(*value) } else { exact(c) };
+                }
             }
         });
     }

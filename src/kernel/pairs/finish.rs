@@ -14,8 +14,23 @@ pub(crate) trait Finish<F: Element>: Copy {
     /// Whether the numbers beside the points are.
     const BESIDE: bool = false;
 
+    /// Whether it takes so many operations that tiles are made of fewer points at a time: with all of them, the totals that wait for it would go through
+    /// the memory.
+    const LONG: bool = false;
+
     /// The new value, and a number to watch; `beside` is the sum of the numbers beside the two points.
     fn finish<S: Simd>(self, total: Lanes<F, S>, beside: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>);
+
+    /// The same for three registers, to the bit; what tiles call where it is long.
+    #[inline(always)]
+    fn three<S: Simd>(
+        self,
+        totals: [Lanes<F, S>; 3],
+        beside: [Lanes<F, S>; 3],
+    ) -> [(Lanes<F, S>, Lanes<F, S>); 3] {
+        let ([a, b, c], [x, y, z]) = (totals, beside);
+        [self.finish(a, x), self.finish(b, y), self.finish(c, z)]
+    }
 }
 
 /// A similarity, cut to [-1, 1]; watched is its difference from 1.
@@ -30,9 +45,9 @@ pub(crate) struct OneMinus;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HalfSquare;
 
-/// The square root of the entry, which is watched itself.
+/// The square root of the entry, or of this least number that [`normal_root`](Lanes::normal_root) takes, if that is larger. The larger one is watched.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Root;
+pub(crate) struct Root<F>(pub(crate) F);
 
 /// `factor` times the entry, watched.
 #[derive(Debug, Clone, Copy)]
@@ -56,8 +71,8 @@ pub(crate) struct RootOfDivergence;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Quotient;
 
-/// The same, not above 1, for numbers beside that are 0 or in [`range`](Self::range) and for entries that are not larger than their sum: to a unit in
-/// the last place, and to the least normal number.
+/// The same, not above 1, for numbers beside that are in [`range`](Self::range), or four times the least normal number in place of 0, and for entries that
+/// are not larger than their sum: to a unit in the last place, and to the least normal number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ShareOfBoth;
 
@@ -88,10 +103,25 @@ impl<F: Element> Finish<F> for HalfSquare {
     }
 }
 
-impl<F: Element> Finish<F> for Root {
+impl<F: Element> Finish<F> for Root<F> {
+    const LONG: bool = true;
+
     #[inline(always)]
     fn finish<S: Simd>(self, total: Lanes<F, S>, _: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
-        (total.sqrt(), total)
+        let square = Lanes::splat(self.0).max(total);
+        (square.normal_root(), square)
+    }
+
+    #[inline(always)]
+    fn three<S: Simd>(
+        self,
+        totals: [Lanes<F, S>; 3],
+        _: [Lanes<F, S>; 3],
+    ) -> [(Lanes<F, S>, Lanes<F, S>); 3] {
+        // The unit that divides has nothing else to do: it takes the time of the other two for one.
+        let (least, [a, b, c]) = (Lanes::splat(self.0), totals);
+        let [a, b, c] = [least.max(a), least.max(b), least.max(c)];
+        [(a.sqrt(), a), (b.normal_root(), b), (c.normal_root(), c)]
     }
 }
 
@@ -155,12 +185,12 @@ impl ShareOfBoth {
 
 impl<F: Exponential> Finish<F> for ShareOfBoth {
     const BESIDE: bool = true;
+    const LONG: bool = true;
     const WATCHES: bool = false;
 
     #[inline(always)]
     fn finish<S: Simd>(self, total: Lanes<F, S>, beside: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
-        let both = beside.max(Lanes::of(F::RANGE.0.sqrt()));
-        let share = total.quotient(both).min(Lanes::of(1.0));
+        let share = total.quotient(beside).min(Lanes::of(1.0));
         (share, share)
     }
 }
@@ -300,7 +330,7 @@ mod tests {
         for n in tested(1..=70) {
             for isa in available() {
                 let mut row: Vec<f64> = (0..n).map(|i| f64::from(n + 3 - i)).collect();
-                let least = dispatch_on(isa, Row { map: Root, row: &mut row, beside: (0.0, &[]) });
+                let least = dispatch_on(isa, Row { map: Root(0.5), row: &mut row, beside: (0.0, &[]) });
                 assert_eq!(least, 4.0, "{isa:?} {n}");
                 assert!(row.iter().zip(0..n).all(|(&v, i)| v == f64::from(n + 3 - i).sqrt()));
             }
@@ -322,7 +352,11 @@ mod tests {
             }
             // Nothing of nothing, and one set whole.
             let mut row = [0.0_f32, 3.0, 0.1];
-            dispatch_on(isa, Row { map: ShareOfBoth, row: &mut row, beside: (0.0, &[0.0, 3.0, 0.1]) });
+            let nothing = 4.0 * f32::MIN_POSITIVE;
+            dispatch_on(
+                isa,
+                Row { map: ShareOfBoth, row: &mut row, beside: (nothing, &[nothing, 3.0, 0.1]) },
+            );
             assert_eq!(row, [0.0, 1.0, 1.0]);
         }
     }

@@ -5,6 +5,7 @@
 //! errors of the first two terms go into the second number. Powers are right to 1.5 units in the last place where the machine has a fused
 //! multiply-add; the tests hold them to 1e-15 in f64.
 
+use super::finish::Finish;
 use super::step::Step;
 use crate::kernel::exp::{Exponential, exp_parts};
 use crate::kernel::lanes::Lanes;
@@ -35,6 +36,17 @@ impl<F: Exponential> Step<F> for PowerOf<F> {
         let power = scale.mul_add(m, scale);
         let power = y.one_where_above(highest).mul_add(Lanes::of(F::RANGE.1), power);
         x.one_where_above(least).mul_add(power, total)
+    }
+}
+
+/// The entry, not negative, to the power; its accuracy and its range are those of a step.
+impl<F: Exponential> Finish<F> for PowerOf<F> {
+    const WATCHES: bool = false;
+
+    #[inline(always)]
+    fn finish<S: Simd>(self, total: Lanes<F, S>, _: Lanes<F, S>) -> (Lanes<F, S>, Lanes<F, S>) {
+        let power = self.step(Lanes::zero(), total, Lanes::zero());
+        (power, power)
     }
 }
 

@@ -104,6 +104,7 @@ impl<F: Element, P: Step<F>, M: Finish<F>> Task for Square<'_, F, P, M> {
             // Twice as many numbers at a time.
             Isa::Avx512 if P::TWOS => self.by_rows::<S, 4>(),
             Isa::Avx2 | Isa::Portable if P::TWOS => self.by_rows::<S, 2>(),
+            Isa::Avx512 if M::LONG => self.by_rows::<S, 4>(),
             Isa::Avx512 => self.by_rows::<S, 8>(),
             Isa::Avx2 | Isa::Portable => self.by_rows::<S, 4>(),
         }
@@ -289,7 +290,20 @@ unsafe fn registers<F: Element, S: Simd, P: Step<F>, M: Finish<F>, const ROWS: u
                 }
             }
         }
-        if let Some(map) = part.last {
+        if let (true, Some(map)) = (M::LONG, part.last) {
+            for (row, &totals) in totals.iter().enumerate() {
+                let mut sums = [Lanes::zero(); 3];
+                if M::BESIDE {
+                    for (l, sum) in sums.iter_mut().enumerate() {
+                        *sum = Lanes::splat(beside[0][row]) + Lanes::load(&beside[1][l * n..]);
+                    }
+                }
+                for (l, (value, watched)) in map.three(totals, sums).into_iter().enumerate() {
+                    least = least.min(watched);
+                    value.write(to.wrapping_add(row * stride + l * n));
+                }
+            }
+        } else if let Some(map) = part.last {
             for (row, totals) in totals.iter().enumerate() {
                 for (l, total) in totals.iter().enumerate() {
                     let beside = if M::BESIDE {
